@@ -1,0 +1,57 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo run test lint format bench field lock clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## A virtual environment with locked dependencies and `nonevent` in it
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "nonevent needs Python 3.11 or newer; set PYTHON=…"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo "no venv module: install your system's python3-venv"; exit 1; }
+	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install ## A shop with faults on a real Kafka of its own, and nonevent beside it
+	$(BIN)/nonevent demo $(ARGS)
+
+run: install ## The daemon, as ./nonevent.yaml says
+	$(BIN)/nonevent run $(ARGS)
+
+test: install browser ## Every test, on a real broker and in a real browser
+	$(BIN)/pytest -m "not field and not soak" $(ARGS)
+
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
+		|| command -v google-chrome >/dev/null || sh tests/install-browser.sh
+
+lint: install ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## ruff's formatting and its safe corrections
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install ## The figures: see docs/benchmarks.md
+	$(BIN)/python bench/pipeline.py $(ARGS)
+
+field: install browser ## The repeated and the long scenarios
+	$(BIN)/pytest -m field $(ARGS)
+
+lock: install ## Resolve the dependencies anew
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra demo --group dev --universal \
+		--python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements.lock
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""What should have happened: expectations, judge, findings, alerts."""

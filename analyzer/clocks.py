@@ -1,0 +1,36 @@
+"""What the sources' clocks are worth: stored with the events, so that all readers judge alike."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from analyzer.sight import DEFAULT_GRACE, Sight
+from collector.batch import Gap, PartitionState
+from collector.settings import SourceSettings
+from collector.store.store import Store
+
+META_KEY = "clocks"
+
+
+class Clocks(msgspec.Struct, frozen=True):
+    """Skew by source (µs), and the grace of rules that set none."""
+
+    skews: dict[str, int] = {}
+    grace: int = 0
+
+    @classmethod
+    def of(cls, sources: Sequence[SourceSettings]) -> "Clocks":
+        live = any(source.kind != "file" for source in sources)
+        skews = {source.name: source.skew_us() for source in sources}
+        return cls(skews, DEFAULT_GRACE if live else 0)
+
+    def sight(self, partitions: Sequence[PartitionState], gaps: Sequence[Gap]) -> Sight:
+        return Sight(partitions, gaps, grace=self.grace, skews=self.skews)
+
+    def save(self, store: Store) -> None:
+        store.set_meta(META_KEY, msgspec.json.encode(self).decode())
+
+    @classmethod
+    def stored(cls, store: Store) -> "Clocks":
+        text = store.meta(META_KEY)
+        return cls() if text is None else msgspec.json.decode(text, type=cls)

@@ -1,0 +1,84 @@
+"""A finding: an instance that went wrong, as it is stored, sent and shown."""
+
+import msgspec
+
+from analyzer.instance import Instance, finding_id
+from analyzer.judge import Judged
+from analyzer.rules.rule import Rule
+from collector.event import Event
+from collector.times import format_time
+
+
+class Position(msgspec.Struct, frozen=True, gc=False):
+    """Where an event lies, as the finding line gives it."""
+
+    source: str
+    topic: str
+    partition: int
+    offset: int
+    time: str
+    name: str
+
+    @classmethod
+    def of(cls, event: Event) -> "Position":
+        return cls(
+            event.source, event.topic, event.partition, event.offset, format_time(event.time),
+            event.name,
+        )  # fmt: skip
+
+
+class Finding(msgspec.Struct, frozen=True, gc=False):
+    """True at a completeness: what, in which flow, on which evidence. No clock is in it."""
+
+    id: str
+    expectation: str
+    type: str
+    finding: str
+    state: str
+    """open, closed (was true: it turned late, or the flow went on to its end), retracted."""
+    flow: str
+    correlation_id: str
+    """The flow's, without the number of its episode."""
+    at: int
+    deadline: int | None
+    severity: str
+    labels: dict[str, str]
+    rule_version: str
+    values: tuple[str, ...]
+    activation: Position | None
+    evidence: tuple[Position, ...]
+    text: str
+
+
+def findings(judged: Judged, rules: dict[tuple[str, str], Rule]) -> list[Finding]:
+    """Every finding of one judged episode."""
+    return [
+        _finding(judged, instance, rules)
+        for instance in judged.instances
+        if instance.finding is not None
+    ]
+
+
+def _finding(judged: Judged, instance: Instance, rules: dict[tuple[str, str], Rule]) -> Finding:
+    episode = judged.episode
+    options = rules[(episode.type, instance.expectation)].options
+    assert instance.finding is not None
+    assert instance.at is not None
+    return Finding(
+        finding_id(episode.type, episode.flow, episode.begin, instance),
+        instance.expectation,
+        episode.type,
+        instance.finding,
+        "closed" if judged.closed(instance) else "open",
+        episode.flow,
+        episode.correlation_id,
+        instance.at,
+        instance.deadline,
+        options.severity,
+        dict(options.labels),
+        options.version,
+        instance.lacks,
+        Position.of(instance.activation) if instance.activation else None,
+        tuple(Position.of(event) for event in instance.evidence),
+        instance.text,
+    )

@@ -1,0 +1,75 @@
+"""The one principle: a flow's state is judged from its events, by this pure function.
+
+The live daemon, `show`, `nonevent test` and whatever comes later all call `judge`. What the live
+daemon remembers besides is a cache of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from analyzer.episode import Episode, episodes, is_over
+from analyzer.instance import Instance
+from analyzer.rules.ruleset import RuleFile
+from analyzer.sight import Sight
+from collector.event import Event
+from collector.times import NEVER
+
+FlowState = Literal["open", "ended", "failed", "partial", "unbegun", "runaway"]
+
+RUNAWAY = 10_000
+"""A flow of more events than this is stored, no longer judged, and reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One episode of a flow, as one rule file judges it."""
+
+    episode: Episode
+    instances: Sequence[Instance]
+    state: FlowState
+
+    @property
+    def pending(self) -> bool:
+        return any(instance.state == "pending" for instance in self.instances)
+
+    def closed(self, instance: Instance) -> bool:
+        """A finding that was true and no longer stands: it turned late, or its flow ended."""
+        if instance.finding is None or instance.at is None:
+            return False
+        end = self.episode.end if self.episode.ended_by else None
+        return instance.state == "late" or (end is not None and end > instance.at)
+
+
+def judge(flow: str, events: Sequence[Event], file: RuleFile, sight: Sight) -> list[Judged]:
+    """What this file's expectations say about this flow, given what was seen.
+
+    Pure: no clock, no store, no memory. `events` may come in any order; `sight` carries
+    completeness, gaps and grace.
+    """
+    if len(events) > RUNAWAY:
+        return [Judged(Episode(flow, 1, file.flow, ()), (), "runaway")]
+    found = []
+    for episode in episodes(flow, file.flow, file.begins, file.ends, file.within, events):
+        instances = [instance for rule in file.rules for instance in rule.judge(episode, sight)]
+        found.append(Judged(episode, instances, _state(episode, instances, file, sight)))
+    return found
+
+
+def _state(
+    episode: Episode, instances: Sequence[Instance], file: RuleFile, sight: Sight
+) -> FlowState:
+    judged = Judged(episode, instances, "open")
+    if any(i.finding is not None and not judged.closed(i) for i in instances):
+        return "failed"
+    if file.begins and episode.begin is None:
+        return "partial" if _partial(episode, file, sight) else "unbegun"
+    return "ended" if is_over(episode, sight) else "open"
+
+
+def _partial(episode: Episode, file: RuleFile, sight: Sight) -> bool:
+    """Its begin may lie before the tap's first sight, or in a gap."""
+    begins = frozenset(file.begins)
+    first = episode.events[0].time
+    reach = file.within or sight.retention
+    return first < sight.began(begins) + reach or sight.gap(begins, NEVER, first) is not None

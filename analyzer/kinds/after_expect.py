@@ -1,0 +1,168 @@
+"""`after: A` `expect: B`: every A is followed by a B, in time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from analyzer.episode import Episode, follows, skew_between, waits_no_more
+from analyzer.instance import Instance
+from analyzer.rules.rule import Due, Names, Options, Rule, Wake, activations
+from analyzer.sight import Sight
+from collector.event import Event
+from collector.times import format_duration, format_time
+
+
+@dataclass(slots=True)
+class _Awaiting:
+    """One activation on its way to a state: what came for each thing that it needs."""
+
+    cause: Event
+    deadline: int | None
+    excuse: Event | None
+    came: list[Event | None] = field(default_factory=list)
+
+    def served(self, need: int) -> bool:
+        return self.came[need] is not None
+
+    def in_time(self) -> bool:
+        return all(e is not None and not self.overdue(e.time) for e in self.came)
+
+    def overdue(self, moment: int) -> bool:
+        return self.deadline is not None and moment > self.deadline
+
+    def excused(self) -> bool:
+        """An `unless` event came before what would have decided; one that is both meets."""
+        if self.excuse is None:
+            return False
+        if not self.in_time():
+            return True
+        decided = max((e for e in self.came if e is not None), key=Event.order)
+        return self.excuse.order() < decided.order()
+
+
+@dataclass(frozen=True, slots=True)
+class AfterExpect(Rule):
+    """`needs` holds one entry for `expect: [B, C]` (any of them), several for `{all: [B, C]}`."""
+
+    options: Options
+    trigger: Names
+    needs: tuple[Names, ...]
+    within: int | None
+    first_only: bool = False
+    """Only the episode's begin activates it: the flow's own `unfinished`."""
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self.trigger).union(self.options.unless, *self.needs)
+
+    def awaits(self) -> frozenset[str]:
+        return frozenset(self.options.unless).union(*self.needs)
+
+    def wakes(self) -> Sequence[Wake]:
+        return ()
+
+    def waits_for_end(self) -> bool:
+        return self.within is None
+
+    def dues(self) -> Sequence[Due]:
+        return () if self.within is None else (Due(self.trigger, self.within),)
+
+    def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
+        if self.first_only:
+            causes = [episode.begin] if episode.begin else []
+        else:
+            causes = activations(self, episode, self.trigger)
+        if not causes:
+            return ()
+        found: list[Instance] = []
+        awaiting: list[_Awaiting] = []
+        for cause in causes:
+            if self.within is None and waits_no_more(episode, cause):
+                found.append(self._void(cause, "the flow had ended: it waits for nothing new", ()))
+                continue
+            deadline = episode.end if self.within is None else cause.time + self.within
+            excuse = self.excuse(episode, sight, cause, deadline)
+            awaiting.append(_Awaiting(cause, deadline, excuse))
+        hand_out = self._hand_out_each if self.options.match == "each" else self._hand_out_any
+        hand_out(episode, sight, awaiting)
+        found.extend(self._instance(one, sight) for one in awaiting)
+        return found
+
+    def _hand_out_any(self, episode: Episode, sight: Sight, awaiting: list[_Awaiting]) -> None:
+        """One awaited event serves every activation before it: each takes the first that fits."""
+        for names in self.needs:
+            events = episode.of(names, copies=self.options.copies)
+            for one in awaiting:
+                one.came.append(next((e for e in events if self._may_serve(e, one, sight)), None))
+
+    def _hand_out_each(self, episode: Episode, sight: Sight, awaiting: list[_Awaiting]) -> None:
+        """One awaited event serves one activation: the earliest in time, else one overdue."""
+        for one in awaiting:
+            one.came = [None] * len(self.needs)
+        for need, names in enumerate(self.needs):
+            for event in episode.of(names, copies=self.options.copies):
+                free = [
+                    one
+                    for one in awaiting
+                    if not one.served(need)
+                    and not _void_before(one, event)
+                    and self._may_serve(event, one, sight)
+                ]
+                waiting = [one for one in free if not one.overdue(event.time)]
+                for one in (waiting or free)[:1]:
+                    one.came[need] = event
+
+    def _may_serve(self, event: Event, one: _Awaiting, sight: Sight) -> bool:
+        skew = skew_between(self.options.skew, sight, event, one.cause)
+        return follows(event, one.cause, skew) and self.options.fits(event, one.cause)
+
+    def _instance(self, one: _Awaiting, sight: Sight) -> Instance:
+        cause, deadline = one.cause, one.deadline
+        if one.excused() and one.excuse is not None:
+            return self._void(cause, f"excused by {one.excuse.name}", (one.excuse,))
+        came = tuple(e for e in one.came if e is not None)
+        name = self.options.name
+        if one.in_time():
+            return Instance(name, "met", cause, deadline=deadline, evidence=came)
+        lacks = self._lacks(one)
+        due = None if deadline is None else deadline + self.options.grace_under(sight)
+        text = self._expected(one, lacks)
+        if due is None or deadline is None or sight.complete_to(self.awaits()) <= due:
+            return Instance(
+                name, "pending", cause, deadline=deadline, due=due, lacks=lacks, evidence=came,
+                text=text,
+            )  # fmt: skip
+        absent = any(e is None for e in one.came)
+        if absent and (gap := sight.gap(self.awaits(), cause.time, deadline)) is not None:
+            why = f"{text}: unobserved, {gap.reason} on {gap.topic}-{gap.partition}"
+            return Instance(name, "unknown", cause, deadline=deadline, lacks=lacks, text=why)
+        if absent:
+            text = f"{text}; none came by {format_time(deadline)}"
+            return Instance(
+                name, "missing", cause, "missing", deadline, deadline, None, lacks, came, text
+            )
+        last = max(came, key=Event.order)
+        text = f"{text}; it came {format_duration(last.time - deadline)} too late"
+        return Instance(name, "late", cause, "late", deadline, deadline, None, lacks, came, text)
+
+    def _lacks(self, one: _Awaiting) -> tuple[str, ...]:
+        """What is not there in time: of `all` each name, else the alternatives."""
+        return tuple(
+            " or ".join(names)
+            for names, event in zip(self.needs, one.came, strict=True)
+            if event is None or one.overdue(event.time)
+        )
+
+    def _expected(self, one: _Awaiting, lacks: tuple[str, ...]) -> str:
+        limit = (
+            "before the flow ends"
+            if self.within is None
+            else f"within {format_duration(self.within)}"
+        )
+        cause = f"{one.cause.name} at {format_time(one.cause.time)}"
+        return f"expected {' and '.join(lacks)} {limit} of {cause}"
+
+    def _void(self, cause: Event, why: str, evidence: tuple[Event, ...]) -> Instance:
+        return Instance(self.options.name, "void", cause, evidence=evidence, text=why)
+
+
+def _void_before(one: _Awaiting, event: Event) -> bool:
+    return one.excuse is not None and one.excuse.order() < event.order()

@@ -1,0 +1,109 @@
+"""`after: A` `never: B`: no B after an A, for ever, or `within` a time, or `until` a C."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analyzer.episode import Episode, is_over, skew_between, surely_follows
+from analyzer.instance import Instance
+from analyzer.rules.rule import Due, Names, Options, Rule, Wake, activations
+from analyzer.sight import Sight
+from collector.event import Event
+from collector.times import format_duration, format_time
+
+
+@dataclass(frozen=True, slots=True)
+class AfterNever(Rule):
+    options: Options
+    trigger: Names
+    never: Names
+    within: int | None
+    until: Names
+
+    def names(self) -> frozenset[str]:
+        return frozenset((*self.trigger, *self.never, *self.until, *self.options.unless))
+
+    def awaits(self) -> frozenset[str]:
+        """What could still take an offence back, were it there and not read yet."""
+        return frozenset((*self.until, *self.options.unless))
+
+    def wakes(self) -> Sequence[Wake]:
+        # The forbidden event after the trigger, or the trigger read after it.
+        return Wake(self.never, self.trigger), Wake(self.trigger, self.never)
+
+    def dues(self) -> Sequence[Due]:
+        return ()
+
+    def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
+        return [
+            self._instance(cause, episode, sight)
+            for cause in activations(self, episode, self.trigger)
+        ]
+
+    def _instance(self, cause: Event, episode: Episode, sight: Sight) -> Instance:
+        name = self.options.name
+        deadline = None if self.within is None else cause.time + self.within
+        until = self._first_until(cause, episode, sight)
+        offences = self._offences(cause, deadline, until, episode, sight)
+        excuse = self.excuse(episode, sight, cause, deadline)
+        first = offences[0] if offences else None
+        if excuse and (first is None or excuse.order() <= first.order()):
+            why = f"excused by {excuse.name}"
+            return Instance(name, "void", cause, deadline=deadline, evidence=(excuse,), text=why)
+        if first is not None:
+            return self._offended(cause, first, tuple(offences), deadline, sight)
+        state = "met" if self._over(deadline, until, episode, sight) else "pending"
+        return Instance(name, state, cause, deadline=deadline)  # type: ignore[arg-type]  # one of two states
+
+    def _offended(
+        self, cause: Event, first: Event, all: tuple[Event, ...], deadline: int | None, sight: Sight
+    ) -> Instance:
+        name = self.options.name
+        text = (
+            f"{first.name} at {format_time(first.time)} must not follow {cause.name}, "
+            f"which came {format_duration(first.time - cause.time)} before"
+        )
+        awaits = self.awaits()
+        due = first.time + self.options.grace_under(sight)
+        if awaits and sight.complete_to(awaits) <= due:
+            return Instance(name, "pending", cause, deadline=deadline, due=due, text=text)
+        return Instance(
+            name, "violated", cause, "forbidden", first.time, deadline, None, (), all, text
+        )
+
+    def _first_until(self, cause: Event, episode: Episode, sight: Sight) -> Event | None:
+        for event in episode.of(self.until):
+            if surely_follows(event, cause, skew_between(self.options.skew, sight, event, cause)):
+                return event
+        return None
+
+    def _offences(
+        self,
+        cause: Event,
+        deadline: int | None,
+        until: Event | None,
+        episode: Episode,
+        sight: Sight,
+    ) -> list[Event]:
+        """Every forbidden event that is after the cause and before `until` beyond doubt."""
+        found = []
+        for event in episode.of(self.never, copies=self.options.copies):
+            if deadline is not None and event.time > deadline:
+                continue
+            skew = skew_between(self.options.skew, sight, event, cause)
+            if not surely_follows(event, cause, skew) or not self.options.fits(event, cause):
+                continue
+            if until is not None and not surely_follows(until, event, skew):
+                continue
+            found.append(event)
+        return found
+
+    def _over(
+        self, deadline: int | None, until: Event | None, episode: Episode, sight: Sight
+    ) -> bool:
+        """Nothing was wrong, and the time in which it could be is over."""
+        if until is not None:
+            return True
+        if deadline is not None:
+            due = deadline + self.options.grace_under(sight)
+            return sight.complete_to(frozenset(self.never)) > due
+        return is_over(episode, sight)

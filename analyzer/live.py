@@ -1,0 +1,268 @@
+"""The live cache: which flows are open, when each must be judged next, and what was found.
+
+It is a cache of `judge`: drop it, read the events back, judge again, and the same findings stand.
+It decides only *when* a flow is judged, never *what* the judgement is.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from analyzer.episode import is_over
+from analyzer.finding import Finding, findings
+from analyzer.instance import Instance
+from analyzer.judge import judge
+from analyzer.plan import make_plan
+from analyzer.rules.ruleset import RuleFile, RuleSet
+from analyzer.sight import Sight
+from collector.event import Event
+from collector.times import format_duration
+
+Load = Callable[[Sequence[str]], dict[str, list[Event]]]
+"""Reads flows back from the store, everything committed and submitted included."""
+
+HOT_FLOWS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A finding that appeared, changed or was taken back; `reason` says why it did."""
+
+    finding: Finding
+    reason: str | None = None
+    new: bool = False
+    over: bool = False
+    """Whether its flow has ended."""
+
+
+class OpenFlow:
+    """What is remembered of one flow."""
+
+    __slots__ = ("events", "found", "mask", "pushed", "settled")
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.mask = 0
+        self.found: dict[str, Finding] = {}
+        """Findings that were announced and not retracted, by id."""
+        self.settled = False
+        """Judged since its last event, and nothing in it waits for completeness."""
+        self.pushed: set[tuple[frozenset[str], int]] | None = None
+        """Moments that only a judgement knew of, so that each is pushed once."""
+
+
+class Live:
+    """All flows that may still change a finding. Give it events, then sight; take transitions."""
+
+    def __init__(
+        self, rules: RuleSet, load: Load, default_grace: int, hot_flows: int = HOT_FLOWS
+    ) -> None:
+        self.rules = rules
+        self.flows: dict[str, OpenFlow] = {}
+        self.judged = 0
+        self._load = load
+        self._grace = default_grace
+        self._hot_flows = hot_flows
+        self._plan = make_plan(rules, default_grace)
+        self._file_masks = [
+            (file, sum(self._plan[name].bit for name in file.names())) for file in rules.files
+        ]
+        self._cold: set[int] = set()
+        """Hashes of flows that were let go of: one that comes back is loaded from the store."""
+        self._heaps: dict[frozenset[str], list[tuple[int, str]]] = {}
+        """(due, flow) by the names awaited: completeness differs between them."""
+        self._dirty: set[str] = set()
+
+    # Events in
+
+    def absorb(self, events: Iterable[Event]) -> None:
+        """Takes events in, in any order. Judging waits for `advance`."""
+        events = list(events)
+        self._recall(events)
+        plans, flows = self._plan, self.flows
+        for event in events:
+            plan = plans.get(event.name)
+            if plan is None:
+                continue
+            kept = event if plan.body else _slim(event)
+            for flow_id in event.correlation_ids:
+                flow = flows.get(flow_id)
+                if flow is None:
+                    flow = flows[flow_id] = OpenFlow()
+                flow.events.append(kept)
+                if flow.found or flow.mask & plan.wakes:
+                    self._dirty.add(flow_id)
+                flow.mask |= plan.bit
+                flow.settled = False
+                for awaits, wait in plan.dues:
+                    self._push(awaits, event.time + wait, flow_id)
+
+    def remember(self, found: Iterable[Finding]) -> None:
+        """What had been announced before a restart; each of these flows is judged again."""
+        for finding in found:
+            flow_id = finding.correlation_id
+            flow = self.flows.get(flow_id)
+            if flow is None and hash(flow_id) in self._cold:
+                self._revive([flow_id])
+                flow = self.flows.get(flow_id)
+            if flow is None:
+                # Its events are gone, or no rule names them any more.
+                flow = self.flows[flow_id] = OpenFlow()
+            flow.found[finding.id] = finding
+            self._dirty.add(flow_id)
+
+    def _recall(self, events: Sequence[Event]) -> None:
+        """Flows that were let go of come back with all their stored events, before the new ones."""
+        if not self._cold:
+            return
+        cold = self._cold
+        self._revive(
+            {
+                f
+                for e in events
+                for f in e.correlation_ids
+                if f not in self.flows and hash(f) in cold
+            }
+        )
+
+    def _revive(self, wanted: Iterable[str]) -> None:
+        wanted = list(wanted)
+        if not wanted:
+            return
+        self._cold.difference_update(hash(flow) for flow in wanted)
+        for flow_id, stored in self._load(wanted).items():
+            flow = self.flows[flow_id] = OpenFlow()
+            for event in stored:
+                plan = self._plan.get(event.name)
+                if plan is not None:
+                    flow.events.append(event if plan.body else _slim(event))
+                    flow.mask |= plan.bit
+            self._dirty.add(flow_id)
+
+    def _push(self, awaits: frozenset[str], due: int, flow_id: str) -> None:
+        heap = self._heaps.get(awaits)
+        if heap is None:
+            heap = self._heaps[awaits] = []
+        heapq.heappush(heap, (due, flow_id))
+
+    # Judgements out
+
+    def advance(self, sight: Sight) -> list[Transition]:
+        """Judges every flow whose findings may have changed, and says how they did."""
+        due = self._dirty
+        self._dirty = set()
+        for awaits, heap in self._heaps.items():
+            complete_to = sight.complete_to(awaits)
+            while heap and heap[0][0] < complete_to:
+                flow_id = heapq.heappop(heap)[1]
+                flow = self.flows.get(flow_id)
+                if flow is not None and not flow.settled:
+                    due.add(flow_id)
+        changes: list[Transition] = []
+        for flow_id in sorted(due):
+            changes.extend(self._judge(flow_id, sight))
+        if len(self.flows) > self._hot_flows:
+            self._let_go()
+        return changes
+
+    def _judge(self, flow_id: str, sight: Sight) -> Iterable[Transition]:
+        flow = self.flows.get(flow_id)
+        if flow is None:
+            return ()
+        self.judged += 1
+        now: dict[str, Finding] = {}
+        over = True
+        flow.settled = True
+        for file, mask in self._file_masks:
+            if not flow.mask & mask:
+                continue
+            for one in judge(flow_id, flow.events, file, sight):
+                over = over and is_over(one.episode, sight)
+                for instance in one.instances:
+                    if instance.state == "pending" and instance.due is not None:
+                        self._await(flow_id, flow, file, instance)
+                for finding in findings(one, self.rules.by_name):
+                    now[finding.id] = finding
+        before, flow.found = flow.found, now
+        return _changes(before, now, flow.events, self.rules, over)
+
+    def _await(self, flow_id: str, flow: OpenFlow, file: RuleFile, instance: Instance) -> None:
+        """Sees to it that the flow is judged when this instance can be."""
+        flow.settled = False
+        due, deadline = instance.due, instance.deadline
+        assert due is not None
+        rule = self.rules.by_name[(file.flow, instance.expectation)]
+        grace = self._grace if rule.options.grace is None else rule.options.grace
+        if deadline is not None and due == deadline + grace and rule.dues():
+            return  # pushed when the activating event was absorbed
+        if flow.pushed is None:
+            flow.pushed = set()
+        if (rule.awaits(), due) not in flow.pushed:
+            flow.pushed.add((rule.awaits(), due))
+            self._push(rule.awaits(), due, flow_id)
+
+    def _let_go(self) -> None:
+        """Lets the flows that were touched longest ago go, where nothing in them waits."""
+        excess = len(self.flows) - self._hot_flows * 3 // 4
+        going: list[str] = []
+        for flow_id, flow in self.flows.items():
+            if len(going) >= excess:
+                break
+            if flow.settled and not flow.found:
+                going.append(flow_id)
+        for flow_id in going:
+            del self.flows[flow_id]
+            self._cold.add(hash(flow_id))
+
+    def held(self, sight: Sight) -> int:
+        """Judgements that are due where sight is furthest, and wait for a partition behind it."""
+        newest = sight.newest()
+        return sum(1 for heap in self._heaps.values() for due, _ in heap if due < newest)
+
+
+def _slim(event: Event) -> Event:
+    """The event without what no rule reads: this is what an open flow costs in memory."""
+    return Event(
+        event.source, event.topic, event.topic_id, event.partition, event.offset, event.time,
+        event.arrival, event.name, event.correlation_ids, event.id,
+    )  # fmt: skip
+
+
+def _changes(
+    before: dict[str, Finding],
+    now: dict[str, Finding],
+    events: Sequence[Event],
+    rules: RuleSet,
+    over: bool,
+) -> Iterable[Transition]:
+    for id, finding in now.items():
+        old = before.get(id)
+        if old is None:
+            yield Transition(finding, new=True, over=over)
+        elif (old.state, old.finding) != (finding.state, finding.finding):
+            yield Transition(finding, finding.text)
+    for id, old in before.items():
+        if id not in now:
+            taken_back = msgspec.structs.replace(old, state="retracted")
+            yield Transition(taken_back, _why_retracted(old, events, rules))
+
+
+def _why_retracted(old: Finding, events: Sequence[Event], rules: RuleSet) -> str:
+    rule = rules.by_name.get((old.type, old.expectation))
+    if rule is None or rule.options.version != old.rule_version:
+        return "rule changed"
+    newest = max((e for e in events if e.name in rule.names()), key=_arrival, default=None)
+    if newest is None:
+        return "its events are no longer there"
+    delay = format_duration(newest.arrival - (old.deadline or old.at))
+    against = "its deadline passed" if old.deadline is not None else "the offending event"
+    return (
+        f"{newest.name} of {newest.topic}-{newest.partition}@{newest.offset} arrived "
+        f"{delay} after {against}"
+    )
+
+
+def _arrival(event: Event) -> int:
+    return event.arrival

@@ -1,0 +1,1 @@
+"""Rule files: read with positions, checked as a whole, compiled for the judge."""

@@ -1,0 +1,149 @@
+"""Reads typed fields out of a mapping and gathers every mistake, each with its place."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from analyzer.cel import GuardError
+from analyzer.guards import Guard, compile_guard
+from analyzer.rules.located import Place, Value
+from collector.times import parse_duration
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake, or a warning, as a person reads it: `file:line:col: what`."""
+
+    path: Path
+    place: Place
+    what: str
+    warning: bool = False
+
+    def __str__(self) -> str:
+        kind = "warning: " if self.warning else ""
+        return f"{self.path}:{self.place.line}:{self.place.column}: {kind}{self.what}"
+
+
+@dataclass
+class Checker:
+    """Collects the problems of one file."""
+
+    path: Path
+    problems: list[Problem] = field(default_factory=list)
+
+    def error(self, place: Place, what: str) -> None:
+        self.problems.append(Problem(self.path, place, what))
+
+    def warn(self, place: Place, what: str) -> None:
+        self.problems.append(Problem(self.path, place, what, warning=True))
+
+    def suggestion(self, wrong: str, right: Iterable[str]) -> str:
+        near = difflib.get_close_matches(wrong, list(right), n=1, cutoff=0.6)
+        return f"; did you mean `{near[0]}`?" if near else ""
+
+    def known_keys(self, value: Value, known: Iterable[str], where: str) -> None:
+        """Every other key is an error: what is misspelt must not be silent."""
+        known = list(known)
+        for key, place in (value.keys or {}).items():
+            if key not in known:
+                self.error(place, f"`{key}` is not known {where}{self.suggestion(key, known)}")
+
+    # Readers of one value: each returns None after it has noted what is wrong.
+
+    def text(self, value: Value) -> str | None:
+        if isinstance(value.data, str) and value.data.strip():
+            return value.data
+        self.error(value.place, f"expected a text, not {_describe(value)}")
+        return None
+
+    def boolean(self, value: Value) -> bool | None:
+        if isinstance(value.data, bool):
+            return value.data
+        self.error(value.place, f"expected true or false, not {_describe(value)}")
+        return None
+
+    def names(self, value: Value) -> tuple[str, ...] | None:
+        """One event name, or a list that means any of them."""
+        if isinstance(value.data, list):
+            found = [self.text(item) for item in value.data]
+            if not found:
+                self.error(value.place, "expected at least one event name")
+            names = tuple(name for name in found if name is not None)
+            for name in {n for n in names if names.count(n) > 1}:
+                self.error(value.place, f"`{name}` stands in this list twice")
+            return names or None
+        text = self.text(value)
+        return None if text is None else (text,)
+
+    def duration(self, value: Value) -> int | None:
+        us = parse_duration(value.data) if isinstance(value.data, str) else None
+        if us is None:
+            hint = " (a number needs its unit)" if isinstance(value.data, int | float) else ""
+            self.error(
+                value.place,
+                f"{_describe(value)} is not a duration{hint}; write e.g. 500ms, 30s, 5m, 2h or 1d",
+            )
+        return us
+
+    def positive_duration(self, value: Value) -> int | None:
+        us = self.duration(value)
+        if us == 0:
+            self.error(value.place, "a time of 0 can never be kept; leave it out for no limit")
+            return None
+        return us
+
+    def one_of(self, value: Value, choices: Iterable[str]) -> str | None:
+        choices = list(choices)
+        if value.data in choices:
+            return str(value.data)
+        what = f"{_describe(value)} is not one of {', '.join(choices)}"
+        self.error(value.place, what + self.suggestion(str(value.data), choices))
+        return None
+
+    def guard(self, value: Value) -> Guard | None:
+        """A CEL condition or path, compiled."""
+        text = self.text(value)
+        if text is None:
+            return None
+        try:
+            return compile_guard(text)
+        except GuardError as error:
+            # A quoted scalar's text begins one column after its place; a plain one's at it.
+            self.error(
+                Place(value.place.line, value.place.column),
+                f"in the condition `{text}`, at its column {error.column}: {error}",
+            )
+            return None
+
+    def texts(self, value: Value) -> tuple[tuple[str, str], ...] | None:
+        """A mapping of text to text, such as labels."""
+        if not isinstance(value.data, dict):
+            self.error(value.place, f"expected `key: value` pairs, not {_describe(value)}")
+            return None
+        found = []
+        for key, inner in value.data.items():
+            if isinstance(inner.data, str | int | float | bool):
+                found.append((key, str(inner.data)))
+            else:
+                self.error(inner.place, f"expected a text, not {_describe(inner)}")
+        return tuple(found)
+
+    def list_of(self, value: Value, read: Callable[[Value], T | None]) -> tuple[T, ...] | None:
+        """A list (one value counts as a list of one), each element read alike."""
+        elements = value.data if isinstance(value.data, list) else [value]
+        found = [read(element) for element in elements]
+        return tuple(one for one in found if one is not None)
+
+
+def _describe(value: Value) -> str:
+    if isinstance(value.data, dict):
+        return "a mapping"
+    if isinstance(value.data, list):
+        return "a list"
+    if value.data is None:
+        return "nothing"
+    return f"`{value.data}`"

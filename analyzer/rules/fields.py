@@ -1,0 +1,41 @@
+"""One expectation's fields, read by name and checked as they are read."""
+
+from analyzer.rules.checker import Checker
+from analyzer.rules.located import Value
+from analyzer.rules.rule import Names
+
+
+class Fields:
+    """The mapping of one expectation. Reading a field that is not there gives its emptiness."""
+
+    def __init__(self, value: Value, checker: Checker) -> None:
+        self.value = value
+        self.checker = checker
+        self._data: dict[str, Value] = value.data if isinstance(value.data, dict) else {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._data
+
+    def get(self, key: str) -> Value | None:
+        return self._data.get(key)
+
+    def names(self, key: str) -> Names:
+        value = self._data.get(key)
+        return () if value is None else self.checker.names(value) or ()
+
+    def duration(self, key: str) -> int | None:
+        value = self._data.get(key)
+        return None if value is None else self.checker.positive_duration(value)
+
+    def needs(self, key: str) -> tuple[Names, ...]:
+        """`[B, C]`: any of them, one need. `{all: [B, C]}`: every one, several needs."""
+        value = self._data.get(key)
+        if value is None:
+            return ()
+        if isinstance(value.data, dict):
+            self.checker.known_keys(value, ["all"], "here; write `all: [B, C]`")
+            inner = value.data.get("all")
+            names = self.checker.names(inner) if inner else None
+            return tuple((name,) for name in names or ())
+        any_of = self.checker.names(value)
+        return (any_of,) if any_of else ()

@@ -1,0 +1,301 @@
+"""Rule files from disk: read as a whole, all mistakes at once."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from analyzer.guards import Guard
+from analyzer.kinds.after_expect import AfterExpect
+from analyzer.kinds.table import KINDS, NOT_YET, Kind
+from analyzer.rules.checker import Checker, Problem
+from analyzer.rules.fields import Fields
+from analyzer.rules.located import Broken, Place, Value, parse
+from analyzer.rules.rule import Names, Options, Rule
+from analyzer.rules.ruleset import RuleFile, RuleSet
+from analyzer.rules.tests import RuleTest, read_test
+from collector.errors import ConfigurationError
+
+HEAD = (
+    "version", "flow", "about", "begins", "ends", "within", "expectations", "tests", "skew",
+    "grace",
+)  # fmt: skip
+COMMON = (
+    "name", "about", "where", "such_that", "same", "unless", "copies", "skew", "grace",
+    "severity", "labels", "runbook", "enabled",
+)  # fmt: skip
+LATER = ("for", "group_by")
+SEVERITIES = ("info", "warning", "critical")
+
+
+class RuleError(ConfigurationError):
+    """Rule files with mistakes: its text is all of them, a line each."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+def load(paths: Iterable[Path]) -> RuleSet:
+    """The rule set of these files and folders; raises RuleError with everything that is wrong."""
+    files, problems = check(paths)
+    errors = [problem for problem in problems if not problem.warning]
+    if errors:
+        raise RuleError(errors)
+    return RuleSet.of(files)
+
+
+def check(paths: Iterable[Path]) -> tuple[list[RuleFile], list[Problem]]:
+    """Every file that could be read, and every mistake and warning in all of them."""
+    files: list[RuleFile] = []
+    problems: list[Problem] = []
+    for path in _files(paths):
+        checker = Checker(path)
+        file = _read(path, checker)
+        problems.extend(checker.problems)
+        if file is None:
+            continue
+        other = next((f for f in files if f.flow == file.flow), None)
+        if other is not None:
+            what = f"the flow `{file.flow}` is declared in {other.path} already"
+            problems.append(Problem(path, Place(1, 1), what))
+        files.append(file)
+    return files, problems
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted((*path.rglob("*.yaml"), *path.rglob("*.yml")))
+        elif path.exists():
+            found.append(path)
+        else:
+            raise ConfigurationError(f"no rule file or folder at {path}")
+    return found
+
+
+def _read(path: Path, checker: Checker) -> RuleFile | None:
+    try:
+        document = parse(path.read_bytes())
+    except Broken as error:
+        checker.error(error.place, str(error))
+        return None
+    except OSError as error:
+        checker.error(Place(1, 1), f"cannot be read: {error.strerror}")
+        return None
+    if not isinstance(document.data, dict):
+        checker.error(document.place, "a rule file begins with `version: 1` and `flow: NAME`")
+        return None
+    return _file(path, document, checker)
+
+
+def _file(path: Path, document: Value, checker: Checker) -> RuleFile | None:
+    checker.known_keys(document, HEAD, "at the top of a rule file")
+    head = Fields(document, checker)
+    version = head.get("version")
+    if version is None or version.data != 1:
+        checker.error(version.place if version else document.place, "expected `version: 1`")
+    flow_value = head.get("flow")
+    flow = checker.text(flow_value) if flow_value else None
+    if flow_value is None:
+        checker.error(document.place, "expected `flow: NAME`: what kind of work is this?")
+    begins, ends = head.names("begins"), head.names("ends")
+    within = head.duration("within")
+    skew, grace = _optional_duration(head, "skew"), _optional_duration(head, "grace")
+    if flow_value is not None and not begins:
+        checker.error(flow_value.place, "expected `begins: NAME`: which event starts this flow?")
+    rules = _rules(head, checker, skew, grace, closes=bool(ends) or within is not None)
+    if ends and within is not None and begins:
+        rules.append(_unfinished(begins, ends, within, skew, grace))
+    tests = _tests(head, checker)
+    _check_test_names(tests, rules, checker)
+    about = head.get("about")
+    return RuleFile(
+        path, flow or path.stem, begins, ends, within, tuple(rules), skew, grace,
+        checker.text(about) if about else None, tests,
+    )  # fmt: skip
+
+
+def _optional_duration(fields: Fields, key: str) -> int | None:
+    value = fields.get(key)
+    return None if value is None else fields.checker.duration(value)
+
+
+def _unfinished(
+    begins: Names, ends: Names, within: int, skew: int | None, grace: int | None
+) -> Rule:
+    """The implicit expectation of a file with both `ends` and `within`."""
+    version = _version(["unfinished", begins, ends, within])
+    options = Options(
+        name="unfinished", about="the flow ends in time", skew=skew, grace=grace, version=version
+    )
+    return AfterExpect(options, begins, (ends,), within, first_only=True)
+
+
+def _rules(
+    head: Fields, checker: Checker, skew: int | None, grace: int | None, *, closes: bool
+) -> list[Rule]:
+    value = head.get("expectations")
+    if value is None:
+        return []
+    if not isinstance(value.data, list):
+        checker.error(value.place, "`expectations` is a list; begin each with a dash")
+        return []
+    found: list[Rule] = []
+    named: dict[str, int] = {"unfinished": 0} if closes else {}
+    for item in value.data:
+        rule = _rule(item, checker, skew, grace)
+        if rule is None:
+            continue
+        name = rule.options.name
+        if name in named:
+            first = f"the first is on line {named[name]}" if named[name] else "it is implicit"
+            checker.error(item.place, f"two expectations are called `{name}`; {first}")
+        named[name] = item.place.line
+        if rule.waits_for_end() and not closes:
+            checker.error(
+                item.place,
+                f"`{name}` could never be judged: give it `within`, or the flow `ends` or `within`",
+            )
+        _warn_of_ending_trigger(rule, head.names("ends"), item.place, checker)
+        found.append(rule)
+    return found
+
+
+def _warn_of_ending_trigger(rule: Rule, ends: Names, place: Place, checker: Checker) -> None:
+    both = set(getattr(rule, "trigger", ())) & set(ends)
+    if rule.waits_for_end() and both:
+        checker.warn(place, f"`{min(both)}` ends the flow: without `within` this waits for nothing")
+
+
+def _rule(value: Value, checker: Checker, skew: int | None, grace: int | None) -> Rule | None:
+    if not isinstance(value.data, dict):
+        checker.error(value.place, "an expectation is a mapping, such as after/expect/within")
+        return None
+    enabled = value.data.get("enabled")
+    kind = _kind(value, checker)
+    if kind is None:
+        return None
+    checker.known_keys(value, (*COMMON, *kind.needs, *kind.takes), f"for `{kind.name}`")
+    before = len(checker.problems)
+    fields = Fields(value, checker)
+    options = _options(fields, checker, kind, skew, grace)
+    rule = kind.build(fields, options)
+    if enabled is not None and checker.boolean(enabled) is False:
+        return None
+    failed = any(not problem.warning for problem in checker.problems[before:])
+    return None if failed else rule
+
+
+def _kind(value: Value, checker: Checker) -> Kind | None:
+    """The kind whose sentence this is: the one that needs most of the keys that are there."""
+    keys = value.data.keys() if isinstance(value.data, dict) else set()
+    for key in NOT_YET:
+        if key in keys:
+            place = (value.keys or {}).get(key, value.place)
+            have = ", ".join("/".join(kind.needs) for kind in KINDS)
+            checker.error(place, f"`{key}` is not judged by this version yet; there are {have}")
+            return None
+    for key in LATER:
+        if key in keys:
+            place = (value.keys or {}).get(key, value.place)
+            checker.error(place, f"`{key}` is not part of this version yet")
+    fitting = [kind for kind in KINDS if keys >= set(kind.needs)]
+    if fitting:
+        return max(fitting, key=lambda kind: len(kind.needs))
+    have = ", ".join("/".join(kind.needs) for kind in KINDS)
+    every = [key for kind in KINDS for key in (*kind.needs, *kind.takes)]
+    for key in keys - set(every) - set(COMMON):
+        hint = checker.suggestion(key, every)
+        if hint:
+            checker.error((value.keys or {}).get(key, value.place), f"`{key}` is not known{hint}")
+            return None
+    checker.error(
+        value.place, f"this says neither what is expected nor forbidden; there are {have}"
+    )
+    return None
+
+
+def _options(
+    fields: Fields, checker: Checker, kind: Kind, skew: int | None, grace: int | None
+) -> Options:
+    def maybe(key: str) -> Value | None:
+        return fields.get(key)
+
+    name, about, runbook = maybe("name"), maybe("about"), maybe("runbook")
+    where, such_that, same = maybe("where"), maybe("such_that"), maybe("same")
+    severity, labels = maybe("severity"), maybe("labels")
+    match, copies = maybe("match"), maybe("copies")
+    unless, unless_where = _unless(fields, checker)
+    own_skew, own_grace = _optional_duration(fields, "skew"), _optional_duration(fields, "grace")
+    return Options(
+        name=(checker.text(name) if name else None) or _sentence(fields, kind),
+        about=checker.text(about) if about else None,
+        where=checker.guard(where) if where else None,
+        such_that=checker.guard(such_that) if such_that else None,
+        same=checker.list_of(same, checker.guard) or () if same else (),
+        unless=unless,
+        unless_where=unless_where,
+        match=(checker.one_of(match, ["any", "each"]) if match else None) or "any",
+        copies=bool(copies and checker.one_of(copies, ["count"])),
+        skew=skew if own_skew is None else own_skew,
+        grace=grace if own_grace is None else own_grace,
+        severity=(checker.one_of(severity, SEVERITIES) if severity else None) or "warning",
+        labels=checker.texts(labels) or () if labels else (),
+        runbook=checker.text(runbook) if runbook else None,
+        version=_version(fields.value.plain()),
+    )
+
+
+def _unless(fields: Fields, checker: Checker) -> tuple[Names, Guard | None]:
+    value = fields.get("unless")
+    if value is None:
+        return (), None
+    if not isinstance(value.data, dict):
+        return checker.names(value) or (), None
+    checker.known_keys(value, ["name", "where"], "in `unless`")
+    name, where = value.data.get("name"), value.data.get("where")
+    if name is None:
+        checker.error(value.place, "`unless` needs a `name`")
+        return (), None
+    return checker.names(name) or (), checker.guard(where) if where else None
+
+
+def _sentence(fields: Fields, kind: Kind) -> str:
+    """An expectation without a name is called by its own sentence."""
+    words = []
+    for key in (*kind.needs, *kind.takes):
+        value = fields.get(key)
+        if value is not None:
+            plain = value.plain()
+            words.append(
+                f"{key} {', '.join(map(str, plain)) if isinstance(plain, list) else plain}"
+            )
+    return " ".join(words)
+
+
+def _version(spec: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(spec, order="sorted")).hexdigest()[:12]
+
+
+def _tests(head: Fields, checker: Checker) -> tuple[RuleTest, ...]:
+    value = head.get("tests")
+    if value is None:
+        return ()
+    if not isinstance(value.data, list):
+        checker.error(value.place, "`tests` is a list; begin each with a dash")
+        return ()
+    found = [read_test(item, checker) for item in value.data]
+    return tuple(test for test in found if test is not None)
+
+
+def _check_test_names(tests: Sequence[RuleTest], rules: Sequence[Rule], checker: Checker) -> None:
+    names = [rule.options.name for rule in rules]
+    for test in tests:
+        for expected in test.expected:
+            name = expected.get("expectation")
+            if name is not None and name not in names and not checker.problems:
+                hint = checker.suggestion(name, names)
+                checker.error(test.place, f"no expectation is called `{name}`{hint}")

@@ -1,0 +1,133 @@
+"""What every expectation has in common, and what the live cache must know of it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analyzer.episode import Episode, follows, skew_between
+from analyzer.guards import Guard
+from analyzer.instance import Instance
+from analyzer.sight import Sight
+from collector.event import Event
+
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """The options that every kind takes."""
+
+    name: str
+    about: str | None = None
+    where: Guard | None = None
+    such_that: Guard | None = None
+    same: tuple[Guard, ...] = ()
+    unless: Names = ()
+    unless_where: Guard | None = None
+    match: str = "any"
+    copies: bool = False
+    skew: int | None = None
+    grace: int | None = None
+    severity: str = "warning"
+    labels: tuple[tuple[str, str], ...] = ()
+    runbook: str | None = None
+    version: str = ""
+
+    def grace_under(self, sight: Sight) -> int:
+        return sight.grace if self.grace is None else self.grace
+
+    def fits(self, event: Event, cause: Event) -> bool:
+        """`such_that` and `same`: may this event count for that activation?"""
+        if self.such_that is not None and not self.such_that(event, cause):
+            return False
+        return all(_same(path, event, cause) for path in self.same)
+
+
+def _same(path: Guard, event: Event, cause: Event) -> bool:
+    """JSON equality; a field that is missing on both sides is not the same."""
+    one, other = path.value(event), path.value(cause)
+    return one is not None and _type_of(one) is _type_of(other) and one == other
+
+
+def _type_of(value: object) -> type:
+    """1 and 1.0 are one JSON number; 1 and true are not the same, nor are 1 and "1"."""
+    return float if isinstance(value, int) and not isinstance(value, bool) else type(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """For the live cache: an event with one of `names` can, at once, make or change an offence
+    in a flow that has seen one of `after` (empty: in any flow)."""
+
+    names: Names
+    after: Names
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """For the live cache: an event with one of `names` may make something judged `wait` later."""
+
+    names: Names
+    wait: int
+
+
+class Rule(ABC):
+    """One expectation of one kind. `judge` is pure: the same arguments, the same instances."""
+
+    options: Options
+
+    @abstractmethod
+    def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
+        """Every instance of this rule in this episode."""
+
+    @abstractmethod
+    def names(self) -> frozenset[str]:
+        """Every name that it looks at."""
+
+    @abstractmethod
+    def awaits(self) -> frozenset[str]:
+        """The names whose absence it judges: completeness is asked for these."""
+
+    @abstractmethod
+    def wakes(self) -> Sequence[Wake]: ...
+
+    @abstractmethod
+    def dues(self) -> Sequence[Due]: ...
+
+    def waits_for_end(self) -> bool:
+        """Whether its deadline is the flow's end."""
+        return False
+
+    def guarded(self) -> bool:
+        """Whether it reads more of an event than name, time and position."""
+        options = self.options
+        return bool(options.where or options.such_that or options.same or options.unless_where)
+
+    def excuse(
+        self, episode: Episode, sight: Sight, activation: Event | None, until: int | None
+    ) -> Event | None:
+        """The first `unless` event after the activation, at or before `until`."""
+        options = self.options
+        if not options.unless:
+            return None
+        for event in episode.of(options.unless):
+            if until is not None and event.time > until:
+                continue
+            if options.unless_where is not None and not options.unless_where(event, activation):
+                continue
+            if activation is None or _counts_as_after(self, sight, event, activation):
+                return event
+        return None
+
+
+def _counts_as_after(rule: Rule, sight: Sight, event: Event, activation: Event) -> bool:
+    return follows(event, activation, skew_between(rule.options.skew, sight, event, activation))
+
+
+def activations(rule: Rule, episode: Episode, trigger: Names) -> list[Event]:
+    """The events that match the trigger: name and `where`."""
+    options = rule.options
+    found = episode.of(trigger, copies=options.copies)
+    if options.where is None:
+        return list(found)
+    return [event for event in found if options.where(event, None)]

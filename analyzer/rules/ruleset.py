@@ -1,0 +1,44 @@
+"""Rule files after loading: what the judge walks and what the live cache looks names up in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from analyzer.rules.rule import Names, Rule
+from analyzer.rules.tests import RuleTest
+
+
+@dataclass(frozen=True)
+class RuleFile:
+    """One file: one flow type with its expectations."""
+
+    path: Path
+    flow: str
+    begins: Names
+    ends: Names
+    within: int | None
+    rules: tuple[Rule, ...]
+    skew: int | None = None
+    grace: int | None = None
+    about: str | None = None
+    tests: tuple[RuleTest, ...] = ()
+
+    def names(self) -> frozenset[str]:
+        return frozenset((*self.begins, *self.ends)).union(*(rule.names() for rule in self.rules))
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """All files that are live."""
+
+    files: tuple[RuleFile, ...] = ()
+    by_name: dict[tuple[str, str], Rule] = field(default_factory=dict)
+    """(flow type, expectation) to its rule."""
+
+    @classmethod
+    def of(cls, files: Sequence[RuleFile]) -> "RuleSet":
+        rules = {(file.flow, rule.options.name): rule for file in files for rule in file.rules}
+        return cls(tuple(files), rules)
+
+    def expectations(self) -> list[str]:
+        return [f"{type}: {name}" for type, name in self.by_name]

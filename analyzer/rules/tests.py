@@ -1,0 +1,126 @@
+"""The `tests:` of a rule file: a few events, how far to look, and what should be found."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from analyzer.rules.checker import Checker
+from analyzer.rules.located import Place, Value
+from collector.event import Event
+from collector.times import US_PER_S
+
+START = 1_750_000_000 * US_PER_S
+"""The moment 0s of every test."""
+
+EVENT_KEYS = (
+    "at", "name", "arrives", "flow", "payload", "headers", "key", "id", "partition",
+)  # fmt: skip
+FINDING_KEYS = ("expectation", "finding", "flow", "state", "type")
+
+
+@dataclass(frozen=True)
+class RuleTest:
+    """One test; `expected` are the fields that a finding must have."""
+
+    name: str
+    place: Place
+    events: tuple[Event, ...]
+    until: int
+    expected: tuple[dict[str, str], ...]
+    others_allowed: bool
+
+
+def read_test(value: Value, checker: Checker) -> RuleTest | None:
+    """The test, or None after its mistakes were noted."""
+    if not isinstance(value.data, dict):
+        checker.error(value.place, "a test is a mapping with name, events, until and findings")
+        return None
+    keys = ("name", "events", "until", "findings", "no_findings", "others")
+    checker.known_keys(value, keys, "in a test")
+    data = value.data
+    name = checker.text(data["name"]) if "name" in data else None
+    if name is None:
+        checker.error(value.place, "a test needs a `name`")
+    if "until" not in data:
+        checker.error(value.place, "a test needs `until`: how far completeness goes")
+    until = checker.duration(data["until"]) if "until" in data else None
+    if ("findings" in data) == ("no_findings" in data):
+        checker.error(value.place, "a test needs either `findings` or `no_findings: true`")
+    events = _events(data.get("events"), checker)
+    expected = _expected(data.get("findings"), checker)
+    others = "others" in data and checker.one_of(data["others"], ["allowed"]) == "allowed"
+    if name is None or until is None:
+        return None
+    return RuleTest(name, value.place, events, START + until, expected, others)
+
+
+def _events(value: Value | None, checker: Checker) -> tuple[Event, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value.data, list):
+        checker.error(value.place, "`events` is a list")
+        return ()
+    found = []
+    for number, item in enumerate(value.data):
+        event = _event(item, number, checker)
+        if event is not None:
+            found.append(event)
+    return tuple(found)
+
+
+def _event(value: Value, number: int, checker: Checker) -> Event | None:
+    if not isinstance(value.data, dict):
+        checker.error(value.place, "an event is written {at: 0s, name: order.created}")
+        return None
+    checker.known_keys(value, EVENT_KEYS, "in a test's event")
+    data = value.data
+    if "at" not in data or "name" not in data:
+        checker.error(value.place, "an event needs `at` and `name`")
+        return None
+    at, name = checker.duration(data["at"]), checker.text(data["name"])
+    arrives = checker.duration(data["arrives"]) if "arrives" in data else at
+    if at is None or name is None or arrives is None:
+        return None
+    payload = data["payload"].plain() if "payload" in data else None
+    flow = _plain_text(data.get("flow"), "flow")
+    partition = data["partition"].data if "partition" in data else 0
+    if not isinstance(partition, int):
+        checker.error(data["partition"].place, "a partition is a number")
+        partition = 0
+    return Event(
+        "test", "test", "test", partition, number, START + at, START + arrives, name,
+        (flow,) if flow else (), _plain_text(data.get("id"), None), (),
+        _plain_text(data.get("key"), None), _headers(data.get("headers")),
+        None if payload is None else _json(payload), "none" if payload is None else "json",
+    )  # fmt: skip
+
+
+def _expected(value: Value | None, checker: Checker) -> tuple[dict[str, str], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value.data, list):
+        checker.error(value.place, "`findings` is a list")
+        return ()
+    found = []
+    for item in value.data:
+        checker.known_keys(item, FINDING_KEYS, "in an expected finding")
+        if isinstance(item.data, dict):
+            found.append({key: str(inner.data) for key, inner in item.data.items()})
+        else:
+            checker.error(item.place, "write {expectation: NAME, finding: missing}")
+    return tuple(found)
+
+
+def _plain_text(value: Value | None, default: str | None) -> str | None:
+    return default if value is None or value.data is None else str(value.data)
+
+
+def _headers(value: Value | None) -> str:
+    if value is None or not isinstance(value.data, dict):
+        return "[]"
+    return _json([[key, str(inner.data)] for key, inner in value.data.items()])
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

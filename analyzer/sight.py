@@ -1,0 +1,81 @@
+"""How much of the bus was seen: what a judgement of absence may rest on."""
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from collector.batch import Gap, PartitionState
+from collector.times import FOREVER, NEVER
+
+DEFAULT_GRACE = 5_000_000
+"""µs: on a live bus, records may be published a little after they happened."""
+
+
+class Sight:
+    """Completeness by awaited name, gaps, and what the sources' clocks are worth. Immutable."""
+
+    def __init__(
+        self,
+        partitions: Sequence[PartitionState],
+        gaps: Sequence[Gap] = (),
+        *,
+        grace: int = DEFAULT_GRACE,
+        skews: Mapping[str, int] | None = None,
+        retention: int = 0,
+    ) -> None:
+        self._partitions = partitions
+        self._gaps = gaps
+        self.grace = grace
+        self.retention = retention
+        """How long events are kept (µs): how far back a begin may lie that was never seen."""
+        self._skews = skews or {}
+        self._complete: dict[frozenset[str], int] = {}
+        """Answers given so far: a few hundred flows of a batch ask the same few questions."""
+
+    @classmethod
+    def everything_until(cls, moment: int, grace: int = 0) -> "Sight":
+        """Everything with a time below `moment` was seen: tests of rule files, and backtests."""
+        all_seen = PartitionState("", "", "", 0, 0, 0, complete_to=moment, seen_from=NEVER)
+        return cls([all_seen], grace=grace)
+
+    def complete_to(self, names: frozenset[str]) -> int:
+        """The moment below which every event with one of these names was seen; µs."""
+        moment = self._complete.get(names)
+        if moment is None:
+            able = [p.complete_to for p in self._partitions if _carries(p.carries, names)]
+            moment = min(able, default=NEVER)
+            self._complete[names] = moment
+        return moment
+
+    def settled_to(self) -> int:
+        """The moment below which everything was seen, whatever its name."""
+        return min((p.complete_to for p in self._partitions), default=NEVER)
+
+    def newest(self) -> int:
+        """How far the furthest partition got: what is due below it and not judged is held."""
+        return max((p.complete_to for p in self._partitions), default=NEVER)
+
+    def gap(self, names: frozenset[str], start: int, end: int) -> Gap | None:
+        """A gap in which an event of these names with a time in [start, end] may have been."""
+        for gap in self._gaps:
+            overlaps = gap.from_time <= end and gap.to_time >= start
+            if overlaps and _carries(gap.carries, names):
+                return gap
+        return None
+
+    def began(self, names: frozenset[str]) -> int:
+        """The first moment of sight for these names: what happened before was never tapped."""
+        starts = [
+            p.seen_from
+            for p in self._partitions
+            if p.seen_from is not None and _carries(p.carries, names)
+        ]
+        return max(starts, default=FOREVER)
+
+    def skew(self, one: str, other: str) -> int:
+        """How far the clocks behind two sources may differ, in µs."""
+        skews = self._skews
+        return max(skews.get(one, 0), skews.get(other, 0)) if skews else 0
+
+
+def _carries(globs: tuple[str, ...] | None, names: frozenset[str]) -> bool:
+    return globs is None or any(fnmatchcase(name, glob) for name in names for glob in globs)

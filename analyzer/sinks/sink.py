@@ -1,0 +1,15 @@
+"""What a sink is: it takes a notification, or says why it could not."""
+
+from typing import Protocol
+
+
+class NotDelivered(Exception):
+    """The sink did not take it; the outbox tries again later. The text holds no credentials."""
+
+
+class Sink(Protocol):
+    async def deliver(self, fingerprint: str, body: str) -> None:
+        """Returns when the notification was taken; raises NotDelivered otherwise."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,102 @@
+"""The analyzer's steps in a batch's way to its commit: judge, then alert."""
+
+from collections.abc import Callable, Sequence
+
+from analyzer.finding import Finding
+from analyzer.live import Live, Transition
+from analyzer.notification import notification
+from analyzer.reading import findings, next_seq
+from analyzer.routes import Routes
+from analyzer.sight import Sight
+from analyzer.tables import FINDING_LOG, OUTBOX, FindingRow, OutboxRow
+from collector.batch import Batch, Gap, PartitionState
+from collector.store import reading
+from collector.store.store import Store
+
+SightOf = Callable[[Sequence[PartitionState], Sequence[Gap]], Sight]
+
+
+class JudgeStage:
+    """Feeds the live cache and adds what it found to the batch."""
+
+    name = "judge"
+
+    def __init__(self, live: Live, sight_of: SightOf, first_start: int) -> None:
+        self.live = live
+        self._sight_of = sight_of
+        self._first_start = first_start
+        self._partitions: dict[tuple[str, str, str, int], PartitionState] = {}
+        self._gaps: list[Gap] = []
+        self._silent: set[str] = set()
+        """Findings that are historical, and so stay unheard when they change."""
+        self._seq = 1
+        self.sight = sight_of((), ())
+
+    def restore(self, store: Store, moment: int) -> Batch:
+        """Reads the store back. The batch holds what changed since, because the rules did."""
+        with store.reader() as cursor:
+            self._seq = next_seq(cursor, FINDING_LOG.name)
+            self._see(reading.partitions(cursor), reading.gaps(cursor))
+            chunk = []
+            for event in reading.events(cursor, "ORDER BY seq"):
+                chunk.append(event)
+                if len(chunk) == reading.CHUNK:
+                    self.live.absorb(chunk)
+                    chunk = []
+            self.live.absorb(chunk)
+            standing = findings(cursor, "WHERE state <> 'retracted'")
+        self._silent = {row.id for row, _ in standing if row.historical}
+        self.live.remember(row.to_finding() for row, _ in standing)
+        batch = Batch(now=moment)
+        self._announce(self.live.advance(self.sight), batch, restoring=True)
+        return batch
+
+    def process(self, batch: Batch) -> None:
+        self._see(batch.partitions, batch.gaps)
+        self.live.absorb(batch.events)
+        self._announce(self.live.advance(self.sight), batch, restoring=False)
+
+    def _see(self, partitions: Sequence[PartitionState], gaps: Sequence[Gap]) -> None:
+        for partition in partitions:
+            key = (partition.source, partition.topic, partition.topic_id, partition.partition)
+            self._partitions[key] = partition
+        self._gaps.extend(gaps)
+        self.sight = self._sight_of(tuple(self._partitions.values()), tuple(self._gaps))
+
+    def _announce(self, changes: Sequence[Transition], batch: Batch, *, restoring: bool) -> None:
+        for change in changes:
+            finding = change.finding
+            if change.new and (self._before_start(finding) or (restoring and change.over)):
+                # What is old news when it is found: stored and shown, and nobody is woken.
+                self._silent.add(finding.id)
+            historical = finding.id in self._silent
+            if finding.state == "retracted":
+                self._silent.discard(finding.id)
+            row = FindingRow.of(finding, self._seq, change.reason, historical, batch.now)
+            batch.add(FINDING_LOG.name, row)
+            self._seq += 1
+
+    def _before_start(self, finding: Finding) -> bool:
+        return (finding.deadline or finding.at) < self._first_start
+
+
+class AlertStage:
+    """Turns what the judge added into notifications, in the same transaction."""
+
+    name = "alert"
+
+    def __init__(self, routes: Routes, link_base: Callable[[], str], seq: int) -> None:
+        self._routes = routes
+        self._link_base = link_base
+        self._seq = seq
+
+    def process(self, batch: Batch) -> None:
+        for row in batch.rows.get(FINDING_LOG.name, ()):
+            if row.historical:
+                continue
+            finding = row.to_finding()
+            body = None
+            for sink in self._routes.sinks_for(finding):
+                body = body or notification(finding, row.reason, self._link_base())
+                batch.add(OUTBOX.name, OutboxRow(self._seq, sink, finding.id, body, batch.now))
+                self._seq += 1

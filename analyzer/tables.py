@@ -1,0 +1,121 @@
+"""The analyzer's tables in the store: what was found, and what people are yet to be told."""
+
+import msgspec
+
+from analyzer.finding import Finding, Position
+from collector.store.tables import Table
+
+
+class FindingRow(msgspec.Struct, gc=False):
+    """One transition of a finding. The log is only appended to; the newest row of an id stands."""
+
+    seq: int
+    id: str
+    expectation: str
+    type: str
+    finding: str
+    state: str
+    flow: str
+    correlation_id: str
+    at: int
+    deadline: int | None
+    severity: str
+    labels: str
+    rule_version: str
+    values: tuple[str, ...]
+    activation: str | None
+    evidence: str
+    text: str
+    reason: str | None
+    historical: bool
+    """From before the first start, or of a rule that is newer than its flow's end: no alert."""
+    moment: int
+    """When it was announced: history, and the one field that a second run may give otherwise."""
+
+    @classmethod
+    def of(
+        cls, finding: Finding, seq: int, reason: str | None, historical: bool, moment: int
+    ) -> "FindingRow":
+        f = finding
+        return cls(
+            seq, f.id, f.expectation, f.type, f.finding, f.state, f.flow, f.correlation_id, f.at,
+            f.deadline, f.severity, _json(f.labels), f.rule_version, f.values,
+            _json(f.activation) if f.activation else None, _json(f.evidence), f.text, reason,
+            historical, moment,
+        )  # fmt: skip
+
+    def to_finding(self) -> Finding:
+        return Finding(
+            self.id, self.expectation, self.type, self.finding, self.state, self.flow,
+            self.correlation_id, self.at, self.deadline, self.severity,
+            msgspec.json.decode(self.labels, type=dict[str, str]), self.rule_version,
+            tuple(self.values),
+            msgspec.json.decode(self.activation, type=Position) if self.activation else None,
+            msgspec.json.decode(self.evidence, type=tuple[Position, ...]), self.text,
+        )  # fmt: skip
+
+
+class OutboxRow(msgspec.Struct, gc=False):
+    """One notification on its way to one sink; written with the transition that it tells of."""
+
+    seq: int
+    sink: str
+    fingerprint: str
+    body: str
+    created: int
+    delivered: int | None = None
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+FINDING_LOG = Table(
+    "finding_log",
+    FindingRow,
+    {
+        "seq": "BIGINT",
+        "id": "VARCHAR",
+        "expectation": "VARCHAR",
+        "type": "VARCHAR",
+        "finding": "VARCHAR",
+        "state": "VARCHAR",
+        "flow": "VARCHAR",
+        "correlation_id": "VARCHAR",
+        "at": "TIMESTAMP",
+        "deadline": "TIMESTAMP",
+        "severity": "VARCHAR",
+        "labels": "VARCHAR",
+        "rule_version": "VARCHAR",
+        "values": "VARCHAR[]",
+        "activation": "VARCHAR",
+        "evidence": "VARCHAR",
+        "text": "VARCHAR",
+        "reason": "VARCHAR",
+        "historical": "BOOLEAN",
+        "moment": "TIMESTAMP",
+    },
+)
+
+OUTBOX = Table(
+    "outbox",
+    OutboxRow,
+    {
+        "seq": "BIGINT",
+        "sink": "VARCHAR",
+        "fingerprint": "VARCHAR",
+        "body": "VARCHAR",
+        "created": "TIMESTAMP",
+        "delivered": "TIMESTAMP",
+    },
+)
+
+ANALYZER_TABLES = (FINDING_LOG, OUTBOX)
+
+FINDINGS_VIEW = """
+CREATE OR REPLACE VIEW findings AS
+SELECT *, min(moment) OVER (PARTITION BY id) AS found_at
+FROM finding_log
+QUALIFY row_number() OVER (PARTITION BY id ORDER BY seq DESC) = 1
+"""
+"""For people and for queries: each finding as it stands, with the moment it was first told."""

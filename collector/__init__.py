@@ -1,0 +1,1 @@
+"""What happened: bus -> events -> flows -> DuckDB."""

@@ -1,0 +1,71 @@
+"""What a tap hands on: events, how far it read, and what the stages add before the commit."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from collector.event import Event
+from collector.times import NEVER
+
+
+class PartitionState(msgspec.Struct):
+    """How far one partition was read; stored in the transaction of the events read so far."""
+
+    source: str
+    topic: str
+    topic_id: str
+    partition: int
+    next_offset: int
+    """Where reading goes on: an offset for Kafka, a byte for a file."""
+    first_offset: int
+    """Where the tap began: what lies before was never seen."""
+    high_watermark: int | None = None
+    complete_to: int = NEVER
+    """Every event with a time before this (µs) was seen."""
+    seen_from: int | None = None
+    """The least record time among the first events that were read: sight begins here."""
+    blocked_since: int | None = None
+    """Set while the partition cannot be read: its judgements are held back."""
+    carries: tuple[str, ...] | None = None
+    """The names (globs) that this partition's events can have; None: any."""
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """A range that the tap could not see. Times bound it as far as the records around it tell."""
+
+    source: str
+    topic: str
+    topic_id: str
+    partition: int
+    from_offset: int
+    to_offset: int
+    reason: str
+    from_time: int
+    to_time: int
+    carries: tuple[str, ...] | None = None
+
+
+@dataclass
+class Batch:
+    """One poll's worth, committed as one transaction. `rows` are what the stages add."""
+
+    events: list[Event] = field(default_factory=list)
+    partitions: list[PartitionState] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    rows: dict[str, list[Any]] = field(default_factory=dict)
+    now: int = 0
+    """When the tap took it, in µs: the one clock of everything that the batch passes through."""
+    may_repeat: bool = False
+    """Positions may have been stored before: an export that is read a second time."""
+
+    def add(self, table: str, row: object) -> None:
+        self.rows.setdefault(table, []).append(row)
+
+
+class Stage(Protocol):
+    """A named step that a batch passes before its commit (judge, alert, …)."""
+
+    name: str
+
+    def process(self, batch: Batch) -> None: ...

@@ -1,0 +1,59 @@
+"""Up to which moment everything in a partition was seen. Absence is judged nowhere else.
+
+Pure: what was polled goes in, a moment comes out. Times are µs; record times, never payload times.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from collector.times import NEVER
+
+WINDOW = 1_000
+"""So many last records bound how far out of order a partition's record times are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What a fetch that was sent at `sent` said of a partition's ends."""
+
+    sent: int
+    high_watermark: int
+    last_stable_offset: int
+
+
+class Completeness:
+    """One partition's moment. It never goes back and never passes the clock.
+
+    - Read up to the high watermark of a fetch sent at p: complete to p; an idle partition that is
+      caught up so moves with the clock.
+    - Read up to the last stable offset, below the high watermark: an open transaction may hide
+      what others have committed behind it; held where it was.
+    - Behind: complete to the lowest record time among the last 1,000 records.
+    """
+
+    def __init__(self, complete_to: int = NEVER) -> None:
+        self.complete_to = complete_to
+        self._poll: Poll | None = None
+        self._last: deque[int] = deque(maxlen=WINDOW)
+
+    def polled(self, poll: Poll) -> None:
+        self._poll = poll
+
+    def read(self, record_times: list[int]) -> None:
+        """Record times in the order of offsets."""
+        self._last.extend(record_times[-WINDOW:])
+
+    def advance(self, position: int, now: int) -> int:
+        """The moment, given that everything below `position` was read."""
+        poll = self._poll
+        if poll is None:
+            return self.complete_to
+        if position >= poll.high_watermark:
+            moment = poll.sent
+            self._last.clear()
+        elif position >= poll.last_stable_offset or not self._last:
+            return self.complete_to
+        else:
+            moment = min(self._last)
+        self.complete_to = max(self.complete_to, min(moment, now))
+        return self.complete_to

@@ -1,0 +1,90 @@
+"""The way of a batch: polled by a tap, through the stages, into the store, in one transaction."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from collector.batch import Batch, Stage
+from collector.sources.tap import Tap
+from collector.store import reading
+from collector.store.store import Store
+from collector.times import US_PER_S
+
+log = logging.getLogger(__name__)
+
+QUEUE = 2
+"""Batches that wait for the stages: what is behind them waits on the bus."""
+QUIET_COMMIT = US_PER_S
+"""Completeness alone is written so often when nothing else happens."""
+SMALL = 2_000
+LINGER_S = 0.05
+"""After a small batch the tap rests, so that a thin stream is not a transaction an event."""
+
+
+class Pipeline:
+    """All taps of the daemon, one line of stages, one store."""
+
+    def __init__(
+        self,
+        taps: Sequence[Tap],
+        stages: Sequence[Stage],
+        store: Store,
+        committed: Callable[[Batch], None],
+    ) -> None:
+        self._taps = taps
+        self._stages = stages
+        self._store = store
+        self._committed = committed
+        self._queue: asyncio.Queue[Batch] = asyncio.Queue(maxsize=QUEUE)
+        self._pending: asyncio.Future[Any] | None = None
+        self._quiet_since = 0
+
+    async def run(self) -> None:
+        """Until cancelled, or until a tap or the store fails."""
+        async with asyncio.TaskGroup() as tasks:
+            for tap in self._taps:
+                tasks.create_task(self._read(tap), name=f"tap {tap.name}")
+            tasks.create_task(self._pass_on(), name="stages")
+
+    async def _read(self, tap: Tap) -> None:
+        while True:
+            batch = await tap.poll()
+            await self._queue.put(batch)
+            if len(batch.events) < SMALL:
+                await asyncio.sleep(LINGER_S)
+
+    async def _pass_on(self) -> None:
+        while True:
+            await self.take(await self._queue.get())
+
+    async def take(self, batch: Batch) -> None:
+        """One batch through all stages; its commit overlaps with the stages of the next."""
+        if batch.may_repeat and batch.events:
+            events = batch.events
+            batch.events = await asyncio.wrap_future(
+                self._store.submit(lambda connection: reading.unseen(connection, events))
+            )
+        for stage in self._stages:
+            stage.process(batch)
+        if not self._worth_a_commit(batch):
+            return
+        await self.settle()
+        future = asyncio.wrap_future(self._store.commit(batch))
+        self._pending = asyncio.ensure_future(self._announce(future, batch))
+
+    def _worth_a_commit(self, batch: Batch) -> bool:
+        if batch.events or batch.gaps or batch.rows or batch.now - self._quiet_since > QUIET_COMMIT:
+            self._quiet_since = batch.now
+            return True
+        return False
+
+    async def _announce(self, commit: Awaitable[Any], batch: Batch) -> None:
+        await commit
+        self._committed(batch)
+
+    async def settle(self) -> None:
+        """Waits for the commit under way; its failure is this call's."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            await pending

@@ -1,0 +1,127 @@
+"""The event line of the contract: one JSON object an event, as `export` writes and all read."""
+
+from typing import Any
+
+import msgspec
+
+from collector.decode import Reader, text_of
+from collector.event import Event
+from collector.places import as_text
+from collector.settings import SourceSettings
+from collector.times import US_PER_MS, parse_time
+
+
+class LineError(Exception):
+    """The line is no event line; the text says why."""
+
+
+class _Line(msgspec.Struct):
+    """Only `name` and `time` are required; without a position the line number is one."""
+
+    name: str
+    time: str | int | float
+    source: str | None = None
+    topic: str | None = None
+    topic_id: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+    arrival: str | int | float | None = None
+    correlation_id: str | int | list[str | int] | None = None
+    id: str | int | None = None
+    keys: dict[str, str | int] = {}
+    key: str | None = None
+    headers: list[tuple[str, Any]] = []
+    payload: Any = None
+
+
+class _Record(msgspec.Struct):
+    """A line as the record that it once was, so that one reader serves bus and file."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+class EventLineReader:
+    """Reads lines as events of one source. Without a correlation ID, the configuration finds it."""
+
+    def __init__(self, settings: SourceSettings, path: str) -> None:
+        self._settings = settings
+        self._path = path
+        self._decoder = msgspec.json.Decoder(_Line)
+        self._readers: dict[tuple[str, str], Reader] = {}
+
+    def event(self, raw: bytes, number: int, now: int) -> Event:
+        """The line as an event; raises LineError."""
+        try:
+            line = self._decoder.decode(raw)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise LineError(str(error)) from error
+        time = parse_time(line.time)
+        if time is None:
+            raise LineError(f"`time` is {line.time!r}: write RFC 3339 with a zone, or epoch ms")
+        event = self._extracted(line, number, time, now)
+        event.name, event.time = line.name, time
+        if line.arrival is not None:
+            event.arrival = parse_time(line.arrival) or now
+        if line.correlation_id is not None:
+            given = (
+                line.correlation_id
+                if isinstance(line.correlation_id, list)
+                else ([line.correlation_id])
+            )
+            event.correlation_ids = tuple(str(one) for one in given)
+        if line.id is not None:
+            event.id = str(line.id)
+        if line.keys:
+            event.keys = tuple((k, str(v)) for k, v in line.keys.items())
+        absent = {"no-correlation-id"} if event.correlation_ids else set()
+        absent |= {"no-name", "time-unreadable", "time-implausible"}
+        event.problems = tuple(p for p in event.problems if p not in absent)
+        return event
+
+    def _extracted(self, line: _Line, number: int, time: int, now: int) -> Event:
+        topic = line.topic or self._path
+        topic_id = line.topic_id or topic
+        payload = line.payload
+        if isinstance(payload, str):
+            value: bytes | None = payload.encode()  # the payload's own text, JSON or not
+        else:
+            value = None if payload is None else msgspec.json.encode(payload)
+        record = _Record(
+            line.partition or 0,
+            number if line.offset is None else line.offset,
+            time // US_PER_MS,
+            None if line.key is None else line.key.encode(),
+            value,
+            [(name, _header_bytes(inner)) for name, inner in line.headers],
+        )
+        return self._reader(topic, topic_id).event(record, now)
+
+    def broken(self, raw: bytes, number: int, now: int, why: str) -> Event:
+        """A line that is no event line: stored as what it is, with the reason."""
+        text = text_of(raw.rstrip(b"\r\n"))
+        return Event(
+            self._settings.name, self._path, self._path, 0, number, now, now, "",
+            payload=text, encoding="text", problems=(f"bad-line: {why}",),
+        )  # fmt: skip
+
+    def _reader(self, topic: str, topic_id: str) -> Reader:
+        reader = self._readers.get((topic, topic_id))
+        if reader is None:
+            special = self._settings.special(topic)
+            reader = Reader(self._settings, topic, topic_id, special)
+            self._readers[(topic, topic_id)] = reader
+        return reader
+
+
+def _header_bytes(value: object) -> bytes:
+    if isinstance(value, dict) and isinstance(value.get("hex"), str):
+        try:
+            return bytes.fromhex(value["hex"])
+        except ValueError:
+            return str(value["hex"]).encode()
+    return (as_text(value) or "").encode()

@@ -1,0 +1,105 @@
+"""The file source: event lines (JSON Lines), read to the end and then followed as they grow."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
+import msgspec
+
+from collector.batch import Batch, PartitionState
+from collector.completeness import WINDOW
+from collector.errors import SourceError
+from collector.event import Event
+from collector.settings import FileSettings, SourceSettings
+from collector.sources.event_line import EventLineReader, LineError
+
+MAX_LINES = 20_000
+WAIT_S = 0.2
+
+
+class FileTap:
+    """One file as one partition; where reading goes on is a byte.
+
+    The end of a file is not a deadline: completeness goes to the last time that was read, and
+    waits there.
+    """
+
+    def __init__(
+        self,
+        settings: SourceSettings,
+        resume: Sequence[PartitionState],
+        clock: Callable[[], int],
+    ) -> None:
+        assert settings.file is not None
+        self.name = settings.name
+        self._settings = settings
+        self._file: FileSettings = settings.file
+        self._clock = clock
+        path = str(self._file.path)
+        self._state = next(iter(resume), PartitionState(settings.name, path, path, 0, 0, 0))
+        self._lines = EventLineReader(settings, path)
+        self._last: list[int] = []
+        self._line_number = 0
+
+    async def start(self) -> None:
+        try:
+            with self._file.path.open("rb") as file:
+                # Line numbers are positions: count the lines that were read before.
+                self._line_number = _lines_before(file, self._state.next_offset)
+        except OSError as error:
+            raise SourceError(
+                f"source {self.name}: {self._file.path} cannot be read: {error.strerror}"
+            ) from error
+
+    async def stop(self) -> None:
+        pass
+
+    async def poll(self) -> Batch:
+        batch = self._read()
+        if not batch.events:
+            await asyncio.sleep(WAIT_S)
+        return batch
+
+    def _read(self) -> Batch:
+        now, state = self._clock(), self._state
+        batch = Batch(now=now, may_repeat=True)
+        with self._file.path.open("rb") as file:
+            file.seek(state.next_offset)
+            size = os.fstat(file.fileno()).st_size
+            while len(batch.events) < MAX_LINES:
+                line = file.readline()
+                if not line.endswith(b"\n"):
+                    break  # a line that is still being written
+                self._line_number += 1
+                state.next_offset += len(line)
+                if line.strip():
+                    batch.events.append(self._event(line, now))
+        times = [event.time for event in batch.events]
+        if times:
+            self._last = [*self._last, *times][-WINDOW:]
+            state.seen_from = min(times) if state.seen_from is None else state.seen_from
+            at_end = state.next_offset >= size
+            moment = max(self._last) if at_end else min(self._last)
+            state.complete_to = max(state.complete_to, moment)
+        state.high_watermark = size
+        # A copy: the next poll moves the state on while this batch waits for its commit.
+        batch.partitions.append(msgspec.structs.replace(state))
+        return batch
+
+    def _event(self, line: bytes, now: int) -> Event:
+        try:
+            return self._lines.event(line, self._line_number, now)
+        except LineError as error:
+            return self._lines.broken(line, self._line_number, now, str(error))
+
+
+def _lines_before(file: BinaryIO, end: int) -> int:
+    count = 0
+    while end > 0:
+        chunk = file.read(min(end, 1 << 20))
+        if not chunk:
+            break
+        count += chunk.count(b"\n")
+        end -= len(chunk)
+    return count

@@ -1,0 +1,14 @@
+"""Every kind of source, by its key in the configuration."""
+
+from collections.abc import Callable, Sequence
+
+from collector.batch import PartitionState
+from collector.settings import SourceSettings
+from collector.sources.file import FileTap
+from collector.sources.kafka import KafkaTap
+from collector.sources.tap import Tap
+
+SOURCES: dict[str, Callable[[SourceSettings, Sequence[PartitionState], Callable[[], int]], Tap]] = {
+    "kafka": KafkaTap,
+    "file": FileTap,
+}

@@ -1,0 +1,21 @@
+"""What a tap is to the pipeline: something to poll, whatever bus is behind it."""
+
+from typing import Protocol
+
+from collector.batch import Batch
+
+
+class Tap(Protocol):
+    """Reads one source. It never disturbs the bus, and never asks the clock by itself."""
+
+    name: str
+
+    async def start(self) -> None:
+        """Connects and finds where to go on; raises SourceError with the cure."""
+        ...
+
+    async def poll(self) -> Batch:
+        """What came since the last poll, with the state of every partition; waits a little."""
+        ...
+
+    async def stop(self) -> None: ...

@@ -1,0 +1,1 @@
+"""The store: one DuckDB file, one writer thread, one transaction a batch."""

@@ -1,0 +1,79 @@
+"""Events, offsets and gaps read back from the store as the structs that were written."""
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import duckdb
+import msgspec
+
+from collector.batch import Gap, PartitionState
+from collector.event import Event
+
+Row = TypeVar("Row", PartitionState, Gap)
+
+# TIMESTAMPs leave the database as µs: building datetime objects costs more than judging them.
+EVENT_COLUMNS = (
+    'source, topic, topic_id, partition, "offset", epoch_us(time), epoch_us(arrival), name, '
+    "correlation_ids, id, keys, key, headers, payload, encoding, problems, seq"
+)
+CHUNK = 10_000
+
+
+def events(
+    cursor: duckdb.DuckDBPyConnection, clauses: str = "", parameters: Sequence[object] = ()
+) -> Iterator[Event]:
+    """Events, selected and ordered by `clauses` (WHERE …, ORDER BY …)."""
+    result = cursor.execute(f"SELECT {EVENT_COLUMNS} FROM events {clauses}", list(parameters))
+    while rows := result.fetchmany(CHUNK):
+        for row in rows:
+            yield Event(
+                row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], tuple(row[8]),
+                row[9], tuple(row[10].items()), row[11], row[12], row[13], row[14],
+                tuple(row[15]), row[16],
+            )  # fmt: skip
+
+
+def events_of_flows(
+    cursor: duckdb.DuckDBPyConnection, flows: Sequence[str]
+) -> dict[str, list[Event]]:
+    """The events of some flows; an event that carries several IDs is in each of theirs."""
+    found: dict[str, list[Event]] = {flow: [] for flow in flows}
+    wanted = "WHERE list_has_any(correlation_ids, ?::VARCHAR[])"
+    for event in events(cursor, wanted, [list(flows)]):
+        for flow in event.correlation_ids:
+            if flow in found:
+                found[flow].append(event)
+    return found
+
+
+def partitions(cursor: duckdb.DuckDBPyConnection) -> list[PartitionState]:
+    return _structs(cursor, "partitions", PartitionState)
+
+
+def gaps(cursor: duckdb.DuckDBPyConnection) -> list[Gap]:
+    return _structs(cursor, "gaps", Gap)
+
+
+def _structs(cursor: duckdb.DuckDBPyConnection, table: str, row_type: type[Row]) -> list[Row]:
+    """A small table whose columns are the fields of a struct."""
+    result = cursor.execute(f"SELECT * FROM {table} ORDER BY source, topic, partition")
+    names = [column[0] for column in result.description or ()]
+    rows = result.fetchall()
+    return [msgspec.convert(dict(zip(names, row, strict=True)), row_type) for row in rows]
+
+
+def unseen(cursor: duckdb.DuckDBPyConnection, candidates: Sequence[Event]) -> list[Event]:
+    """Those whose position is not stored yet; of equal positions the first."""
+    first = {(e.source, e.topic_id, e.partition, e.offset): e for e in reversed(candidates)}
+    sources = list({e.source for e in candidates})
+    offsets = [e.offset for e in candidates]
+    known = cursor.execute(
+        'SELECT source, topic_id, partition, "offset" FROM events '
+        'WHERE list_contains(?::VARCHAR[], source) AND "offset" BETWEEN ? AND ?',
+        [sources, min(offsets), max(offsets)],
+    )
+    while rows := known.fetchmany(CHUNK):
+        for row in rows:
+            first.pop(row, None)
+    kept = {id(event) for event in first.values()}
+    return [event for event in candidates if id(event) in kept]

@@ -1,0 +1,192 @@
+"""Opening the file, writing batches from one thread, reading from any."""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from collector.batch import Batch
+from collector.errors import StoreError
+from collector.store.tables import COLLECTOR_TABLES, EVENTS, GAPS, PARTITIONS, SCHEMA_VERSION, Table
+
+log = logging.getLogger(__name__)
+
+Job = Callable[[duckdb.DuckDBPyConnection], Any]
+
+
+class Store:
+    """The one owner of the file. Every write goes through `submit` and so through one thread."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        tables: Sequence[Table] = (),
+        views: Sequence[str] = (),
+        memory: str = "2GB",
+        read_only: bool = False,
+    ) -> None:
+        self.path = path
+        self._tables = {table.name: table for table in (*COLLECTOR_TABLES, *tables)}
+        self._connection = _open(path, memory, read_only)
+        if not read_only:
+            self._create(views)
+        self._check_version()
+        self._next_seq = self._read_next_seq()
+        self._jobs: queue.Queue[tuple[Job, Future[Any]] | None] = queue.Queue(maxsize=8)
+        self._thread: threading.Thread | None = None
+        if not read_only:
+            self._thread = threading.Thread(target=self._write_loop, name="writer", daemon=True)
+            self._thread.start()
+
+    def _create(self, views: Sequence[str]) -> None:
+        self._connection.execute("BEGIN")
+        self._connection.execute(
+            "CREATE TABLE IF NOT EXISTS meta (key VARCHAR PRIMARY KEY, value VARCHAR)"
+        )
+        for table in self._tables.values():
+            self._connection.execute(table.create_sql())
+        for view in views:
+            self._connection.execute(view)
+        self._connection.execute(
+            "INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", [str(SCHEMA_VERSION)]
+        )
+        self._connection.execute("COMMIT")
+
+    def _check_version(self) -> None:
+        try:
+            found = self.meta("schema_version")
+        except duckdb.CatalogException:
+            found = None
+        if found != str(SCHEMA_VERSION):
+            self._connection.close()
+            raise StoreError(
+                f"{self.path} holds schema version {found or 'none'}, this nonevent reads "
+                f"{SCHEMA_VERSION}: use the nonevent that wrote it, or another file"
+            )
+
+    def _read_next_seq(self) -> int:
+        with self.reader() as cursor:
+            row = cursor.execute("SELECT coalesce(max(seq), 0) + 1 FROM events").fetchone()
+        return int(row[0]) if row else 1
+
+    # Reading
+
+    @contextmanager
+    def reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor in a transaction of its own: everything read in it is of one moment."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute("BEGIN")
+            yield cursor
+        finally:
+            cursor.close()
+
+    def meta(self, key: str) -> str | None:
+        with self.reader() as cursor:
+            row = cursor.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
+        return None if row is None else str(row[0])
+
+    def size(self) -> int:
+        """Bytes on disk, the write-ahead log included."""
+        files = (self.path, self.path.with_name(self.path.name + ".wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    # Writing
+
+    def submit(self, job: Job) -> Future[Any]:
+        """Runs `job` in a transaction on the writer's thread; its failure rolls all of it back."""
+        future: Future[Any] = Future()
+        self._jobs.put((job, future))
+        return future
+
+    def set_meta(self, key: str, value: str) -> None:
+        self.submit(
+            lambda c: c.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [key, value])
+        ).result()
+
+    def commit(self, batch: Batch) -> Future[Any]:
+        """A whole batch in one transaction: events, offsets, gaps, and what the stages added."""
+        return self.submit(lambda connection: self._write(connection, batch))
+
+    def _write(self, connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+        for event in batch.events:
+            event.seq = self._next_seq
+            self._next_seq += 1
+        self._insert(connection, EVENTS, batch.events)
+        self._insert(connection, PARTITIONS, batch.partitions)
+        self._insert(connection, GAPS, batch.gaps)
+        for name, rows in batch.rows.items():
+            self._insert(connection, self._tables[name], rows)
+
+    @staticmethod
+    def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Any]) -> None:
+        if not rows:
+            return
+        connection.register("incoming", table.arrow(rows))
+        try:
+            connection.execute(table.insert_sql("incoming"))
+        finally:
+            connection.unregister("incoming")
+
+    def _write_loop(self) -> None:
+        connection = self._connection.cursor()
+        while (item := self._jobs.get()) is not None:
+            job, future = item
+            try:
+                connection.execute("BEGIN")
+                result = job(connection)
+                connection.execute("COMMIT")
+            except BaseException as error:  # noqa: BLE001  # handed to whoever waits for the result
+                _roll_back(connection)
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+        connection.close()
+
+    def close(self) -> None:
+        """Finishes what was submitted, then closes the file."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+        self._connection.close()
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    """Rolls back where there is something to; a failed commit has already done so."""
+    try:
+        connection.execute("ROLLBACK")
+    except duckdb.Error as error:
+        log.debug("nothing to roll back: %s", error)
+
+
+def _open(path: Path, memory: str, read_only: bool) -> duckdb.DuckDBPyConnection:
+    if read_only and not path.exists():
+        raise StoreError(f"no store at {path}: start `nonevent run`, or name another with --store")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = duckdb.connect(
+            str(path),
+            read_only=read_only,
+            config={
+                "memory_limit": memory,
+                "checkpoint_threshold": "256MB",
+                "preserve_insertion_order": "true",
+                "autoinstall_known_extensions": "false",
+            },
+        )
+    except duckdb.IOException as error:
+        raise StoreError(
+            f"{path} cannot be opened: {error}. If a nonevent is running on it, ask that one: "
+            "its address is in --url or in the configuration's http.listen"
+        ) from error
+    except duckdb.Error as error:
+        raise StoreError(f"{path} is not a store that can be read: {error}") from error
+    connection.execute("SET enable_progress_bar = false")
+    return connection

@@ -1,0 +1,120 @@
+"""The tables of the store: their columns are the fields of the structs that fill them.
+
+A part of the house that keeps rows of its own (findings, outgoing notifications) brings its
+tables; the store creates and fills them all alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from collector.batch import Gap, PartitionState
+from collector.event import Event
+
+SCHEMA_VERSION = 1
+
+_ARROW = {
+    "VARCHAR": pa.string(),
+    "VARCHAR[]": pa.list_(pa.string()),
+    "MAP(VARCHAR, VARCHAR)": pa.map_(pa.string(), pa.string()),
+    "TIMESTAMP": pa.timestamp("us"),
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int32(),
+    "BOOLEAN": pa.bool_(),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and the struct whose fields are its columns, in the same order."""
+
+    name: str
+    row: type[msgspec.Struct]
+    columns: dict[str, str]
+    """Column name to DuckDB type; µs integers become TIMESTAMP (UTC)."""
+    primary_key: tuple[str, ...] = ()
+    """Rows with an equal key are replaced. Only for small tables: a key costs an index."""
+
+    def create_sql(self) -> str:
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in self.columns.items())
+        key = f", PRIMARY KEY ({', '.join(self.primary_key)})" if self.primary_key else ""
+        return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns}{key})"
+
+    def insert_sql(self, view: str) -> str:
+        verb = "INSERT OR REPLACE INTO" if self.primary_key else "INSERT INTO"
+        return f"{verb} {self.name} SELECT * FROM {view}"
+
+    def arrow(self, rows: Sequence[Any]) -> pa.Table:
+        """The rows as columns; this is where most of a batch's Python time in the store goes."""
+        arrays = [
+            pa.array([getattr(row, name) for row in rows], type=_ARROW[kind])
+            for name, kind in self.columns.items()
+        ]
+        return pa.Table.from_arrays(arrays, names=list(self.columns))
+
+
+EVENTS = Table(
+    "events",
+    Event,
+    {
+        "source": "VARCHAR",
+        "topic": "VARCHAR",
+        "topic_id": "VARCHAR",
+        "partition": "INTEGER",
+        "offset": "BIGINT",
+        "time": "TIMESTAMP",
+        "arrival": "TIMESTAMP",
+        "name": "VARCHAR",
+        "correlation_ids": "VARCHAR[]",
+        "id": "VARCHAR",
+        "keys": "MAP(VARCHAR, VARCHAR)",
+        "key": "VARCHAR",
+        "headers": "VARCHAR",
+        "payload": "VARCHAR",
+        "encoding": "VARCHAR",
+        "problems": "VARCHAR[]",
+        "seq": "BIGINT",
+    },
+)
+
+# A moment that is not known (never, for ever) is no TIMESTAMP: these two keep their µs.
+PARTITIONS = Table(
+    "partitions",
+    PartitionState,
+    {
+        "source": "VARCHAR",
+        "topic": "VARCHAR",
+        "topic_id": "VARCHAR",
+        "partition": "INTEGER",
+        "next_offset": "BIGINT",
+        "first_offset": "BIGINT",
+        "high_watermark": "BIGINT",
+        "complete_to": "BIGINT",
+        "seen_from": "BIGINT",
+        "blocked_since": "BIGINT",
+        "carries": "VARCHAR[]",
+    },
+    primary_key=("source", "topic", "topic_id", "partition"),
+)
+
+GAPS = Table(
+    "gaps",
+    Gap,
+    {
+        "source": "VARCHAR",
+        "topic": "VARCHAR",
+        "topic_id": "VARCHAR",
+        "partition": "INTEGER",
+        "from_offset": "BIGINT",
+        "to_offset": "BIGINT",
+        "reason": "VARCHAR",
+        "from_time": "BIGINT",
+        "to_time": "BIGINT",
+        "carries": "VARCHAR[]",
+    },
+)
+
+COLLECTOR_TABLES = (EVENTS, PARTITIONS, GAPS)

@@ -1,0 +1,65 @@
+"""Moments and durations. Inside, both are integers in µs; moments count from the epoch, in UTC."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+US_PER_MS = 1_000
+US_PER_S = 1_000_000
+FOREVER = 2**62
+NEVER = -(2**62)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS = {"ms": US_PER_MS, "s": US_PER_S, "m": 60 * US_PER_S, "h": 3600 * US_PER_S,
+          "d": 86_400 * US_PER_S}  # fmt: skip
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+
+
+def parse_duration(text: str) -> int | None:
+    """`500ms 30s 5m 2h 1d` in µs; None when it is none of these."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        return None
+    return round(float(match[1]) * _UNITS[match[2]])
+
+
+def format_duration(us: int) -> str:
+    """The shortest form that a person reads at a glance: `1.5s`, `10m`, `3d`."""
+    sign = "-" if us < 0 else ""
+    us = abs(us)
+    for unit in ("d", "h", "m"):
+        if us >= _UNITS[unit] and us % _UNITS[unit] == 0:
+            return f"{sign}{us // _UNITS[unit]}{unit}"
+    if us >= 120 * US_PER_S:
+        minutes, rest = divmod(us // US_PER_S, 60)
+        return f"{sign}{minutes}m {rest}s" if minutes < 120 else f"{sign}{minutes // 60}h"
+    if us >= US_PER_S:
+        return f"{sign}{us / US_PER_S:.3f}".rstrip("0").rstrip(".") + "s"
+    return f"{sign}{us / US_PER_MS:.3f}".rstrip("0").rstrip(".") + "ms"
+
+
+def parse_time(value: object) -> int | None:
+    """RFC 3339 with a zone, or epoch milliseconds (number, or digits as text); else None."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        # NaN and the infinities are no moments, and neither is what no calendar holds.
+        return round(value * US_PER_MS) if abs(value) < 1e14 else None
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return parse_time(int(value)) if value.isdecimal() and len(value) < 15 else None
+    if moment.tzinfo is None:
+        return None
+    delta = moment - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * US_PER_S + delta.microseconds
+
+
+def format_time(us: int) -> str:
+    """RFC 3339 in UTC, with milliseconds (microseconds where there are any)."""
+    if not NEVER < us < FOREVER:
+        return "never" if us <= NEVER else "for ever"
+    moment = _EPOCH + timedelta(microseconds=us)
+    digits = "microseconds" if us % US_PER_MS else "milliseconds"
+    return moment.replace(tzinfo=None).isoformat(timespec=digits) + "Z"

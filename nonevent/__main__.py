@@ -1,0 +1,3 @@
+from nonevent.cli import main
+
+main()

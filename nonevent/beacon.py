@@ -1,0 +1,33 @@
+"""How commands find the daemon of a store: a small file beside it that says where it listens."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+
+class Place(msgspec.Struct):
+    url: str
+    pid: int
+
+
+class Beacon:
+    """`STORE.daemon.json`, there while the daemon runs (and after a crash: it may be stale)."""
+
+    def __init__(self, store: Path) -> None:
+        self._path = store.with_name(store.name + ".daemon.json")
+
+    def light(self, url: str) -> None:
+        self._path.write_bytes(msgspec.json.encode(Place(url, os.getpid())))
+
+    def out(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def url(self) -> str | None:
+        """Where the daemon listens, if it left word and its process is there."""
+        try:
+            place = msgspec.json.decode(self._path.read_bytes(), type=Place)
+            os.kill(place.pid, 0)
+        except (OSError, msgspec.DecodeError):
+            return None
+        return place.url

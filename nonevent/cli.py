@@ -1,0 +1,331 @@
+"""The command line. Each command is thin: it reads options, asks, prints, and sets the exit code.
+
+Exit codes: 0 fine, 1 findings, 2 usage or configuration, 3 unavailable.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel
+
+from collector.errors import NoneventError
+from nonevent import terminal
+from nonevent.asking import asking
+from nonevent.config import load_configuration, without_file
+from ui.moments import parse_moment
+from ui.queries import Queries
+
+app = typer.Typer(
+    name="nonevent",
+    help="Says what should have happened on your event bus and didn't.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Configuration; else ./nonevent.yaml.")
+]
+Url = Annotated[str | None, typer.Option(help="Ask the daemon at this address.")]
+StorePath = Annotated[Path | None, typer.Option("--store", help="The store's file.")]
+Rules = Annotated[list[Path], typer.Option("--rules", help="Rule file or folder; may be repeated.")]
+Token = Annotated[str | None, typer.Option(envvar="NONEVENT_TOKEN", help="The daemon's token.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")]
+Since = Annotated[str | None, typer.Option(help="A time (RFC 3339) or how far back (1h).")]
+Cursor = Annotated[str | None, typer.Option(help="The `next` of the page before.")]
+
+
+class Where:
+    """The options that say whom to ask, gathered by the callback of each command."""
+
+    def __init__(
+        self, config: Path | None, url: str | None, store: Path | None, rules: list[Path],
+        token: str | None,
+    ) -> None:  # fmt: skip
+        self._options = {
+            "config": config, "url": url, "store": store, "rules": rules, "token": token,
+        }  # fmt: skip
+
+    @contextlib.contextmanager
+    def ask(self) -> Iterator[Queries]:
+        with asking(**self._options) as queries:  # type: ignore[arg-type]  # named as its parameters
+            yield queries
+
+
+def _micros(name: str, text: str | None) -> int | None:
+    return None if text is None else parse_moment(name, text, time.time())
+
+
+def _print_json(model: BaseModel) -> None:
+    typer.echo(model.model_dump_json())
+
+
+@app.command()
+def run(
+    config: Config = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="A Kafka to watch, HOST:PORT; no file needed.")
+    ] = None,
+    topics: Annotated[
+        str | None, typer.Option(help="With --bootstrap: topics, comma-separated globs.")
+    ] = None,
+    rules: Rules = [],  # noqa: B006  # Typer copies it
+    store: StorePath = None,
+    listen: Annotated[str | None, typer.Option(help="Where pages and API listen.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every detail.")] = False,
+) -> None:
+    """Watch: tap the bus, judge, alert, and serve pages and API until stopped.
+
+    Examples:
+
+      nonevent run --bootstrap localhost:9092 --topics 'orders,pay.*' --rules expectations/
+
+      nonevent run --config nonevent.yaml
+    """
+    from nonevent.daemon import Daemon
+
+    _log(verbose)
+    configuration = load_configuration(config)
+    update = without_file(bootstrap, topics, rules, store)
+    if listen is not None:
+        update["http"] = type(configuration.http).model_validate(
+            {**configuration.http.model_dump(), "listen": listen}
+        )
+    daemon = Daemon(configuration.model_copy(update=update))
+    asyncio.run(_until_stopped(daemon.run()))
+
+
+async def _until_stopped(serving: object) -> None:
+    """SIGTERM and Ctrl-C end the daemon in order; a second one ends it at once."""
+    task = asyncio.ensure_future(serving)  # type: ignore[call-overload]  # a coroutine
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _log(verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    if not verbose:
+        for noisy in ("aiokafka", "httpx"):
+            logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+@app.command()
+def flows(
+    config: Config = None, url: Url = None, store: StorePath = None, rules: Rules = [],  # noqa: B006
+    token: Token = None, json: Json = False, limit: Limit = 20,
+    type: Annotated[str | None, typer.Option(help="Flow type, as in `flow:`.")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="open, ended, failed, partial, unbegun or runaway.")
+    ] = None,
+    q: Annotated[str | None, typer.Option("-q", "--q", help="Part of an ID, or a key.")] = None,
+    name: Annotated[str | None, typer.Option(help="With this event.")] = None,
+    without: Annotated[str | None, typer.Option(help="Without this event.")] = None,
+    since: Since = None, until: Since = None, cursor: Cursor = None,
+) -> None:  # fmt: skip
+    """List flows, the one with the newest event first.
+
+    Examples:
+
+      nonevent flows --state failed
+
+      nonevent flows --name order.created --without payment.authorized --since 1h
+    """
+    with Where(config, url, store, rules, token).ask() as queries:
+        page = queries.flows(
+            type=type, state=state, q=q, name=name, without=without, limit=limit, cursor=cursor,
+            since=_micros("since", since), until=_micros("until", until),
+        )  # fmt: skip
+    _print_json(page) if json else terminal.print_flows(page)
+
+
+@app.command()
+def show(
+    flow_or_key: Annotated[str, typer.Argument(help="A correlation ID, or a key such as ord-123.")],
+    config: Config = None, url: Url = None, store: StorePath = None, rules: Rules = [],  # noqa: B006
+    token: Token = None, json: Json = False,
+) -> None:  # fmt: skip
+    """Show one flow: its timeline with what is missing, its expectations, its findings.
+
+    Exit code 1 when the flow has findings, 3 when there is no such flow.
+
+    Example: nonevent show ord-00123
+    """
+    from ui.errors import UnknownFlowError
+
+    with Where(config, url, store, rules, token).ask() as queries:
+        detail = queries.flow(flow_or_key)
+    if detail is None:
+        raise UnknownFlowError(flow_or_key)
+    _print_json(detail) if json else terminal.print_flow(detail)
+    raise typer.Exit(1 if detail.findings else 0)
+
+
+@app.command()
+def findings(
+    config: Config = None, url: Url = None, store: StorePath = None, rules: Rules = [],  # noqa: B006
+    token: Token = None, json: Json = False, limit: Limit = 20,
+    expectation: Annotated[str | None, typer.Option(help="Of this expectation.")] = None,
+    state: Annotated[str | None, typer.Option(help="open, closed or retracted.")] = None,
+    flow: Annotated[str | None, typer.Option(help="Of this flow.")] = None,
+    since: Since = None, cursor: Cursor = None,
+) -> None:  # fmt: skip
+    """List findings, the one that changed last first. Exit code 1 when any is open.
+
+    Example: nonevent findings --state open --json
+    """
+    with Where(config, url, store, rules, token).ask() as queries:
+        page = queries.findings(
+            expectation=expectation, state=state, flow=flow, since=_micros("since", since),
+            limit=limit, cursor=cursor,
+        )  # fmt: skip
+    _print_json(page) if json else terminal.print_findings(page)
+    raise typer.Exit(1 if any(item.state == "open" for item in page.items) else 0)
+
+
+@app.command()
+def tail(
+    config: Config = None, url: Url = None, store: StorePath = None, rules: Rules = [],  # noqa: B006
+    token: Token = None, json: Json = False, limit: Limit = 20,
+    topic: Annotated[str | None, typer.Option(help="Of this topic.")] = None,
+    name: Annotated[str | None, typer.Option(help="With this name.")] = None,
+    untied: Annotated[bool, typer.Option("--untied", help="Without a correlation ID.")] = False,
+    problems: Annotated[bool, typer.Option("--problems", help="With a problem.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they come.")] = False,
+) -> None:  # fmt: skip
+    """Show the newest events as they were stored.
+
+    Examples:
+
+      nonevent tail -f --topic orders
+
+      nonevent tail --untied
+    """
+    with Where(config, url, store, rules, token).ask() as queries:
+        after: int | None = None
+        while True:
+            page = queries.events(
+                after=after, topic=topic, name=name, untied=untied, problems=problems, limit=limit
+            )
+            if json:
+                for item in page.items:
+                    typer.echo(item.model_dump_json())
+            elif page.items or after is None:
+                terminal.print_events(page)
+            if not follow:
+                return
+            after = int(page.next) if page.next else after or 0
+            if len(page.items) < limit:
+                time.sleep(0.5)
+
+
+@app.command()
+def status(
+    config: Config = None, url: Url = None, store: StorePath = None, rules: Rules = [],  # noqa: B006
+    token: Token = None, json: Json = False,
+) -> None:  # fmt: skip
+    """Show how far each partition was seen, what is held back, and what is stored.
+
+    Example: nonevent status
+    """
+    with Where(config, url, store, rules, token).ask() as queries:
+        found = queries.status()
+    _print_json(found) if json else terminal.print_status(found)
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(help="Rule files or folders.")],
+    json: Json = False,
+) -> None:
+    """Check rule files: every mistake at once, as file:line:column. Exit code 2 when there is one.
+
+    Example: nonevent check expectations/
+    """
+    from nonevent.rule_commands import check_rules
+
+    raise typer.Exit(check_rules(paths, json))
+
+
+@app.command()
+def test(
+    paths: Annotated[list[Path], typer.Argument(help="Rule files or folders.")],
+    json: Json = False,
+) -> None:
+    """Run the `tests:` of rule files. Exit code 1 when one fails, 2 when a file is wrong.
+
+    Example: nonevent test expectations/
+    """
+    from nonevent.rule_commands import test_rules
+
+    raise typer.Exit(test_rules(paths, json))
+
+
+@app.command()
+def demo(
+    port: Annotated[
+        int | None, typer.Option(help="Where pages and API listen; 8321 or a free one.")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.1, max=1000, help="Orders a second.")] = 2.0,
+    duration: Annotated[str | None, typer.Option(help="Stop after this long: 60s, 5m.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed makes the same faults.")] = None,
+    fault: Annotated[
+        list[str],
+        typer.Option(
+            "--fault",
+            help="lost-outcome, late, duplicate or dropped-correlation, with =SHARE if you like; "
+            "none for a shop in order; may be repeated.",
+        ),
+    ] = [],  # noqa: B006
+    truth: Annotated[Path | None, typer.Option(help="Write each fault here, a line each.")] = None,
+    bootstrap: Annotated[str | None, typer.Option(help="Use this Kafka, not its own.")] = None,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Open no browser.")] = False,
+) -> None:
+    """Start a small shop with faults on a real Kafka of its own, and watch it.
+
+    Needs no configuration, no Docker and no system Java. Everything goes when it is stopped.
+
+    Examples:
+
+      nonevent demo
+
+      nonevent demo --fault lost-outcome=0.2 --duration 2m --truth truth.jsonl
+    """
+    from nonevent.demo_command import start_demo
+
+    raise typer.Exit(
+        start_demo(
+            port=port,
+            rate=rate,
+            duration=duration,
+            seed=seed,
+            faults=fault,
+            truth=truth,
+            bootstrap=bootstrap,
+            open_browser=not no_open,
+        )
+    )
+
+
+def main() -> None:
+    """The entry point: what nonevent has to say about failing goes to stderr, without a trace."""
+    try:
+        app()
+    except NoneventError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)

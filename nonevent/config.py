@@ -1,0 +1,118 @@
+"""`nonevent.yaml`: read, its ${VARIABLES} filled in, its paths made absolute, all checked."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from analyzer.settings import AlertSettings
+from collector.errors import ConfigurationError
+from collector.settings import KafkaSettings, Section, SourceSettings, StoreSettings
+from ui.settings import HttpSettings
+
+DEFAULT_FILE = Path("nonevent.yaml")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
+
+
+class Configuration(Section):
+    """Everything that a daemon is started with; each section is its package's own."""
+
+    labels: dict[str, str] = {}
+    sources: list[SourceSettings] = []
+    expectations: list[Path] = []
+    store: StoreSettings = StoreSettings()
+    http: HttpSettings = HttpSettings()
+    alerts: AlertSettings = AlertSettings()
+
+    def relative_to(self, folder: Path) -> "Configuration":
+        """The same with its paths taken from the file's folder."""
+        sources = [
+            source.model_copy(
+                update={"file": source.file.model_copy(update={"path": folder / source.file.path})}
+            )
+            if source.file
+            else source
+            for source in self.sources
+        ]
+        store = self.store.model_copy(update={"path": folder / self.store.path})
+        return self.model_copy(
+            update={
+                "sources": sources,
+                "store": store,
+                "expectations": [folder / path for path in self.expectations],
+            }
+        )
+
+
+def load_configuration(path: Path | None) -> Configuration:
+    """The file's configuration; without a path that of `nonevent.yaml`, else the defaults."""
+    if path is None:
+        if not DEFAULT_FILE.exists():
+            return Configuration()
+        path = DEFAULT_FILE
+    try:
+        data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise ConfigurationError(f"{path}{place}: this is not YAML: {error.problem}") from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: this is not YAML: {error}") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        checked = Configuration.model_validate(_filled(data or {}, path))
+    except ValidationError as error:
+        raise ConfigurationError(_explained(error, path)) from error
+    names = [source.name for source in checked.sources]
+    for name in {n for n in names if names.count(n) > 1}:
+        raise ConfigurationError(f"{path}: sources: two are called `{name}`")
+    return checked.relative_to(path.parent.absolute())
+
+
+def _filled(value: Any, path: Path) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(inner, path) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, path) for inner in value]
+    if not isinstance(value, str):
+        return value
+
+    def variable(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
+            raise ConfigurationError(f"{path}: ${{{match[1]}}} is used, and not set")
+        return os.environ[match[1]]
+
+    return _VARIABLE.sub(variable, value)
+
+
+def _explained(error: ValidationError, path: Path) -> str:
+    """Every mistake on a line of its own. Values are not repeated: they may be secrets."""
+    lines = []
+    for one in error.errors(include_url=False, include_input=False):
+        place = ".".join(str(part) for part in one["loc"]) or "the file"
+        message = one["msg"].removeprefix("Value error, ")
+        if one["type"] == "extra_forbidden":
+            message = "this key is not known here"
+        lines.append(f"{path}: {place}: {message}")
+    return "\n".join(lines)
+
+
+def without_file(
+    bootstrap: str | None, topics: str | None, rules: list[Path], store: Path | None
+) -> dict[str, Any]:
+    """What the options of `nonevent run` set, to be laid over the file's configuration."""
+    update: dict[str, Any] = {}
+    if bootstrap is not None:
+        globs = [glob.strip() for glob in (topics or "*").split(",") if glob.strip()]
+        kafka = KafkaSettings(bootstrap=bootstrap, topics=globs)
+        update["sources"] = [SourceSettings(name="kafka", kafka=kafka)]
+    if rules:
+        update["expectations"] = [path.absolute() for path in rules]
+    if store is not None:
+        update["store"] = StoreSettings(path=store.absolute())
+    return update

@@ -1,0 +1,73 @@
+"""The same questions, asked of a running daemon over HTTP."""
+
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel
+
+from collector.errors import ConfigurationError, NoneventError
+from ui.models import EventPage, FindingPage, FlowDetail, FlowPage, Status
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class RemoteError(NoneventError):
+    """The daemon does not answer, or refuses."""
+
+
+class RemoteQueries:
+    """Answers as the daemon at `url` gives them."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self.url = url.rstrip("/")
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(base_url=self.url, headers=headers, timeout=60)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def flows(self, **filters: Any) -> FlowPage:
+        return self._get("/api/flows", FlowPage, filters)
+
+    def flow(self, flow_or_key: str) -> FlowDetail | None:
+        answer = self._ask(f"/api/flows/{quote(flow_or_key, safe='')}", {})
+        return None if answer.status_code == 404 else self._read(answer, FlowDetail)
+
+    def findings(self, **filters: Any) -> FindingPage:
+        return self._get("/api/findings", FindingPage, filters)
+
+    def events(self, **filters: Any) -> EventPage:
+        return self._get("/api/events", EventPage, filters)
+
+    def status(self) -> Status:
+        return self._get("/api/status", Status, {})
+
+    def _get(self, path: str, model: type[Model], filters: dict[str, Any]) -> Model:
+        return self._read(self._ask(path, filters), model)
+
+    def _ask(self, path: str, filters: dict[str, Any]) -> httpx.Response:
+        given = {key: value for key, value in filters.items() if value is not None}
+        for key in ("since", "until"):
+            if key in given:
+                given[key] //= 1000  # the API takes epoch milliseconds
+        try:
+            return self._client.get(path, params=given)
+        except httpx.HTTPError as error:
+            raise RemoteError(
+                f"no nonevent answers at {self.url} ({type(error).__name__}): check --url, or "
+                "leave it out to read the store's file"
+            ) from error
+
+    def _read(self, answer: httpx.Response, model: type[Model]) -> Model:
+        if answer.status_code == 401:
+            raise ConfigurationError(
+                f"{self.url} wants a token: give --token, or set NONEVENT_TOKEN"
+            )
+        if not answer.is_success:
+            try:
+                said = answer.json()["error"]
+            except (ValueError, KeyError, TypeError):
+                said = answer.reason_phrase
+            raise RemoteError(f"{self.url} answered {answer.status_code}: {said}")
+        return model.model_validate_json(answer.content)

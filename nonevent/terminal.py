@@ -1,0 +1,286 @@
+"""What the commands print for people; `--json` prints the same models untouched."""
+
+import sys
+from datetime import UTC, datetime
+from io import TextIOWrapper
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ui import moments
+from ui.models import (
+    EventItem,
+    EventPage,
+    Finding,
+    FindingPage,
+    FlowDetail,
+    FlowPage,
+    Ghost,
+    Status,
+    TimelineEvent,
+)
+from ui.timeline import GHOST_MARKS, Row, rows, sources
+from ui.visible import visible
+
+QUIET = "bright_black"
+STYLES = {
+    "open": "blue",
+    "ended": "green",
+    "met": "green",
+    "failed": "red",
+    "missing": "red",
+    "violated": "red",
+    "critical": "red",
+    "late": "yellow",
+    "warning": "yellow",
+    "runaway": "yellow",
+    "pending": "blue",
+}
+
+
+def stdout() -> Console:
+    """Standard output; without colour where it is no terminal or NO_COLOR is set."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Events may hold letters that this terminal's encoding has not; that is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def print_flows(page: FlowPage, console: Console | None = None) -> None:
+    """The list of flows, the one with the newest event first."""
+    console = console or stdout()
+    if not page.items:
+        console.print(_line("No flow fits. `nonevent status` shows how far the bus was read."))
+        return
+    table = _table("Flow", "State", "Type", "Events", "Last event (UTC)", "Findings")
+    table.columns[3].justify = table.columns[5].justify = "right"
+    for flow in page.items:
+        table.add_row(
+            _line(flow.flow, "bold"),
+            _state(flow.state),
+            _line(flow.type or "–"),
+            _line(f"{flow.events:,}"),
+            _line(_moment(flow.last)),
+            _line(str(flow.findings), "red") if flow.findings else _line("–", QUIET),
+        )
+    console.print(table)
+    _more(page.next, console)
+
+
+def print_flow(flow: FlowDetail, console: Console | None = None) -> None:
+    """One flow: its timeline with ghosts, then what went wrong and what is expected of it."""
+    console = console or stdout()
+    head = _line(flow.flow, "bold").append("  ").append_text(_state(flow.state))
+    if flow.type:
+        head.append(f"  {visible(flow.type)}")
+    for key, values in flow.keys.items():
+        head.append(f"  {visible(key)}={visible(', '.join(values[:5]))}", QUIET)
+    console.print(head)
+    console.print()
+    if flow.timeline:
+        console.print(_timeline(flow))
+    else:
+        console.print(_line("No event of this flow is kept any more."))
+    if flow.found:
+        console.print(_line("\nWhat went wrong", "bold", block=True))
+        for finding in flow.found:
+            _finding(finding, console, with_flow=False)
+    if flow.instances:
+        console.print()
+        console.print(_instances(flow))
+
+
+def print_findings(page: FindingPage, console: Console | None = None) -> None:
+    """Findings in words, the one that changed last first."""
+    console = console or stdout()
+    if not page.items:
+        console.print(_line("No finding fits: nothing that was expected is known to be missing."))
+        return
+    for finding in page.items:
+        _finding(finding, console, with_flow=True)
+    _more(page.next, console)
+
+
+def print_events(page: EventPage, console: Console | None = None) -> None:
+    """One line an event, never wrapped, so that it can be followed and searched."""
+    console = console or stdout()
+    for event in page.items:
+        console.print(_event_line(event), soft_wrap=True)
+
+
+def print_status(status: Status, console: Console | None = None) -> None:
+    """How far everything was read and judged, and what keeps it from going on."""
+    console = console or stdout()
+    settled = _moment(status.settled_to) + " UTC" if status.settled_to else "nowhere yet"
+    facts = {
+        "nonevent": f"{status.version}, {'running' if status.running else 'not running'}",
+        "settled to": settled,
+        "store": f"{status.store}, {status.store_bytes / 1_000_000:,.1f} MB",
+        "events": f"{status.events:,} stored, {status.untied:,} untied, "
+        f"{status.unnamed:,} without a name",
+        "problems": _counts(status.problems),
+        "findings": _counts(status.findings),
+        "expectations": f"{len(status.expectations):,}",
+        "outbox": f"{status.outbox:,} waiting",
+    }
+    grid = Table.grid(padding=(0, 2))
+    for name, fact in facts.items():
+        grid.add_row(_line(name, QUIET), _line(fact))
+    console.print(grid)
+    _hindrances(status, console)
+    _partitions(status, console)
+
+
+def _timeline(flow: FlowDetail) -> Table:
+    table = _table("Time (UTC)", "Gap", "", "Event", "Topic", "Position")
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
+    table.columns[0].justify = table.columns[1].justify = table.columns[5].justify = "right"
+    several = len(sources(flow.timeline)) > 1
+    for row in rows(flow.timeline):
+        if row.day:
+            table.add_row(_line(row.day, QUIET))
+        if isinstance(row.item, Ghost):
+            _add_ghost(table, row, row.item)
+        else:
+            _add_event(table, row, row.item, several)
+    return table
+
+
+def _add_event(table: Table, row: Row, event: TimelineEvent, several_sources: bool) -> None:
+    name = _line(event.name or "(no name)", "bold")
+    for problem in event.problems:
+        name.append(f" ! {visible(problem)}", "yellow")
+    topic = f"{event.source}/{event.topic}" if several_sources else event.topic
+    table.add_row(
+        _line(row.clock),
+        _line(row.gap, QUIET),
+        _line("●", QUIET),
+        name,
+        _line(topic),
+        _line(f"{event.partition}@{event.offset}", QUIET),
+    )
+
+
+def _add_ghost(table: Table, row: Row, ghost: Ghost) -> None:
+    style = {"missing": "red", "late": "yellow"}.get(ghost.state, "dim")
+    table.add_row(
+        _line(row.clock, style),
+        _line("due" if row.clock else "", style),
+        _line(GHOST_MARKS[ghost.state], style),
+        _line(", ".join(ghost.names), f"{style} italic"),
+        _line(ghost.state, style),
+        _line("–", style),
+    )
+
+
+def _instances(flow: FlowDetail) -> Table:
+    table = _table("Expectation", "State", "Deadline (UTC)", "In words")
+    table.columns[1].no_wrap = True
+    for instance in flow.instances:
+        table.add_row(
+            _line(instance.expectation),
+            _state(instance.state),
+            _line(_moment(instance.deadline) if instance.deadline else "–"),
+            _line(instance.text, QUIET),
+        )
+    return table
+
+
+def _finding(finding: Finding, console: Console, *, with_flow: bool) -> None:
+    mark = "✗" if finding.state == "open" else "–"
+    style = STYLES.get(finding.severity, "blue") if finding.state == "open" else QUIET
+    facts = [finding.finding, finding.severity, finding.expectation, f"{_moment(finding.at)} UTC"]
+    if with_flow:
+        facts.insert(0, finding.flow or "no flow")
+    if finding.state != "open":
+        facts.append(finding.state + (f": {finding.reason}" if finding.reason else ""))
+    if finding.historical:
+        facts.append("historical")
+    if finding.values:
+        facts.append("lacking " + ", ".join(finding.values))
+    console.print(_line(f"{mark} {finding.text}", style))
+    console.print(Padding(_line(" · ".join(facts), QUIET), (0, 0, 0, 2)))
+
+
+def _event_line(event: EventItem) -> Text:
+    line = Text(moments.day(event.time) + " " + visible(moments.clock(event.time)), QUIET)
+    place = f"{event.topic} {event.partition}@{event.offset}"
+    line.append(f"  {visible(place)}  ").append(visible(event.name or "(no name)"), "bold")
+    line.append(f"  {visible(', '.join(event.correlation_ids)) or '(untied)'}")
+    for key, value in event.keys.items():
+        line.append(f"  {visible(key)}={visible(value)}", QUIET)
+    for problem in event.problems:
+        line.append(f"  ! {visible(problem)}", "yellow")
+    return line
+
+
+def _hindrances(status: Status, console: Console) -> None:
+    for source in status.sources:
+        for part in source.partitions:
+            if part.blocked_since:
+                place = f"{source.name}/{part.topic}-{part.partition}"
+                console.print(
+                    _line(f"✗ blind on {place} since {_moment(part.blocked_since)} UTC", "red")
+                )
+    if status.held:
+        held = f"{status.held:,} judgement{'' if status.held == 1 else 's'} held"
+        console.print(_line(f"✗ {held} until everything is readable again", "red"))
+    for error in status.rule_errors:
+        console.print(_line(f"✗ {error}", "yellow"))
+
+
+def _partitions(status: Status, console: Console) -> None:
+    if not any(source.partitions for source in status.sources):
+        console.print(_line("\nNo partition is tapped: do `topics:` match any?", block=True))
+        return
+    table = _table(
+        "Source", "Topic", "Partition", "Position", "Behind", "Complete to (UTC)", "Gaps"
+    )
+    for column in (2, 3, 4, 6):
+        table.columns[column].justify = "right"
+    for source in status.sources:
+        for part in source.partitions:
+            end = part.high_watermark
+            table.add_row(
+                _line(source.name),
+                _line(part.topic),
+                _line(str(part.partition)),
+                _line(f"{part.position:,}"),
+                _line("?" if end is None else f"{max(0, end - part.position):,}"),
+                _line(_moment(part.complete_to) if part.complete_to else "–"),
+                _line(str(part.gaps), "yellow" if part.gaps else QUIET),
+            )
+    console.print()
+    console.print(table)
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
+    for heading in headings:
+        # Folded, never cut: an ID that lost its end cannot be searched for.
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _line(text: str, style: str = "", *, block: bool = False) -> Text:
+    """Text that no markup or control character can escape from."""
+    return Text(visible(text, block=block), style)
+
+
+def _state(state: str) -> Text:
+    return Text(state, STYLES.get(state, QUIET), no_wrap=True)
+
+
+def _moment(text: str) -> str:
+    return moments.brief(text, datetime.now(UTC).timestamp())
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items()) or "none"
+
+
+def _more(cursor: str | None, console: Console) -> None:
+    if cursor:
+        console.print(_line(f"More: --cursor {cursor}", QUIET))

@@ -1,0 +1,176 @@
+"""A store that answers from memory, the application over it, and a real browser.
+
+`Queries` has one real implementation, and the store's own tests cover it. Here it is played by
+`FakeQueries`, which answers with real model objects and remembers what it was asked, so that
+these tests can show the states a store only gets into with effort.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.ui import samples
+from ui.access import allowed_hosts
+from ui.api import create_app
+from ui.models import EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.server import Server
+
+NOW = 1_772_359_500.0  # 2026-03-01T10:05:00Z
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
+HOW_TO_GET_ONE = "no Chromium found; install one, on Debian with: apt-get install -y chromium"
+
+
+@dataclass
+class FakeQueries:
+    """Answers what it was given and records each call's arguments by method name."""
+
+    flow_page: FlowPage = field(default_factory=lambda: FlowPage(items=[], next=None))
+    details: dict[str, FlowDetail] = field(default_factory=dict)
+    finding_page: FindingPage = field(default_factory=lambda: FindingPage(items=[], next=None))
+    event_page: EventPage = field(default_factory=lambda: EventPage(items=[], next=None))
+    now_status: Status = field(default_factory=samples.status)
+    asked: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def flows(self, **asked: Any) -> FlowPage:
+        self.asked["flows"] = asked
+        return self.flow_page
+
+    def flow(self, flow_or_key: str) -> FlowDetail | None:
+        self.asked["flow"] = {"flow_or_key": flow_or_key}
+        return self.details.get(flow_or_key)
+
+    def findings(self, **asked: Any) -> FindingPage:
+        self.asked["findings"] = asked
+        return self.finding_page
+
+    def events(self, **asked: Any) -> EventPage:
+        self.asked["events"] = asked
+        return self.event_page
+
+    def status(self) -> Status:
+        return self.now_status
+
+
+class Stage:
+    """Lets one listening server answer from the queries of whichever test is running."""
+
+    playing = FakeQueries()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.playing, name)
+
+
+@pytest.fixture(scope="session")
+def stage() -> Stage:
+    """What the plain server asks."""
+    return Stage()
+
+
+@pytest.fixture
+def queries(stage: Stage) -> FakeQueries:
+    """A shop with one broken order, one that waits, and one of every other state."""
+    broken, waiting = samples.broken_flow(), samples.waiting_flow()
+    stage.playing = FakeQueries(
+        flow_page=FlowPage(
+            items=[samples.item_of(broken), samples.item_of(waiting), *samples.done_flows()],
+            next="older-than-these",
+        ),
+        details={broken.flow: broken, "8812": broken, waiting.flow: waiting},
+        finding_page=FindingPage(
+            items=[*broken.found, samples.retracted_finding()], next="further-findings"
+        ),
+        event_page=EventPage(items=[samples.event_item()], next="42"),
+    )
+    return stage.playing
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Starts the application over the given queries on a free port, without a token."""
+    started: list[Server] = []
+
+    def start(queries: FakeQueries, **settings: Any) -> Server:
+        defaults: dict[str, Any] = {
+            "token": None,
+            "allowed_hosts": allowed_hosts("127.0.0.1"),
+            "ready": lambda: True,
+            "clock": lambda: NOW,
+        }
+        server = Server(create_app(queries, **(defaults | settings)), host="127.0.0.1", port=0)
+        server.start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def make_client(serve: Callable[..., Server]) -> Iterator[Callable[..., httpx.Client]]:
+    """A client of a server that is really listening."""
+    made: list[httpx.Client] = []
+
+    def make(queries: FakeQueries, **settings: Any) -> httpx.Client:
+        made.append(httpx.Client(base_url=serve(queries, **settings).url, trust_env=False))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def plain_server(stage: Stage) -> Iterator[Server]:
+    """The plain case, started once: loopback, no token."""
+    app = create_app(
+        stage,
+        token=None,
+        allowed_hosts=allowed_hosts("127.0.0.1"),
+        ready=lambda: True,
+        clock=lambda: NOW,
+    )
+    server = Server(app, host="127.0.0.1", port=0)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def client(queries: FakeQueries, plain_server: Server) -> Iterator[httpx.Client]:
+    """A client of the plain server, answered from this test's queries."""
+    with httpx.Client(base_url=plain_server.url, trust_env=False) as opened:
+        yield opened
+
+
+# Not for the whole session: while it is open its event loop counts as running in this thread,
+# and the asynchronous tests that come later could not start theirs.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, without a window."""
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(HOW_TO_GET_ONE)
+        pytest.skip(HOW_TO_GET_ONE)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=found,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        yield launched
+        launched.close()

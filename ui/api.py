@@ -1,0 +1,120 @@
+"""The HTTP application: the API's routes, and the parts that it is put together from."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import APIRouter, Depends, FastAPI, Query
+from fastapi.security import HTTPBearer
+from prometheus_client.registry import Collector
+
+from ui import failures, pages, probes
+from ui.access import Access
+from ui.errors import UnknownFlowError
+from ui.filters import EventFilter, FindingFilter, FlowFilter
+from ui.models import EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.moments import parse_moment
+from ui.queries import Queries
+
+READERS = 4
+DESCRIPTION = "What should have happened on the event bus and didn't. Times are RFC 3339 in UTC."
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": failures.Failure, "description": "Refused; `error` says what to change."}
+}
+
+
+def create_app(
+    queries: Queries,
+    *,
+    token: str | None,
+    allowed_hosts: Sequence[str],
+    ready: Callable[[], bool],
+    collectors: Sequence[Collector] = (),
+    clock: Callable[[], float] = time.time,
+) -> FastAPI:
+    """API, pages and probes over one set of queries.
+
+    `collectors` are further Prometheus metrics for `/metrics`; `clock` gives seconds since 1970.
+    """
+    app = FastAPI(
+        title="nonevent",
+        version=version("nonevent"),
+        description=DESCRIPTION,
+        # Swagger's page loads scripts from other hosts, and this server has no scripts.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_bounded_readers,
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if token else None,
+    )
+    app.add_middleware(Access, token=token, allowed_hosts=allowed_hosts)
+    failures.install(app)
+    app.include_router(routes(queries, clock))
+    app.include_router(probes.routes(queries, ready=ready, collectors=collectors))
+    app.include_router(pages.routes(queries, clock))
+    return app
+
+
+@asynccontextmanager
+async def _bounded_readers(_: FastAPI) -> AsyncIterator[None]:
+    """Queries block, so routes run in threads; few of them, or pages would starve the tap."""
+    current_default_thread_limiter().total_tokens = READERS
+    yield
+
+
+def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
+    """Every question of `Queries` as a GET."""
+    router = APIRouter(prefix="/api", tags=["api"], responses=REFUSALS)
+
+    def moment(name: str, text: str | None) -> int | None:
+        return None if text is None else parse_moment(name, text, clock())
+
+    @router.get("/flows")
+    def flows(asked: Annotated[FlowFilter, Query()]) -> FlowPage:
+        """Flows, the one with the newest event first."""
+        return queries.flows(
+            type=asked.type,
+            state=asked.state,
+            q=asked.q,
+            name=asked.name,
+            without=asked.without,
+            since=moment("since", asked.since),
+            until=moment("until", asked.until),
+            limit=asked.limit,
+            cursor=asked.cursor,
+        )
+
+    @router.get("/flows/{id:path}")
+    def flow(id: str) -> FlowDetail:
+        """One flow, by its correlation ID or by a key's value that only one flow carries."""
+        found = queries.flow(id)
+        if found is None:
+            raise UnknownFlowError(id)
+        return found
+
+    @router.get("/findings")
+    def findings(asked: Annotated[FindingFilter, Query()]) -> FindingPage:
+        """Findings, the one that changed last first."""
+        return queries.findings(
+            expectation=asked.expectation,
+            state=asked.state,
+            flow=asked.flow,
+            since=moment("since", asked.since),
+            limit=asked.limit,
+            cursor=asked.cursor,
+        )
+
+    @router.get("/events")
+    def events(asked: Annotated[EventFilter, Query()]) -> EventPage:
+        """Events in the order in which they were stored; without `after` the newest."""
+        return queries.events(**asked.model_dump())
+
+    @router.get("/status")
+    def status() -> Status:
+        """How far everything was read and judged."""
+        return queries.status()
+
+    return router

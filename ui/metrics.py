@@ -1,0 +1,126 @@
+"""`/metrics`: the state of the tap and the store as Prometheus gauges."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ui import moments
+from ui.models import PartitionStatus, Status
+
+FINDING_STATES = ("open", "closed", "retracted")
+PARTITION = ("source", "topic", "partition")
+
+
+class _Told(Collector):
+    """Lends metrics that were made already to a registry."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def exposition(
+    status: Status, collectors: Sequence[Collector], accept: str | None
+) -> tuple[bytes, str]:
+    """The text and its content type, in the format that the scraper asked for."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Told(list(status_metrics(status))))
+    for collector in collectors:
+        registry.register(collector)
+    encode, content_type = choose_encoder(accept or "")
+    return encode(registry), content_type
+
+
+def status_metrics(status: Status) -> Iterator[Metric]:
+    """Every gauge that the status gives; what is not known is left out, never zero."""
+    yield _labelled("nonevent_build_info", "Always 1.", ("version",), {(status.version,): 1})
+    yield _single("nonevent_events", "Events in the store.", status.events)
+    yield _single("nonevent_untied_events", "Stored events that are in no flow.", status.untied)
+    yield _single("nonevent_unnamed_events", "Stored events without a name.", status.unnamed)
+    yield _labelled(
+        "nonevent_problem_events",
+        "Stored events with a problem.",
+        ("problem",),
+        {(problem,): count for problem, count in status.problems.items()},
+    )
+    found = dict.fromkeys(FINDING_STATES, 0) | status.findings
+    yield _labelled(
+        "nonevent_findings",
+        "Findings by state.",
+        ("state",),
+        {(state,): count for state, count in found.items()},
+    )
+    yield _single(
+        "nonevent_judgements_held",
+        "Deadlines that passed but cannot be judged until a partition is readable again.",
+        status.held,
+    )
+    yield _single("nonevent_outbox_waiting", "Notifications not yet delivered.", status.outbox)
+    yield _single("nonevent_store_bytes", "Size of the store's file.", status.store_bytes)
+    yield _single("nonevent_expectations", "Expectations in force.", len(status.expectations))
+    yield _single("nonevent_rule_errors", "Mistakes in the rule files.", len(status.rule_errors))
+    if status.settled_to is not None and (seconds := _seconds(status.settled_to)) is not None:
+        yield _single(
+            "nonevent_settled_to_timestamp_seconds",
+            "Everything up to this moment is judged for good.",
+            seconds,
+        )
+    yield from _partition_metrics(status)
+
+
+def _partition_metrics(status: Status) -> Iterator[Metric]:
+    at = [
+        ((source.name, partition.topic, str(partition.partition)), partition)
+        for source in status.sources
+        for partition in source.partitions
+    ]
+
+    def gauge(name: str, text: str, values: dict[tuple[str, ...], float | None]) -> Metric:
+        known = {labels: value for labels, value in values.items() if value is not None}
+        return _labelled(f"nonevent_partition_{name}", text, PARTITION, known)
+
+    yield gauge("position", "The next offset to read.", {k: p.position for k, p in at})
+    yield gauge(
+        "high_watermark",
+        "The offset after the last one on the bus.",
+        {k: p.high_watermark for k, p in at},
+    )
+    yield gauge(
+        "complete_to_timestamp_seconds",
+        "Everything up to this moment was seen.",
+        {k: _complete_to(p) for k, p in at},
+    )
+    yield gauge("gaps", "Ranges that could not be seen.", {k: p.gaps for k, p in at})
+    yield gauge(
+        "blocked",
+        "1 while the partition cannot be read.",
+        {k: float(p.blocked_since is not None) for k, p in at},
+    )
+
+
+def _complete_to(partition: PartitionStatus) -> float | None:
+    return _seconds(partition.complete_to) if partition.complete_to is not None else None
+
+
+def _seconds(text: str) -> float | None:
+    moment = moments.parsed(text)
+    return moment.astimezone(UTC).timestamp() if moment else None
+
+
+def _single(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _labelled(
+    name: str, text: str, labels: Sequence[str], values: dict[tuple[str, ...], float]
+) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for label_values, value in values.items():
+        family.add_metric(label_values, value)
+    return family

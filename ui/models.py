@@ -1,0 +1,174 @@
+"""What the API answers, the pages show and `--json` prints: one shape for all three.
+
+Times are RFC 3339 strings in UTC; a field that is not known is null, never absent.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+FlowState = Literal["open", "ended", "failed", "partial", "unbegun", "runaway"]
+FindingState = Literal["open", "closed", "retracted"]
+InstanceState = Literal["met", "missing", "late", "violated", "void", "unknown", "pending"]
+
+
+class Position(BaseModel):
+    """Where an event lies on its bus."""
+
+    source: str
+    topic: str
+    partition: int
+    offset: int
+    time: str
+    name: str
+
+
+class Finding(BaseModel):
+    """The finding line of the contract, with what happened to it since."""
+
+    id: str
+    expectation: str
+    type: str
+    finding: str
+    state: FindingState
+    flow: str | None
+    at: str
+    deadline: str | None
+    severity: str
+    labels: dict[str, str]
+    rule_version: str
+    values: list[str]
+    activation: Position | None
+    evidence: list[Position]
+    text: str
+    historical: bool
+    found_at: str
+    changed_at: str
+    reason: str | None
+
+
+class FlowItem(BaseModel):
+    """A flow in a list."""
+
+    flow: str
+    type: str | None
+    state: FlowState
+    began: str
+    last: str
+    events: int
+    names: list[str]
+    keys: dict[str, list[str]]
+    findings: int
+
+
+class TimelineEvent(BaseModel):
+    """An event of a flow; `gap_ms` is the time since the event before it."""
+
+    kind: Literal["event"] = "event"
+    source: str
+    topic: str
+    partition: int
+    offset: int
+    time: str
+    arrival: str
+    gap_ms: float | None
+    name: str
+    id: str | None
+    key: str | None
+    keys: dict[str, str]
+    headers: list[tuple[str, str]]
+    payload: str | None
+    encoding: str
+    problems: list[str]
+    correlation_ids: list[str]
+
+
+class Ghost(BaseModel):
+    """An event that is not there: awaited still, or missing, or late."""
+
+    kind: Literal["ghost"] = "ghost"
+    time: str | None
+    names: list[str]
+    state: Literal["pending", "missing", "late", "unknown"]
+    expectation: str
+    type: str
+    text: str
+
+
+class InstanceItem(BaseModel):
+    """One application of an expectation to this flow."""
+
+    expectation: str
+    type: str
+    state: InstanceState
+    finding: str | None
+    activation: Position | None
+    deadline: str | None
+    text: str
+
+
+class FlowDetail(FlowItem):
+    """A flow with its timeline: events and ghosts, in order of time."""
+
+    timeline: list[TimelineEvent | Ghost]
+    instances: list[InstanceItem]
+    found: list[Finding]
+
+
+class PartitionStatus(BaseModel):
+    """How far a partition was read, and up to when everything in it was seen."""
+
+    topic: str
+    partition: int
+    position: int
+    high_watermark: int | None
+    complete_to: str | None
+    gaps: int
+    blocked_since: str | None
+
+
+class SourceStatus(BaseModel):
+    name: str
+    kind: str
+    partitions: list[PartitionStatus]
+
+
+class Status(BaseModel):
+    """The daemon (or the store, when none runs) at a glance."""
+
+    version: str
+    running: bool
+    settled_to: str | None
+    held: int
+    store: str
+    store_bytes: int
+    events: int
+    untied: int
+    unnamed: int
+    problems: dict[str, int]
+    findings: dict[str, int]
+    outbox: int
+    expectations: list[str]
+    rule_errors: list[str]
+    sources: list[SourceStatus]
+
+
+class FlowPage(BaseModel):
+    items: list[FlowItem]
+    next: str | None
+
+
+class FindingPage(BaseModel):
+    items: list[Finding]
+    next: str | None
+
+
+class EventItem(TimelineEvent):
+    """An event in a list of events; `seq` is its place in the store."""
+
+    seq: int
+
+
+class EventPage(BaseModel):
+    items: list[EventItem]
+    next: str | None

@@ -1,0 +1,110 @@
+"""The pages for people: flows, one flow with its ghosts, findings. No scripts."""
+
+from collections.abc import Callable
+from typing import Annotated, get_args
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from ui import timeline
+from ui.errors import UnknownFlowError
+from ui.filters import FindingFilter, FlowFilter
+from ui.models import FindingState, FlowDetail, FlowState, Status
+from ui.moments import parse_moment
+from ui.queries import Queries
+from ui.rendering import ICON, STYLE, flow_path, page
+
+MOST_ROWS = 1_000
+FOR_GOOD = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
+    """The pages and the two files that they need."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    def flows(asked: Annotated[FlowFilter, Query()]) -> Response:
+        if asked.q and not asked.cursor and (only := queries.flow(asked.q)):
+            return RedirectResponse(flow_path(only.flow), 303)
+        return flow_list(queries, asked, clock())
+
+    @router.get("/flows/{id:path}")
+    def flow(id: str) -> HTMLResponse:
+        found = queries.flow(id)
+        if found is None:
+            raise UnknownFlowError(id)
+        return flow_page(found, queries.status(), clock())
+
+    @router.get("/findings")
+    def findings(asked: Annotated[FindingFilter, Query()]) -> HTMLResponse:
+        return finding_list(queries, asked, clock())
+
+    @router.get("/static/style.css")
+    async def style() -> Response:
+        return Response(STYLE, media_type="text/css", headers=FOR_GOOD)
+
+    @router.get("/static/icon.svg")
+    async def icon() -> Response:
+        return Response(ICON, media_type="image/svg+xml", headers=FOR_GOOD)
+
+    return router
+
+
+def flow_list(queries: Queries, asked: FlowFilter, now: float) -> HTMLResponse:
+    """Flows that fit the filter, or what to do when there are none."""
+    found = queries.flows(
+        type=asked.type,
+        state=asked.state,
+        q=asked.q,
+        name=asked.name,
+        without=asked.without,
+        since=parse_moment("since", asked.since, now) if asked.since else None,
+        until=parse_moment("until", asked.until, now) if asked.until else None,
+        limit=asked.limit,
+        cursor=asked.cursor,
+    )
+    return page(
+        "flows.html",
+        status=queries.status(),
+        flows=found,
+        asked=asked,
+        given=asked.model_dump(exclude_defaults=True),
+        states=get_args(FlowState),
+        now=now,
+    )
+
+
+def flow_page(found: FlowDetail, status: Status, now: float) -> HTMLResponse:
+    """One flow: what happened, what did not, and what is still awaited."""
+    laid_out = timeline.rows(found.timeline)
+    return page(
+        "flow.html",
+        status=status,
+        flow=found,
+        rows=timeline.shortened(laid_out, MOST_ROWS),
+        several_sources=len(timeline.sources(found.timeline)) > 1,
+        api_path=f"/api/flows/{quote(found.flow, safe='', errors='replace')}",
+        now=now,
+    )
+
+
+def finding_list(queries: Queries, asked: FindingFilter, now: float) -> HTMLResponse:
+    """Findings that fit the filter, the one that changed last first."""
+    found = queries.findings(
+        expectation=asked.expectation,
+        state=asked.state,
+        flow=asked.flow,
+        since=parse_moment("since", asked.since, now) if asked.since else None,
+        limit=asked.limit,
+        cursor=asked.cursor,
+    )
+    return page(
+        "findings.html",
+        status=queries.status(),
+        findings=found,
+        asked=asked,
+        given=asked.model_dump(exclude_defaults=True),
+        states=get_args(FindingState),
+        now=now,
+    )

@@ -1,0 +1,57 @@
+"""The questions that people ask, answered from the store alone: the same for API, pages and CLI."""
+
+from typing import Protocol
+
+from ui.models import EventPage, FindingPage, FlowDetail, FlowPage, Status
+
+
+class Queries(Protocol):
+    """Every method may be called from any thread; each reads one consistent state of the store."""
+
+    def flows(
+        self,
+        *,
+        type: str | None = None,
+        state: str | None = None,
+        q: str | None = None,
+        name: str | None = None,
+        without: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> FlowPage:
+        """Flows, the one with the newest event first; `since` and `until` in µs."""
+        ...
+
+    def flow(self, flow_or_key: str) -> FlowDetail | None:
+        """One flow, by its correlation ID or, if exactly one flow carries it, by a key's value."""
+        ...
+
+    def findings(
+        self,
+        *,
+        expectation: str | None = None,
+        state: str | None = None,
+        flow: str | None = None,
+        since: int | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> FindingPage:
+        """Findings, the one that changed last first."""
+        ...
+
+    def events(
+        self,
+        *,
+        after: int | None = None,
+        topic: str | None = None,
+        name: str | None = None,
+        untied: bool = False,
+        problems: bool = False,
+        limit: int = 100,
+    ) -> EventPage:
+        """Events in the order in which they were stored; without `after` the newest `limit`."""
+        ...
+
+    def status(self) -> Status: ...

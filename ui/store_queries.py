@@ -1,0 +1,209 @@
+"""The questions answered from the store, whether a daemon runs on it or not."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+
+import duckdb
+
+from analyzer.clocks import Clocks
+from analyzer.reading import findings as read_findings
+from analyzer.rules.ruleset import RuleSet
+from collector.batch import PartitionState
+from collector.store import reading
+from collector.store.store import Store
+from collector.times import NEVER
+from ui.errors import BadParameterError
+from ui.flow_queries import FlowFilter, FlowReader
+from ui.models import (
+    EventPage,
+    FindingPage,
+    FlowDetail,
+    FlowPage,
+    PartitionStatus,
+    SourceStatus,
+    Status,
+)
+from ui.rows import event_item, finding_model, moment
+
+
+class StoreQueries:
+    """`rules` is asked each time, since rule files can change while the daemon runs."""
+
+    def __init__(
+        self,
+        store: Store,
+        rules: Callable[[], RuleSet],
+        *,
+        running: bool = False,
+        held: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._store = store
+        self._rules = rules
+        self._running = running
+        self._held = held
+
+    def flows(
+        self,
+        *,
+        type: str | None = None,
+        state: str | None = None,
+        q: str | None = None,
+        name: str | None = None,
+        without: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> FlowPage:
+        wanted = FlowFilter(type, state, q, name, without, since, until)
+        clocks = Clocks.stored(self._store)
+        with self._store.reader() as connection:
+            return FlowReader(connection, self._rules(), clocks).page(wanted, limit, cursor)
+
+    def flow(self, flow_or_key: str) -> FlowDetail | None:
+        clocks = Clocks.stored(self._store)
+        with self._store.reader() as connection:
+            return FlowReader(connection, self._rules(), clocks).detail(flow_or_key)
+
+    def findings(
+        self,
+        *,
+        expectation: str | None = None,
+        state: str | None = None,
+        flow: str | None = None,
+        since: int | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> FindingPage:
+        conditions, parameters = ["true"], []
+        for value, condition in (
+            (expectation, "expectation = ?"),
+            (state, "state = ?"),
+            (flow, "(flow = ? OR correlation_id = ?)"),
+            (since, "epoch_us(moment) >= ?"),
+            (_number("cursor", cursor), "seq < ?"),
+        ):
+            if value is not None:
+                conditions.append(condition)
+                parameters += [value] * condition.count("?")
+        clauses = f"WHERE {' AND '.join(conditions)} ORDER BY seq DESC LIMIT ?"
+        with self._store.reader() as connection:
+            rows = read_findings(connection, clauses, [*parameters, limit + 1])
+        more = str(rows[limit - 1][0].seq) if len(rows) > limit else None
+        items = [finding_model(row, first) for row, first in rows[:limit]]
+        return FindingPage(items=items, next=more)
+
+    def events(
+        self,
+        *,
+        after: int | None = None,
+        topic: str | None = None,
+        name: str | None = None,
+        untied: bool = False,
+        problems: bool = False,
+        limit: int = 100,
+    ) -> EventPage:
+        conditions, parameters = ["true"], []
+        for value, condition in ((after, "seq > ?"), (topic, "topic = ?"), (name, "name = ?")):
+            if value is not None:
+                conditions.append(condition)
+                parameters.append(value)
+        if untied:
+            conditions.append("len(correlation_ids) = 0")
+        if problems:
+            conditions.append("len(problems) > 0")
+        order = "DESC" if after is None else "ASC"
+        clauses = f"WHERE {' AND '.join(conditions)} ORDER BY seq {order} LIMIT ?"
+        with self._store.reader() as connection:
+            found = list(reading.events(connection, clauses, [*parameters, limit]))
+        found.sort(key=lambda event: event.seq)
+        last = str(found[-1].seq) if found else None
+        return EventPage(items=[event_item(event) for event in found], next=last)
+
+    def status(self) -> Status:
+        rules = self._rules()
+        clocks = Clocks.stored(self._store)
+        with self._store.reader() as connection:
+            partitions = reading.partitions(connection)
+            gaps = reading.gaps(connection)
+            sight = clocks.sight(partitions, gaps)
+            settled = sight.settled_to()
+            gap_counts = {
+                (p.source, p.topic_id, p.partition): sum(
+                    (g.source, g.topic_id, g.partition) == (p.source, p.topic_id, p.partition)
+                    for g in gaps
+                )
+                for p in partitions
+            }
+            events, untied, unnamed = _counts(connection)
+            return Status(
+                version=version("nonevent"),
+                running=self._running,
+                settled_to=None if settled == NEVER else moment(settled),
+                held=self._held(),
+                store=str(self._store.path),
+                store_bytes=self._store.size(),
+                events=events,
+                untied=untied,
+                unnamed=unnamed,
+                problems=_pairs(
+                    connection,
+                    "SELECT split_part(p, ':', 1) AS problem, count(*) FROM "
+                    "(SELECT unnest(problems) AS p FROM events) GROUP BY problem ORDER BY problem",
+                ),
+                findings=_pairs(
+                    connection, "SELECT state, count(*) FROM findings GROUP BY state ORDER BY state"
+                ),
+                outbox=_one(connection, "SELECT count(*) FROM outbox WHERE delivered IS NULL"),
+                expectations=rules.expectations(),
+                rule_errors=[],
+                sources=_sources(partitions, gap_counts),
+            )
+
+
+def _number(name: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal():
+        raise BadParameterError(name, "give the `next` of the page before, as it was")
+    return int(text)
+
+
+def _counts(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
+    row = connection.execute(
+        "SELECT count(*), count(*) FILTER (len(correlation_ids) = 0), "
+        "count(*) FILTER (name = '') FROM events"
+    ).fetchone()
+    return (0, 0, 0) if row is None else (row[0], row[1], row[2])
+
+
+def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _pairs(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]:
+    return dict(connection.execute(query).fetchall())
+
+
+def _sources(
+    partitions: list[PartitionState], gaps: dict[tuple[str, str, int], int]
+) -> list[SourceStatus]:
+    found: dict[str, SourceStatus] = {}
+    for state in partitions:
+        kind = "file" if state.topic == state.topic_id and "/" in state.topic else "kafka"
+        source = found.setdefault(
+            state.source, SourceStatus(name=state.source, kind=kind, partitions=[])
+        )
+        source.partitions.append(
+            PartitionStatus(
+                topic=state.topic,
+                partition=state.partition,
+                position=state.next_offset,
+                high_watermark=state.high_watermark,
+                complete_to=None if state.complete_to == NEVER else moment(state.complete_to),
+                gaps=gaps[(state.source, state.topic_id, state.partition)],
+                blocked_since=moment(state.blocked_since),
+            )
+        )
+    return list(found.values())
