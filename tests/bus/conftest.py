@@ -1,0 +1,52 @@
+"""One real Kafka for the whole session, and topics that no other test knows."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from demo.broker import Broker
+from demo.errors import BrokerError
+
+CreateTopic = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """In CI a broker that cannot be had is a failure; elsewhere it is skipped, and says why."""
+    try:
+        started = Broker()
+        started.start()
+    except (BrokerError, ImportError) as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"needs a real Kafka: {error}")
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def topic_name() -> str:
+    """A name of this test's own; also good as a prefix."""
+    return f"test-{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+async def create_topic(broker: Broker, topic_name: str) -> AsyncIterator[CreateTopic]:
+    """`await create_topic()` or `create_topic(name, partitions=3, **configs)`; the name."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    await admin.start()
+
+    async def create(name: str = topic_name, partitions: int = 1, **configs: str) -> str:
+        settings = {key.replace("_", "."): value for key, value in configs.items()}
+        answer = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=settings)])
+        errors = answer.to_object()["topic_errors"]
+        assert [error["error_code"] for error in errors] == [0], errors
+        return name
+
+    yield create
+    await admin.close()

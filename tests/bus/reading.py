@@ -1,0 +1,43 @@
+"""A plain look at topics, with nothing but the Kafka client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+Record = ConsumerRecord[bytes, bytes]
+
+
+async def read_all(bootstrap: str, topics: Iterable[str], partitions: int = 3) -> list[Record]:
+    """Every record, from the beginning to the end as it is now, in order of its timestamp."""
+    places = [TopicPartition(topic, number) for topic in topics for number in range(partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        await consumer.seek_to_beginning(*places)
+        records: list[Record] = []
+        while any([await consumer.position(place) < ends[place] for place in places]):
+            batches = await consumer.getmany(timeout_ms=200)
+            records += [record for batch in batches.values() for record in batch]
+    finally:
+        await consumer.stop()
+    return sorted(records, key=lambda record: record.timestamp)
+
+
+async def committed(bootstrap: str, group: str) -> dict[tuple[str, int], int]:
+    """The group's offsets by topic and partition."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(group)
+    finally:
+        await admin.close()
+    return {(place.topic, place.partition): at.offset for place, at in offsets.items()}
+
+
+def headers_of(record: Record) -> dict[str, str]:
+    return {name: value.decode() for name, value in record.headers}
