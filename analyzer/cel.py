@@ -24,6 +24,8 @@ _ESCAPES = re.compile(
     r"\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[0-7]{3}|.)|[^\\]+", re.DOTALL
 )
 
+_INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
+
 MAX_ELEMENTS = 1_000
 MAX_LENGTH = 10_000
 
@@ -58,7 +60,10 @@ def compile_cel(text: str, variables: frozenset[str]) -> Closure:
     except CELParseError as error:
         column = error.column if isinstance(error.column, int) else 1
         raise GuardError("this is not CEL; an operand or operator is wrong here", column) from error
-    return _Compiler(variables).closure(tree)
+    try:
+        return _Compiler(variables).closure(tree)
+    except RecursionError as error:
+        raise GuardError("nested too deep: write several expectations, or a shorter one") from error
 
 
 def _truth(value: object) -> bool:
@@ -71,7 +76,12 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _equal(a: Any, b: Any) -> bool:
+def json_equal(a: object, b: object) -> bool:
+    """1 and 1.0 are one number; 1 and true are not the same, nor are 1 and "1", at any depth."""
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(json_equal, a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(json_equal(value, b[key]) for key, value in a.items())
     return bool(a == b) if type(a) is type(b) or (_number(a) and _number(b)) else False
 
 
@@ -87,7 +97,7 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 def _contained(a: Any, b: Any) -> bool:
     if not isinstance(b, list | dict):
         raise TypeError("`in` needs a list or a map")
-    return any(_equal(a, element) for element in b)
+    return any(json_equal(a, element) for element in b)
 
 
 def _divide(a: Any, b: Any) -> Any:
@@ -115,8 +125,8 @@ def _strict(compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
-    "relation_eq": _equal,
-    "relation_ne": lambda a, b: not _equal(a, b),
+    "relation_eq": json_equal,
+    "relation_ne": lambda a, b: not json_equal(a, b),
     "relation_lt": _ordered(operator.lt),
     "relation_le": _ordered(operator.le),
     "relation_gt": _ordered(operator.gt),
@@ -143,6 +153,30 @@ def _duration(value: Any) -> timedelta:
     return timedelta(microseconds=us)
 
 
+def _timestamp(value: Any) -> datetime:
+    moment = datetime.fromisoformat(_text(value).upper())
+    if moment.tzinfo is None:
+        raise ValueError("no zone")
+    return moment
+
+
+def _matches(value: Any, pattern: Any) -> bool:
+    return _pattern(_text(pattern)).search(_text(value)) is not None
+
+
+@functools.lru_cache(maxsize=1_000)
+def _pattern(text: str) -> Any:
+    """RE2: no pattern takes more than linear time. A bad one is a ValueError."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(text, options)
+    except re2.error as error:
+        reason = error.args[0] if error.args else ""
+        told = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        raise ValueError(told) from error
+
+
 def _size(value: Any) -> int:
     if not isinstance(value, str | list | dict):
         raise TypeError("no size")
@@ -150,23 +184,48 @@ def _size(value: Any) -> int:
 
 
 def _as_text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float):
+        return value if isinstance(value, str) else str(value).removesuffix(".0")
+    raise TypeError("no text")
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, str) and _INTEGER.fullmatch(value) is None:
+        raise ValueError("not a number")
+    if isinstance(value, bool):
+        raise TypeError("not a number")
+    return int(value)
+
+
+def _uint(value: Any) -> int:
+    number = _int(value)
+    if number < 0:
+        raise ValueError("below 0")
+    return number
+
+
+def _double(value: Any) -> float:
+    if isinstance(value, bool) or (isinstance(value, str) and ("_" in value or " " in value)):
+        raise TypeError("not a number")
+    return float(value)
 
 
 _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "size": _size,
-    "int": int,
-    "uint": int,
-    "double": float,
+    "int": _int,
+    "uint": _uint,
+    "double": _double,
     "string": _as_text,
-    "timestamp": lambda text: datetime.fromisoformat(_text(text)),
+    "timestamp": _timestamp,
     "duration": _duration,
 }
 _METHODS: dict[str, Callable[[Any, Any], Any]] = {
     "startsWith": lambda a, b: _text(a).startswith(_text(b)),
     "endsWith": lambda a, b: _text(a).endswith(_text(b)),
     "contains": lambda a, b: _text(b) in _text(a),
-    "matches": lambda a, b: re2.search(_text(b), _text(a)) is not None,
+    "matches": _matches,
 }
 _MACROS = ("exists", "all", "filter", "map")
 
@@ -184,7 +243,7 @@ def _select(value: Any, name: str) -> Any:
 def _index(value: Any, key: Any) -> Any:
     if isinstance(value, dict):
         return _select(value, key)
-    if isinstance(value, list) and _number(key) and 0 <= key < len(value):
+    if isinstance(value, list) and _number(key) and 0 <= key < len(value) and key == int(key):
         return value[int(key)]
     raise FieldMissing(str(key))
 
@@ -264,7 +323,19 @@ class _Compiler:
             known = ", ".join([*_METHODS, "size", *_MACROS])
             raise self._refuse(tree, f"`.{name}()` is not known here; there are {known}")
         method, argument = _METHODS[name], self.closure(arguments[0])
+        if name == "matches":
+            self._check_pattern(tree, arguments[0])
         return lambda env: method(value(env), argument(env))
+
+    def _check_pattern(self, tree: Tree[Token], argument: Any) -> None:
+        """A pattern that is written out is tried now; one from an event is when it comes."""
+        token = _only_token(argument)
+        if token is None or token.type not in ("STRING_LIT", "MLSTRING_LIT"):
+            return
+        try:
+            _pattern(_unquote(str(token)))
+        except ValueError as error:
+            raise self._refuse(tree, f"{token} is no RE2 pattern: {error}") from error
 
     def _macro(self, tree: Tree[Token], over: Any, name: str, arguments: list[Any]) -> Closure:
         if self._in_macro:
@@ -321,7 +392,10 @@ class _Compiler:
 
     def _literal(self, tree: Tree[Token], children: list[Any]) -> Closure:
         token = children[0]
-        value = _constant(token)
+        try:
+            value = _constant(token)
+        except ValueError as error:
+            raise self._refuse(tree, f"{str(token)[:40]} is no value that can be read") from error
         if isinstance(value, GuardError):
             raise self._refuse(tree, str(value))
         return lambda env: value
@@ -333,6 +407,13 @@ def _is_there(argument: Closure, env: Environment) -> bool:
     except FieldMissing:
         return False
     return True
+
+
+def _only_token(tree: Any) -> Token | None:
+    """The one token that an expression consists of, if it is a literal."""
+    while isinstance(tree, Tree) and len(tree.children) == 1:
+        tree = tree.children[0]
+    return tree if isinstance(tree, Token) else None
 
 
 def _identifier(tree: Any) -> str | None:
@@ -370,7 +451,9 @@ def _unquote(text: str) -> str:
         return inner
     # Escapes are decoded piecewise, so that text beyond Latin-1 survives.
     return "".join(
-        piece.encode("latin-1", "backslashreplace").decode("unicode_escape")
+        piece[1:]
+        if piece in ("\\?", "\\`")
+        else piece.encode("latin-1", "backslashreplace").decode("unicode_escape")
         if piece.startswith("\\")
         else piece
         for piece in _ESCAPES.findall(inner)

@@ -50,6 +50,10 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
+EVIDENCE = 20
+"""So many events are named at most: a thousand repeats prove no more than twenty."""
+
+
 def findings(judged: Judged, rules: dict[tuple[str, str], Rule]) -> list[Finding]:
     """Every finding of one judged episode."""
     return [
@@ -65,7 +69,7 @@ def _finding(judged: Judged, instance: Instance, rules: dict[tuple[str, str], Ru
     assert instance.finding is not None
     assert instance.at is not None
     return Finding(
-        finding_id(episode.type, episode.flow, episode.begin, instance),
+        finding_id(episode, instance),
         instance.expectation,
         episode.type,
         instance.finding,
@@ -79,6 +83,6 @@ def _finding(judged: Judged, instance: Instance, rules: dict[tuple[str, str], Ru
         options.version,
         instance.lacks,
         Position.of(instance.activation) if instance.activation else None,
-        tuple(Position.of(event) for event in instance.evidence),
+        tuple(Position.of(event) for event in instance.evidence[:EVIDENCE]),
         instance.text,
     )

@@ -37,7 +37,7 @@ class Guard:
             environment["cause"] = EventView(cause)
         try:
             return self._evaluate(environment)
-        except (FieldMissing, TypeError, ValueError, ArithmeticError):
+        except (FieldMissing, TypeError, ValueError, ArithmeticError, RecursionError):
             self.missing += 1
             return MISSING
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from analyzer.episode import Episode
 from collector.event import Event
 
 State = Literal["met", "missing", "late", "violated", "void", "unknown", "pending"]
@@ -33,17 +34,19 @@ class Instance(msgspec.Struct, gc=False):
     text: str = ""
 
 
-def finding_id(type: str, flow: str, begin: Event | None, instance: Instance) -> str:
+def finding_id(episode: Episode, instance: Instance) -> str:
     """The same finding has the same id, on every machine and after every restart.
 
-    A batch event activates the rule in several flows at once: there the flow tells them apart.
+    An event that carries several correlation IDs begins or activates in several flows at once:
+    there the flow tells them apart.
     """
-    activation = instance.activation
+    begin, activation = episode.begin, instance.activation
     parts = [
-        f"{type}/{instance.expectation}",
+        f"{episode.type}/{instance.expectation}",
         begin.position() if begin else "-",
         activation.position() if activation else "-",
     ]
-    if activation is not None and len(activation.correlation_ids) > 1:
-        parts.append(flow)
+    anchor = begin or activation
+    if anchor is not None and len(anchor.correlation_ids) > 1:
+        parts.append(episode.flow)
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:24]

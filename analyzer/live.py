@@ -12,13 +12,13 @@ import msgspec
 
 from analyzer.episode import is_over
 from analyzer.finding import Finding, findings
-from analyzer.instance import Instance
+from analyzer.instance import Instance, finding_id
 from analyzer.judge import judge
 from analyzer.plan import make_plan
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
 from collector.event import Event
-from collector.times import format_duration
+from collector.times import NEVER, format_duration
 
 Load = Callable[[Sequence[str]], dict[str, list[Event]]]
 """Reads flows back from the store, everything committed and submitted included."""
@@ -33,6 +33,8 @@ class Transition:
     finding: Finding
     reason: str | None = None
     new: bool = False
+    news: bool = True
+    """Whether people are to hear of it: further evidence alone is only written down."""
     over: bool = False
     """Whether its flow has ended."""
 
@@ -73,6 +75,8 @@ class Live:
         """Hashes of flows that were let go of: one that comes back is loaded from the store."""
         self._heaps: dict[frozenset[str], list[tuple[int, str]]] = {}
         """(due, flow) by the names awaited: completeness differs between them."""
+        self._popped: dict[frozenset[str], int] = {}
+        """How far each heap was emptied. Sight can go back behind it, when a partition is new."""
         self._dirty: set[str] = set()
 
     # Events in
@@ -155,6 +159,7 @@ class Live:
         self._dirty = set()
         for awaits, heap in self._heaps.items():
             complete_to = sight.complete_to(awaits)
+            self._popped[awaits] = max(complete_to, self._popped.get(awaits, NEVER))
             while heap and heap[0][0] < complete_to:
                 flow_id = heapq.heappop(heap)[1]
                 flow = self.flows.get(flow_id)
@@ -182,6 +187,10 @@ class Live:
                 over = over and is_over(one.episode, sight)
                 for instance in one.instances:
                     if instance.state == "pending" and instance.due is not None:
+                        stood = flow.found.get(finding_id(one.episode, instance))
+                        if stood is not None:
+                            # Sight went back: what was seen to be missing is so still.
+                            now[stood.id] = stood
                         self._await(flow_id, flow, file, instance)
                 for finding in findings(one, self.rules.by_name):
                     now[finding.id] = finding
@@ -194,14 +203,17 @@ class Live:
         due, deadline = instance.due, instance.deadline
         assert due is not None
         rule = self.rules.by_name[(file.flow, instance.expectation)]
-        grace = self._grace if rule.options.grace is None else rule.options.grace
-        if deadline is not None and due == deadline + grace and rule.dues():
-            return  # pushed when the activating event was absorbed
-        if flow.pushed is None:
-            flow.pushed = set()
-        if (rule.awaits(), due) not in flow.pushed:
-            flow.pushed.add((rule.awaits(), due))
-            self._push(rule.awaits(), due, flow_id)
+        awaits = rule.awaits()
+        if due >= self._popped.get(awaits, NEVER):
+            grace = self._grace if rule.options.grace is None else rule.options.grace
+            if deadline is not None and due == deadline + grace and rule.dues():
+                return  # pushed when the activating event was absorbed
+            if flow.pushed is None:
+                flow.pushed = set()
+            if (awaits, due) in flow.pushed:
+                return
+            flow.pushed.add((awaits, due))
+        self._push(awaits, due, flow_id)
 
     def _let_go(self) -> None:
         """Lets the flows that were touched longest ago go, where nothing in them waits."""
@@ -243,6 +255,8 @@ def _changes(
             yield Transition(finding, new=True, over=over)
         elif (old.state, old.finding) != (finding.state, finding.finding):
             yield Transition(finding, finding.text)
+        elif old != finding:
+            yield Transition(finding, "further evidence", news=False)
     for id, old in before.items():
         if id not in now:
             taken_back = msgspec.structs.replace(old, state="retracted")

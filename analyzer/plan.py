@@ -42,15 +42,13 @@ def _plan_file(file: RuleFile, plans: dict[str, NamePlan], default_grace: int) -
         grace = default_grace if rule.options.grace is None else rule.options.grace
         awaits = rule.awaits()
         for due in rule.dues():
-            _due(plans, due.names, awaits, due.wait + grace)
+            _due(plans, due.names or file.begins, awaits, due.wait + grace)
         if rule.waits_for_end():
             _due(plans, file.ends, awaits, grace)
             if file.within is not None:
                 _due(plans, file.begins, awaits, file.within + grace)
         for wake in rule.wakes():
-            _wake(plans, wake.names, wake.after)
-            if not wake.names:
-                _wake(plans, file.begins, wake.after)
+            _wake(plans, wake.names or file.begins, wake.after)
         if rule.guarded():
             for name in rule.names():
                 plans[name].body = True

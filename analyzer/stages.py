@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from analyzer.finding import Finding
 from analyzer.live import Live, Transition
 from analyzer.notification import notification
@@ -72,7 +74,14 @@ class JudgeStage:
             historical = finding.id in self._silent
             if finding.state == "retracted":
                 self._silent.discard(finding.id)
-            row = FindingRow.of(finding, self._seq, change.reason, historical, batch.now)
+            row = FindingRow.of(
+                finding,
+                self._seq,
+                change.reason,
+                batch.now,
+                historical=historical,
+                news=change.news and not historical,
+            )
             batch.add(FINDING_LOG.name, row)
             self._seq += 1
 
@@ -85,16 +94,26 @@ class AlertStage:
 
     name = "alert"
 
-    def __init__(self, routes: Routes, link_base: Callable[[], str], seq: int) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        labels: dict[str, str],
+        link_base: Callable[[], str],
+        seq: int,
+    ) -> None:
         self._routes = routes
+        self._labels = labels
+        """Those of the configuration (environment, cluster); a rule's own win."""
         self._link_base = link_base
         self._seq = seq
 
     def process(self, batch: Batch) -> None:
         for row in batch.rows.get(FINDING_LOG.name, ()):
-            if row.historical:
+            if not row.news:
                 continue
             finding = row.to_finding()
+            labels = {**self._labels, **finding.labels}
+            finding = msgspec.structs.replace(finding, labels=labels)
             body = None
             for sink in self._routes.sinks_for(finding):
                 body = body or notification(finding, row.reason, self._link_base())

@@ -29,19 +29,28 @@ class FindingRow(msgspec.Struct, gc=False):
     reason: str | None
     historical: bool
     """From before the first start, or of a rule that is newer than its flow's end: no alert."""
+    news: bool
+    """Whether people are to hear of it; further evidence alone is only written down."""
     moment: int
     """When it was announced: history, and the one field that a second run may give otherwise."""
 
     @classmethod
     def of(
-        cls, finding: Finding, seq: int, reason: str | None, historical: bool, moment: int
+        cls,
+        finding: Finding,
+        seq: int,
+        reason: str | None,
+        moment: int,
+        *,
+        historical: bool,
+        news: bool,
     ) -> "FindingRow":
         f = finding
         return cls(
             seq, f.id, f.expectation, f.type, f.finding, f.state, f.flow, f.correlation_id, f.at,
             f.deadline, f.severity, _json(f.labels), f.rule_version, f.values,
             _json(f.activation) if f.activation else None, _json(f.evidence), f.text, reason,
-            historical, moment,
+            historical, news, moment,
         )  # fmt: skip
 
     def to_finding(self) -> Finding:
@@ -93,6 +102,7 @@ FINDING_LOG = Table(
         "text": "VARCHAR",
         "reason": "VARCHAR",
         "historical": "BOOLEAN",
+        "news": "BOOLEAN",
         "moment": "TIMESTAMP",
     },
 )

@@ -136,13 +136,17 @@ class Reader:
             problems.append("not-utf8")
             return {}, value.hex(), "hex"
         try:
-            return self._decode(value), text, "json"
+            try:
+                return self._decode(value), text, "json"
+            except msgspec.ValidationError:
+                # A list or a plain value has no fields to look into; what follows may be unsound.
+                msgspec.json.decode(value)
         except msgspec.ValidationError:
-            # Sound JSON, but a list or a plain value: it has no fields to look into.
-            return {}, text, "json"
+            problems.append("number-out-of-range")
         except (msgspec.DecodeError, RecursionError):
             problems.append("bad-json" if text else "empty-payload")
             return {}, text, "text"
+        return {}, text, "json"
 
     def _event_time(self, find: "_Finder", stamp: int, problems: list[str]) -> int:
         for place in self._time:

@@ -7,7 +7,7 @@ from typing import Literal
 PLACE_HELP = (
     "write header:NAME, payload:PATH (payload:order.id, payload:items[*].sku), key, topic or record"
 )
-_STEP = re.compile(r"(?:^|\.)([A-Za-z_@$][\w@$-]*)|\[(\*|\d+)\]")
+_STEP = re.compile(r"(?:^|(?<=.)\.)([A-Za-z_@$][\w@$-]*)|\[(\*|\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,17 @@ def parse_size(text: str) -> int | None:
     return None
 
 
+def _redactable(text: str) -> str:
+    place = parse_place(text)
+    if place is None or place.kind not in ("header", "payload"):
+        raise ValueError(
+            f"{text!r} cannot be redacted; write header:NAME or payload:PATH (payload:card.number)"
+        )
+    return text
+
+
 Duration = Annotated[str, AfterValidator(_duration)]
+Redactable = Annotated[str, AfterValidator(_redactable)]
 Place = Annotated[str, AfterValidator(_place)]
 Start = Annotated[str, AfterValidator(_start)]
 Size = Annotated[str, AfterValidator(_size)]
@@ -83,7 +93,7 @@ class KeySettings(Section):
 class TopicSettings(Section):
     """What is special about some topics."""
 
-    redact: list[Place] = []
+    redact: list[Redactable] = []
     """Payload paths and headers whose values are replaced before anything is stored."""
     names: list[str] | None = None
     """The event names (globs) that these topics carry, where the places alone cannot tell."""

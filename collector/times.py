@@ -9,9 +9,13 @@ FOREVER = 2**62
 NEVER = -(2**62)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 10**14
+"""The year 1, and one far enough before the last that a deadline still has a date."""
 _UNITS = {"ms": US_PER_MS, "s": US_PER_S, "m": 60 * US_PER_S, "h": 3600 * US_PER_S,
           "d": 86_400 * US_PER_S}  # fmt: skip
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ms|s|m|h|d)")
+_LONGEST = 100_000 * _UNITS["d"]
+"""No deadline may lie where no calendar goes."""
 
 
 def parse_duration(text: str) -> int | None:
@@ -19,7 +23,8 @@ def parse_duration(text: str) -> int | None:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         return None
-    return round(float(match[1]) * _UNITS[match[2]])
+    us = round(float(match[1]) * _UNITS[match[2]])
+    return us if us <= _LONGEST else None
 
 
 def format_duration(us: int) -> str:
@@ -43,17 +48,21 @@ def parse_time(value: object) -> int | None:
         return None
     if isinstance(value, int | float):
         # NaN and the infinities are no moments, and neither is what no calendar holds.
-        return round(value * US_PER_MS) if abs(value) < 1e14 else None
+        return round(value * US_PER_MS) if _FIRST_MS <= value < _LAST_MS else None
     if not isinstance(value, str):
         return None
+    if value.isascii() and value.isdecimal():
+        # Before the calendar is asked: it would read some of these as a date without dashes.
+        return parse_time(int(value)) if len(value) < 15 else None
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value.upper())
     except ValueError:
-        return parse_time(int(value)) if value.isdecimal() and len(value) < 15 else None
+        return None
     if moment.tzinfo is None:
         return None
     delta = moment - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * US_PER_S + delta.microseconds
+    us = (delta.days * 86_400 + delta.seconds) * US_PER_S + delta.microseconds
+    return us if _FIRST_MS <= us // US_PER_MS < _LAST_MS else None
 
 
 def format_time(us: int) -> str:

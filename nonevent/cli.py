@@ -20,6 +20,7 @@ from collector.errors import NoneventError
 from nonevent import terminal
 from nonevent.asking import asking
 from nonevent.config import load_configuration, without_file
+from ui.models import FindingState, FlowState
 from ui.moments import parse_moment
 from ui.queries import Queries
 
@@ -131,7 +132,7 @@ def flows(
     token: Token = None, json: Json = False, limit: Limit = 20,
     type: Annotated[str | None, typer.Option(help="Flow type, as in `flow:`.")] = None,
     state: Annotated[
-        str | None, typer.Option(help="open, ended, failed, partial, unbegun or runaway.")
+        FlowState | None, typer.Option(help="How it stands with the flow.")
     ] = None,
     q: Annotated[str | None, typer.Option("-q", "--q", help="Part of an ID, or a key.")] = None,
     name: Annotated[str | None, typer.Option(help="With this event.")] = None,
@@ -181,7 +182,7 @@ def findings(
     config: Config = None, url: Url = None, store: StorePath = None, rules: Rules = [],  # noqa: B006
     token: Token = None, json: Json = False, limit: Limit = 20,
     expectation: Annotated[str | None, typer.Option(help="Of this expectation.")] = None,
-    state: Annotated[str | None, typer.Option(help="open, closed or retracted.")] = None,
+    state: Annotated[FindingState | None, typer.Option(help="How it stands.")] = None,
     flow: Annotated[str | None, typer.Option(help="Of this flow.")] = None,
     since: Since = None, cursor: Cursor = None,
 ) -> None:  # fmt: skip

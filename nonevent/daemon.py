@@ -77,7 +77,8 @@ class Daemon:
         self._live = Live(self._rules, self._load_flows, clocks.grace)
         self._judge = JudgeStage(self._live, clocks.sight, first_start)
         with self._store.reader() as cursor:
-            alert = AlertStage(routes, self._link_base, next_seq(cursor, OUTBOX.name))
+            seq = next_seq(cursor, OUTBOX.name)
+            alert = AlertStage(routes, configuration.labels, self._link_base, seq)
             resume = reading.partitions(cursor)
 
         # The taps, each going on where the store says that it was.

@@ -7,6 +7,7 @@ import httpx
 from pydantic import BaseModel
 
 from collector.errors import ConfigurationError, NoneventError
+from collector.times import format_time
 from ui.models import EventPage, FindingPage, FlowDetail, FlowPage, Status
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -50,7 +51,7 @@ class RemoteQueries:
         given = {key: value for key, value in filters.items() if value is not None}
         for key in ("since", "until"):
             if key in given:
-                given[key] //= 1000  # the API takes epoch milliseconds
+                given[key] = format_time(given[key])
         try:
             return self._client.get(path, params=given)
         except httpx.HTTPError as error:
@@ -69,5 +70,7 @@ class RemoteQueries:
                 said = answer.json()["error"]
             except (ValueError, KeyError, TypeError):
                 said = answer.reason_phrase
+            if answer.status_code == 400:
+                raise ConfigurationError(str(said))  # a mistake in what was asked
             raise RemoteError(f"{self.url} answered {answer.status_code}: {said}")
         return model.model_validate_json(answer.content)

@@ -34,7 +34,7 @@ def check_rules(paths: Sequence[Path], json: bool) -> int:
             ],
         }
         typer.echo(msgspec.json.encode(told))
-        return 2 if errors else 0
+        return 2 if errors or not files else 0
     for problem in problems:
         typer.echo(str(problem), err=not problem.warning)
     if errors:

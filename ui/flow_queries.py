@@ -213,6 +213,6 @@ def _parse_cursor(cursor: str | None) -> tuple[int, str] | None:
     if cursor is None:
         return None
     last, mark, flow = cursor.partition(":")
-    if not mark or not last.lstrip("-").isdecimal():
+    if not mark or not last.removeprefix("-").isdecimal() or len(last) > 19:
         raise BadParameterError("cursor", "give the `next` of the page before, as it was")
     return int(last), flow

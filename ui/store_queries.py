@@ -164,7 +164,7 @@ class StoreQueries:
 def _number(name: str, text: str | None) -> int | None:
     if text is None:
         return None
-    if not text.isdecimal():
+    if not text.isdecimal() or int(text) >= 2**63:
         raise BadParameterError(name, "give the `next` of the page before, as it was")
     return int(text)
 

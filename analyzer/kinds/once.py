@@ -1,4 +1,7 @@
-"""`once: A`: exactly one A by the flow's end; with `after: B`, in the time after each B."""
+"""`once: A`: exactly one A by the flow's end; with `after: B`, in the time after each B.
+
+`within` without `after` counts from the flow's begin.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,28 +53,22 @@ class Once(Rule):
             ]
         if episode.begin is None:
             return ()
+        deadline = episode.end if self.within is None else episode.begin.time + self.within
         counted = activations(self, episode, self.counted)
-        return [self._counted(None, counted, counted, episode.end, episode, sight)]
+        return [self._counted(None, counted, counted, deadline, episode, sight)]
 
     def _after(self, cause: Event, episode: Episode, sight: Sight) -> Instance:
         if self.within is None and waits_no_more(episode, cause):
             why = "the flow had ended: it waits for nothing new"
             return Instance(self.options.name, "void", cause, text=why)
         deadline = episode.end if self.within is None else cause.time + self.within
-        events = [
-            event
-            for event in episode.of(self.counted, copies=self.options.copies)
-            if self.options.fits(event, cause)
-        ]
-        if self.within is not None and deadline is not None:
-            # Past the deadline one can only be late: at most the first of those counts.
-            timely = [e for e in events if e.time <= deadline]
-            events = timely or events
-        skew = self.options.skew
-        counts = [e for e in events if follows(e, cause, skew_between(skew, sight, e, cause))]
-        sure = [e for e in counts if surely_follows(e, cause, skew_between(skew, sight, e, cause))]
-        if counts and deadline is not None and counts[0].time > deadline:
-            sure = sure[:1]
+        counts, sure = [], []
+        for event in episode.of(self.counted, copies=self.options.copies):
+            skew = skew_between(self.options.skew, sight, event, cause)
+            if follows(event, cause, skew) and self.options.fits(event, cause):
+                counts.append(event)
+                if surely_follows(event, cause, skew):
+                    sure.append(event)
         return self._counted(cause, counts, sure, deadline, episode, sight)
 
     def _counted(
@@ -85,6 +82,10 @@ class Once(Rule):
     ) -> Instance:
         """`counts` are those that may count (one of them is enough), `sure` those that must."""
         name = self.options.name
+        if self.within is not None and deadline is not None:
+            # Past a deadline of its own an event can only be late, and never one too many.
+            sure = [e for e in sure if e.time <= deadline]
+            counts = [e for e in counts if e.time <= deadline] or counts
         excuse = self.excuse(episode, sight, cause, deadline)
         second = sure[1] if len(sure) > 1 else None
         if excuse is not None and (second is None or excuse.order() <= second.order()):

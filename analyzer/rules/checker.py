@@ -34,9 +34,21 @@ class Checker:
 
     path: Path
     problems: list[Problem] = field(default_factory=list)
+    _unread: set[Place] = field(default_factory=set)
 
     def error(self, place: Place, what: str) -> None:
-        self.problems.append(Problem(self.path, place, what))
+        if place not in self._unread:
+            self.problems.append(Problem(self.path, place, what))
+
+    def unreadable(self, place: Place, what: str) -> None:
+        """What stands there is no part of the language: nothing further is said of it."""
+        self.error(place, what)
+        self._unread.add(place)
+
+    def sorted(self) -> list[Problem]:
+        """Every problem once, in the order of the file."""
+        found = dict.fromkeys(self.problems)
+        return sorted(found, key=lambda p: (p.place.line, p.place.column, p.what))
 
     def warn(self, place: Place, what: str) -> None:
         self.problems.append(Problem(self.path, place, what, warning=True))
@@ -73,7 +85,7 @@ class Checker:
             if not found:
                 self.error(value.place, "expected at least one event name")
             names = tuple(name for name in found if name is not None)
-            for name in {n for n in names if names.count(n) > 1}:
+            for name in sorted({n for n in names if names.count(n) > 1}):
                 self.error(value.place, f"`{name}` stands in this list twice")
             return names or None
         text = self.text(value)

@@ -53,7 +53,7 @@ def check(paths: Iterable[Path]) -> tuple[list[RuleFile], list[Problem]]:
     for path in _files(paths):
         checker = Checker(path)
         file = _read(path, checker)
-        problems.extend(checker.problems)
+        problems.extend(checker.sorted())
         if file is None:
             continue
         other = next((f for f in files if f.flow == file.flow), None)
@@ -73,12 +73,13 @@ def _files(paths: Iterable[Path]) -> list[Path]:
             found.append(path)
         else:
             raise ConfigurationError(f"no rule file or folder at {path}")
-    return found
+    # A file that is named besides its folder is one file.
+    return list({path.resolve(): path for path in found}.values())
 
 
 def _read(path: Path, checker: Checker) -> RuleFile | None:
     try:
-        document = parse(path.read_bytes())
+        document = parse(path.read_bytes(), checker.unreadable)
     except Broken as error:
         checker.error(error.place, str(error))
         return None
@@ -95,7 +96,7 @@ def _file(path: Path, document: Value, checker: Checker) -> RuleFile | None:
     checker.known_keys(document, HEAD, "at the top of a rule file")
     head = Fields(document, checker)
     version = head.get("version")
-    if version is None or version.data != 1:
+    if version is None or type(version.data) is not int or version.data != 1:
         checker.error(version.place if version else document.place, "expected `version: 1`")
     flow_value = head.get("flow")
     flow = checker.text(flow_value) if flow_value else None
@@ -110,7 +111,7 @@ def _file(path: Path, document: Value, checker: Checker) -> RuleFile | None:
     if ends and within is not None and begins:
         rules.append(_unfinished(begins, ends, within, skew, grace))
     tests = _tests(head, checker)
-    _check_test_names(tests, rules, checker)
+    _check_test_names(tests, rules, head.get("expectations"), checker)
     about = head.get("about")
     return RuleFile(
         path, flow or path.stem, begins, ends, within, tuple(rules), skew, grace,
@@ -291,11 +292,21 @@ def _tests(head: Fields, checker: Checker) -> tuple[RuleTest, ...]:
     return tuple(test for test in found if test is not None)
 
 
-def _check_test_names(tests: Sequence[RuleTest], rules: Sequence[Rule], checker: Checker) -> None:
+def _check_test_names(
+    tests: Sequence[RuleTest], rules: Sequence[Rule], written: Value | None, checker: Checker
+) -> None:
     names = [rule.options.name for rule in rules]
+    built = sum(name != "unfinished" for name in names)
+    items = written.data if written is not None and isinstance(written.data, list) else []
+    for item in items:
+        given = item.data.get("name") if isinstance(item.data, dict) else None
+        if given is not None:
+            names.append(str(given.data))
+        elif built < len(items):
+            return  # one that has mistakes may be called by its sentence
     for test in tests:
         for expected in test.expected:
             name = expected.get("expectation")
-            if name is not None and name not in names and not checker.problems:
+            if name is not None and name not in names:
                 hint = checker.suggestion(name, names)
                 checker.error(test.place, f"no expectation is called `{name}`{hint}")

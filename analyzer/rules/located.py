@@ -1,6 +1,6 @@
 """YAML with the place of every key and value, so that a mistake can be pointed at."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ruamel.yaml import YAML, MappingNode, ScalarNode, SequenceNode
@@ -45,8 +45,14 @@ class Value:
         return self.data
 
 
-def parse(raw: bytes) -> Value:
-    """The document; raises Broken at the first place where it is not one."""
+Note = Callable[[Place, str], None]
+
+
+def parse(raw: bytes, note: Note) -> Value:
+    """The document; what it has besides the subset is noted, and read as nothing.
+
+    Raises Broken at the first place where it is no YAML at all.
+    """
     if len(raw) > MAX_BYTES:
         raise Broken(f"larger than {MAX_BYTES // 1000} kB: that is no rule file", Place(1, 1))
     try:
@@ -65,48 +71,61 @@ def parse(raw: bytes) -> Value:
         raise Broken(f"this is not YAML: {error}", Place(1, 1)) from error
     if node is None:
         raise Broken("the file is empty", Place(1, 1))
-    return _value(node, 0, yaml)
+    return _Reader(yaml, note).value(node, 0)
 
 
-def _value(node: object, depth: int, yaml: YAML) -> Value:
-    place = Place(node.start_mark.line + 1, node.start_mark.column + 1)  # type: ignore[attr-defined]  # every node has it
-    if depth > MAX_DEPTH:
-        raise Broken(f"nested deeper than {MAX_DEPTH}", place)
-    if getattr(node, "anchor", None):
-        raise Broken("anchors and aliases are not part of the rule language", place)
-    if isinstance(node, ScalarNode):
-        return Value(place, _scalar(node, place, yaml))
-    if isinstance(node, SequenceNode):
-        return Value(place, [_value(child, depth + 1, yaml) for child in node.value])
-    if isinstance(node, MappingNode):
-        return Value(place, *_mapping(node, depth, yaml))
-    raise Broken("a kind of YAML value that rule files do not have", place)
+class _Reader:
+    """Walks the nodes; what is no part of the rule language is noted where it stands."""
+
+    def __init__(self, yaml: YAML, note: Note) -> None:
+        self._yaml = yaml
+        self._note = note
+
+    def value(self, node: object, depth: int) -> Value:
+        place = _place(node)
+        if depth > MAX_DEPTH:
+            self._note(place, f"nested deeper than {MAX_DEPTH}")
+        elif getattr(node, "anchor", None):
+            # Not followed: an alias of an alias of an alias may stand for millions of values.
+            self._note(place, "anchors and aliases are not part of the rule language")
+        elif isinstance(node, ScalarNode):
+            return Value(place, self._scalar(node, place))
+        elif isinstance(node, SequenceNode):
+            return Value(place, [self.value(child, depth + 1) for child in node.value])
+        elif isinstance(node, MappingNode):
+            return Value(place, *self._mapping(node, depth))
+        return Value(place, None)
+
+    def _scalar(self, node: ScalarNode, place: Place) -> Scalar:
+        try:
+            data = self._yaml.constructor.construct_object(node, deep=True)
+        except (YAMLError, ValueError, TypeError, LookupError, AttributeError):
+            self._note(place, f"this value cannot be read: {str(node.value)[:40]!r}")
+            return None
+        # Dates and the like stay text: the language has no use for them.
+        return data if isinstance(data, str | int | float | bool | None) else str(node.value)
+
+    def _mapping(self, node: MappingNode, depth: int) -> tuple[dict[str, Value], dict[str, Place]]:
+        data: dict[str, Value] = {}
+        keys: dict[str, Place] = {}
+        for key_node, value_node in node.value:
+            place = _place(key_node)
+            if not isinstance(key_node, ScalarNode):
+                self._note(place, "a key must be plain text")
+                continue
+            key = str(key_node.value)
+            value = self.value(value_node, depth + 1)
+            if key in data:
+                first = keys[key].line
+                self._note(place, f"`{key}` stands here twice; the first is on line {first}")
+                continue
+            data[key], keys[key] = value, place
+        return data, keys
 
 
-def _scalar(node: ScalarNode, place: Place, yaml: YAML) -> Scalar:
-    try:
-        data = yaml.constructor.construct_object(node, deep=True)
-    except (YAMLError, ValueError) as error:
-        raise Broken(f"this value cannot be read: {node.value!r}", place) from error
-    # Dates and the like stay text: the language has no use for them.
-    return data if isinstance(data, str | int | float | bool | None) else str(node.value)
-
-
-def _mapping(
-    node: MappingNode, depth: int, yaml: YAML
-) -> tuple[dict[str, Value], dict[str, Place]]:
-    data: dict[str, Value] = {}
-    keys: dict[str, Place] = {}
-    for key_node, value_node in node.value:
-        place = Place(key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-        if not isinstance(key_node, ScalarNode):
-            raise Broken("a key must be plain text", place)
-        key = str(key_node.value)
-        if key in data:
-            raise Broken(f"`{key}` stands here twice; the first is on line {keys[key].line}", place)
-        data[key] = _value(value_node, depth + 1, yaml)
-        keys[key] = place
-    return data, keys
+def _place(node: object) -> Place:
+    mark = node.start_mark  # type: ignore[attr-defined]  # every node has it
+    return Place(mark.line + 1, mark.column + 1)
 
 
 def items(value: Value) -> Iterator[tuple[str, Place, Value]]:

@@ -4,8 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analyzer.cel import json_equal
 from analyzer.episode import Episode, follows, skew_between
-from analyzer.guards import Guard
+from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance
 from analyzer.sight import Sight
 from collector.event import Event
@@ -46,18 +47,13 @@ class Options:
 def _same(path: Guard, event: Event, cause: Event) -> bool:
     """JSON equality; a field that is missing on both sides is not the same."""
     one, other = path.value(event), path.value(cause)
-    return one is not None and _type_of(one) is _type_of(other) and one == other
-
-
-def _type_of(value: object) -> type:
-    """1 and 1.0 are one JSON number; 1 and true are not the same, nor are 1 and "1"."""
-    return float if isinstance(value, int) and not isinstance(value, bool) else type(value)
+    return one is not MISSING and other is not MISSING and json_equal(one, other)
 
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """For the live cache: an event with one of `names` can, at once, make or change an offence
-    in a flow that has seen one of `after` (empty: in any flow)."""
+    """For the live cache: an event with one of `names` (empty: the flow's begin) can, at once,
+    make an offence in a flow that has seen one of `after`."""
 
     names: Names
     after: Names
@@ -65,7 +61,8 @@ class Wake:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """For the live cache: an event with one of `names` may make something judged `wait` later."""
+    """For the live cache: an event with one of `names` (empty: the flow's begin) may make
+    something judged `wait` later."""
 
     names: Names
     wait: int

@@ -47,6 +47,8 @@ def read_test(value: Value, checker: Checker) -> RuleTest | None:
     until = checker.duration(data["until"]) if "until" in data else None
     if ("findings" in data) == ("no_findings" in data):
         checker.error(value.place, "a test needs either `findings` or `no_findings: true`")
+    if "no_findings" in data and checker.boolean(data["no_findings"]) is False:
+        checker.error(data["no_findings"].place, "write `no_findings: true`, or `findings`")
     events = _events(data.get("events"), checker)
     expected = _expected(data.get("findings"), checker)
     others = "others" in data and checker.one_of(data["others"], ["allowed"]) == "allowed"

@@ -1,6 +1,6 @@
 """The event line of the contract: one JSON object an event, as `export` writes and all read."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -9,6 +9,9 @@ from collector.event import Event
 from collector.places import as_text
 from collector.settings import SourceSettings
 from collector.times import US_PER_MS, parse_time
+
+PartitionNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+Offset = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
 
 
 class LineError(Exception):
@@ -23,8 +26,8 @@ class _Line(msgspec.Struct):
     source: str | None = None
     topic: str | None = None
     topic_id: str | None = None
-    partition: int | None = None
-    offset: int | None = None
+    partition: PartitionNumber | None = None
+    offset: Offset | None = None
     arrival: str | int | float | None = None
     correlation_id: str | int | list[str | int] | None = None
     id: str | int | None = None
@@ -73,14 +76,16 @@ class EventLineReader:
                 if isinstance(line.correlation_id, list)
                 else ([line.correlation_id])
             )
-            event.correlation_ids = tuple(str(one) for one in given)
+            # As on a bus: each ID once, and an empty one is none.
+            event.correlation_ids = tuple(dict.fromkeys(str(one) for one in given if one != ""))
         if line.id is not None:
             event.id = str(line.id)
         if line.keys:
             event.keys = tuple((k, str(v)) for k, v in line.keys.items())
-        absent = {"no-correlation-id"} if event.correlation_ids else set()
-        absent |= {"no-name", "time-unreadable", "time-implausible"}
-        event.problems = tuple(p for p in event.problems if p not in absent)
+        told = ("no-name", "no-correlation-id", "time-unreadable", "time-implausible")
+        missing = ["no-name"] if not line.name else []
+        missing += ["no-correlation-id"] if not event.correlation_ids else []
+        event.problems = (*(p for p in event.problems if p not in told), *missing)
         return event
 
     def _extracted(self, line: _Line, number: int, time: int, now: int) -> Event:
@@ -102,11 +107,16 @@ class EventLineReader:
         return self._reader(topic, topic_id).event(record, now)
 
     def broken(self, raw: bytes, number: int, now: int, why: str) -> Event:
-        """A line that is no event line: stored as what it is, with the reason."""
-        text = text_of(raw.rstrip(b"\r\n"))
+        """A line that is no event line: stored as what it is, with the reason.
+
+        Where something must be redacted, and cannot be found in it, it is not kept.
+        """
+        secret = any(special.redact for special in self._settings.topics.values())
+        text = None if secret else text_of(raw.rstrip(b"\r\n"))
         return Event(
             self._settings.name, self._path, self._path, 0, number, now, now, "",
-            payload=text, encoding="text", problems=(f"bad-line: {why}",),
+            payload=text, encoding="none" if secret else "text",
+            problems=(f"bad-line: {why}", *(("unredactable",) if secret else ())),
         )  # fmt: skip
 
     def _reader(self, topic: str, topic_id: str) -> Reader:

@@ -64,6 +64,7 @@ class FileTap:
     def _read(self) -> Batch:
         now, state = self._clock(), self._state
         batch = Batch(now=now, may_repeat=True)
+        times: list[int] = []
         with self._file.path.open("rb") as file:
             file.seek(state.next_offset)
             size = os.fstat(file.fileno()).st_size
@@ -74,24 +75,26 @@ class FileTap:
                 self._line_number += 1
                 state.next_offset += len(line)
                 if line.strip():
-                    batch.events.append(self._event(line, now))
-        times = [event.time for event in batch.events]
+                    batch.events.append(self._event(line, now, times))
         if times:
             self._last = [*self._last, *times][-WINDOW:]
             state.seen_from = min(times) if state.seen_from is None else state.seen_from
             at_end = state.next_offset >= size
             moment = max(self._last) if at_end else min(self._last)
-            state.complete_to = max(state.complete_to, moment)
+            state.complete_to = max(state.complete_to, min(moment, now))
         state.high_watermark = size
         # A copy: the next poll moves the state on while this batch waits for its commit.
         batch.partitions.append(msgspec.structs.replace(state))
         return batch
 
-    def _event(self, line: bytes, now: int) -> Event:
+    def _event(self, line: bytes, now: int, times: list[int]) -> Event:
         try:
-            return self._lines.event(line, self._line_number, now)
+            event = self._lines.event(line, self._line_number, now)
         except LineError as error:
+            # It has no time: what it has instead says nothing of how far the file was seen.
             return self._lines.broken(line, self._line_number, now, str(error))
+        times.append(event.time)
+        return event
 
 
 def _lines_before(file: BinaryIO, end: int) -> int:

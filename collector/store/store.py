@@ -35,9 +35,10 @@ class Store:
         self.path = path
         self._tables = {table.name: table for table in (*COLLECTOR_TABLES, *tables)}
         self._connection = _open(path, memory, read_only)
+        # Before anything is created: a file of another version is left as it is.
+        self._check_version(new=not read_only)
         if not read_only:
             self._create(views)
-        self._check_version()
         self._next_seq = self._read_next_seq()
         self._jobs: queue.Queue[tuple[Job, Future[Any]] | None] = queue.Queue(maxsize=8)
         self._thread: threading.Thread | None = None
@@ -59,11 +60,11 @@ class Store:
         )
         self._connection.execute("COMMIT")
 
-    def _check_version(self) -> None:
+    def _check_version(self, *, new: bool) -> None:
         try:
             found = self.meta("schema_version")
         except duckdb.CatalogException:
-            found = None
+            found = str(SCHEMA_VERSION) if new else None
         if found != str(SCHEMA_VERSION):
             self._connection.close()
             raise StoreError(
@@ -103,6 +104,8 @@ class Store:
     def submit(self, job: Job) -> Future[Any]:
         """Runs `job` in a transaction on the writer's thread; its failure rolls all of it back."""
         future: Future[Any] = Future()
+        # What was submitted is carried out: nobody who stops waiting for it can take it back.
+        future.set_running_or_notify_cancel()
         self._jobs.put((job, future))
         return future
 

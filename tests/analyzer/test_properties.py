@@ -1,0 +1,211 @@
+"""The one principle, tried by contradiction: whatever the live cache remembers, drops or is given
+in whatever order, the findings that stand are those of the pure function over the whole history.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analyzer.finding import Finding, findings
+from analyzer.judge import judge
+from analyzer.kinds.after_expect import AfterExpect
+from analyzer.kinds.after_never import AfterNever
+from analyzer.kinds.once import Once
+from analyzer.live import Live, Transition
+from analyzer.rules.rule import Options, Rule
+from analyzer.rules.ruleset import RuleFile, RuleSet
+from analyzer.sight import Sight
+from collector.batch import PartitionState
+from collector.event import Event
+from collector.times import US_PER_S
+
+NAMES = ("start", "end", "A", "B", "C", "X")
+FLOWS = ("x", "y", "z")
+LAST = 60
+S = US_PER_S
+
+names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True).map(tuple)
+maybe_names = st.one_of(st.just(()), names)
+within = st.one_of(st.none(), st.integers(1, 20).map(lambda s: s * S))
+
+
+@st.composite
+def options(draw: st.DrawFn, name: str) -> Options:
+    return Options(
+        name=name,
+        unless=draw(maybe_names),
+        match=draw(st.sampled_from(("any", "each"))),
+        copies=draw(st.booleans()),
+        skew=draw(st.sampled_from((None, 0, S))),
+        grace=draw(st.sampled_from((None, 0, 3 * S))),
+        version="1",
+    )
+
+
+@st.composite
+def rules(draw: st.DrawFn, number: int) -> Rule:
+    given = draw(options(f"rule {number}"))
+    kind = draw(st.sampled_from(("expect", "all", "never", "once", "once after")))
+    if kind == "expect":
+        return AfterExpect(given, draw(names), (draw(names),), draw(within))
+    if kind == "all":
+        return AfterExpect(given, draw(names), (("B",), ("C",)), draw(within))
+    if kind == "never":
+        return AfterNever(given, draw(names), draw(names), draw(within), draw(maybe_names))
+    return Once(given, draw(names), draw(names) if kind == "once after" else (), draw(within))
+
+
+@st.composite
+def rule_files(draw: st.DrawFn) -> RuleFile:
+    found = [draw(rules(number)) for number in range(draw(st.integers(1, 4)))]
+    limit = draw(st.one_of(st.none(), st.integers(5, 40).map(lambda s: s * S)))
+    ends = ("end",) if limit is None or draw(st.booleans()) else ()
+    return RuleFile(Path("p.yaml"), "p", ("start",), ends, limit, tuple(found))
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Event]:
+    """Events of a few flows on two partitions, with ties, copies and batch events."""
+    found = []
+    for number in range(draw(st.integers(0, 14))):
+        time = draw(st.integers(0, LAST)) * S
+        partition = draw(st.integers(0, 1))
+        flows = draw(st.lists(st.sampled_from(FLOWS), min_size=1, max_size=2, unique=True))
+        copy_of = draw(st.one_of(st.none(), st.integers(0, 3)))
+        found.append(
+            Event(
+                "s",
+                "t",
+                "t",
+                partition,
+                number,
+                time,
+                time,
+                draw(st.sampled_from(NAMES)),
+                tuple(flows),
+                None if copy_of is None else f"id-{copy_of}",
+            )  # fmt: skip
+        )
+    return found
+
+
+def sight_at(*moments: int) -> Sight:
+    """One partition a moment; all can carry any name."""
+    return Sight(
+        [PartitionState("s", "t", "t", n, 0, 0, complete_to=m) for n, m in enumerate(moments)],
+        grace=2 * S,
+        skews={"s": S},
+    )
+
+
+def settled(file: RuleFile, log: Sequence[Event], sight: Sight) -> dict[str, Finding]:
+    """What the pure function finds, over the whole history at once."""
+    rules = RuleSet.of([file]).by_name
+    return {
+        finding.id: finding
+        for flow in FLOWS
+        for one in judge(flow, [e for e in log if flow in e.correlation_ids], file, sight)
+        for finding in findings(one, rules)
+    }
+
+
+@dataclass
+class Watcher:
+    """A daemon in small: a store that is a list, a cache over it, and what people were told."""
+
+    file: RuleFile
+    hot_flows: int
+    stored: list[Event] = field(default_factory=list)
+    told: dict[str, Finding] = field(default_factory=dict)
+    retracted: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.live = self.fresh()
+
+    def fresh(self) -> Live:
+        return Live(RuleSet.of([self.file]), self.load, 2 * S, self.hot_flows)
+
+    def load(self, flows: Sequence[str]) -> dict[str, list[Event]]:
+        return {flow: [e for e in self.stored if flow in e.correlation_ids] for flow in flows}
+
+    def take(self, batch: Sequence[Event], sight: Sight) -> None:
+        self.live.absorb(batch)
+        self.hear(self.live.advance(sight))
+        self.stored.extend(batch)
+
+    def hear(self, changes: Sequence[Transition]) -> None:
+        for change in changes:
+            finding = change.finding
+            if finding.state == "retracted":
+                assert finding.id in self.told, "only what was told can be taken back"
+                assert change.reason, "and it must say why"
+                del self.told[finding.id]
+                self.retracted.add(finding.id)
+            else:
+                self.told[finding.id] = finding
+
+    def crash(self, sight: Sight) -> None:
+        """The cache is gone; the store and what was told are not."""
+        self.live = self.fresh()
+        self.live.absorb(self.stored)
+        self.live.remember(list(self.told.values()))
+        changes = self.live.advance(sight)
+        assert not changes, "a restart alone changes nothing"
+
+
+@settings(max_examples=150, deadline=None)
+@given(rule_files(), logs(), st.randoms(use_true_random=False))
+def test_judging_does_not_depend_on_the_order_of_arrival(file, log, random) -> None:
+    sight = sight_at(LAST // 2 * S)
+    shuffled = list(log)
+    random.shuffle(shuffled)
+    assert settled(file, shuffled, sight) == settled(file, log, sight)
+
+
+@settings(max_examples=200, deadline=None)
+@given(rule_files(), logs(), st.data())
+def test_any_order_batching_restart_and_dropped_cache_give_the_same_findings(
+    file, log, data
+) -> None:
+    watcher = Watcher(file, hot_flows=data.draw(st.sampled_from((0, 1, 100)), "hot flows"))
+    rest = data.draw(st.permutations(log), "arrival")
+    complete = 0
+    while rest:
+        size = data.draw(st.integers(1, len(rest)), "batch")
+        # Completeness may have promised too much: what it missed then arrives late.
+        complete = data.draw(st.integers(complete, LAST + 30), "complete to")
+        behind = data.draw(st.integers(0, complete), "a partition behind")
+        sight = sight_at(complete * S, behind * S)
+        watcher.take(rest[:size], sight)
+        rest = rest[size:]
+        if data.draw(st.booleans(), "crash"):
+            watcher.crash(sight)
+    final = sight_at((LAST + 30) * S)
+    watcher.take([], final)
+    assert watcher.told == settled(file, log, final)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rule_files(), logs(), st.integers(0, LAST + 30))
+def test_every_instance_has_one_state_and_at_most_one_finding(file, log, moment) -> None:
+    for flow in FLOWS:
+        events = [e for e in log if flow in e.correlation_ids]
+        for one in judge(flow, events, file, sight_at(moment * S)):
+            for instance in one.instances:
+                wrong = instance.state in ("missing", "late", "violated")
+                assert (instance.finding is not None) == wrong
+                assert (instance.at is not None) == wrong
+
+
+@settings(max_examples=150, deadline=None)
+@given(rule_files(), logs(), st.integers(0, LAST + 30), st.integers(0, 30))
+def test_absence_is_never_judged_beyond_completeness(file, log, moment, behind) -> None:
+    sight = sight_at(moment * S, max(0, moment - behind) * S)
+    blind_after = max(0, moment - behind) * S
+    for finding in settled(file, log, sight).values():
+        if finding.finding in ("missing", "late"):
+            assert finding.deadline is not None
+            assert finding.deadline < blind_after
