@@ -28,6 +28,8 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
 
 MAX_ELEMENTS = 1_000
 MAX_LENGTH = 10_000
+MAX_DEPTH = 300
+"""Levels of the parse tree: a pair of brackets is about twelve, a term of a sum is two."""
 
 
 class FieldMissing(Exception):
@@ -60,10 +62,18 @@ def compile_cel(text: str, variables: frozenset[str]) -> Closure:
     except CELParseError as error:
         column = error.column if isinstance(error.column, int) else 1
         raise GuardError("this is not CEL; an operand or operator is wrong here", column) from error
-    try:
-        return _Compiler(variables).closure(tree)
-    except RecursionError as error:
-        raise GuardError("nested too deep: write several expectations, or a shorter one") from error
+    if _deeper_than(MAX_DEPTH, tree):
+        raise GuardError("nested too deep: write several expectations, or a shorter one")
+    return _Compiler(variables).closure(tree)
+
+
+def _deeper_than(limit: int, tree: Tree[Token]) -> bool:
+    level: list[object] = [tree]
+    for _ in range(limit):
+        level = [child for one in level if isinstance(one, Tree) for child in one.children]
+        if not level:
+            return False
+    return True
 
 
 def _truth(value: object) -> bool:
@@ -87,8 +97,8 @@ def json_equal(a: object, b: object) -> bool:
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     def run(a: Any, b: Any) -> bool:
-        if type(a) is not type(b) and not (_number(a) and _number(b)):
-            raise TypeError("two types have no order")
+        if isinstance(a, list) or (type(a) is not type(b) and not (_number(a) and _number(b))):
+            raise TypeError("these have no order")
         return compare(a, b)
 
     return run
@@ -389,6 +399,9 @@ class _Compiler:
     def _list_lit(self, tree: Tree[Token], children: list[Any]) -> Closure:
         parts = [self.closure(c) for c in children[0].children] if children else []
         return lambda env: [part(env) for part in parts]
+
+    def _map_lit(self, tree: Tree[Token], children: list[Any]) -> Closure:
+        raise self._refuse(tree, "maps are not part of the guards' language")
 
     def _literal(self, tree: Tree[Token], children: list[Any]) -> Closure:
         token = children[0]

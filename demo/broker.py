@@ -165,8 +165,9 @@ class Broker:
 
     def _format(self) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        words = ("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c")
-        self._process = self._java(*words, self._configuration())
+        # Joined by "=": one ID in 64 begins with a dash, and would be taken for an option.
+        words = ("kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}")
+        self._process = self._java(*words, "-c", self._configuration())
         if code := self._process.wait():
             raise BrokerError(self.account(f"could not prepare its folder (exit code {code})"))
 

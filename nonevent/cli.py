@@ -122,7 +122,7 @@ def _log(verbose: bool) -> None:
         stream=sys.stderr,
     )
     if not verbose:
-        for noisy in ("aiokafka", "httpx"):
+        for noisy in ("aiokafka", "httpx", "uvicorn"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
 
 

@@ -59,9 +59,12 @@ def load_configuration(path: Path | None) -> Configuration:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise ConfigurationError(f"{path}{place}: this is not YAML: {error.problem}") from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: this is not YAML: {error}") from error
+        # Of a key that stands twice the library tells both values, and they may be secrets.
+        problem = str(error.problem).partition(" with value ")[0]
+        raise ConfigurationError(f"{path}{place}: this is not YAML: {problem}") from None
+    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
+        problem = str(error).partition("\n")[0]
+        raise ConfigurationError(f"{path}: this is not YAML: {problem}") from error
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
     try:

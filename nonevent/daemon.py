@@ -130,6 +130,7 @@ class Daemon:
             beacon.out()
             self._server.stop()
             self._store.close()
+            gc.unfreeze()
 
     async def _pick_up(self) -> None:
         """Reads the store back: open flows, deadlines, findings; and judges by today's rules."""

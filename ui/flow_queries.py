@@ -193,7 +193,7 @@ class FlowReader:
             (last if at is None else at, 1, number, one) for number, (at, one) in enumerate(ghosts)
         ]
         timeline = [item for *_, item in sorted([*placed, *haunted], key=lambda entry: entry[:3])]
-        found = findings(self._cursor, "WHERE correlation_id = ? ORDER BY at, id", [flow])
+        found = findings(self._cursor, 'WHERE correlation_id = ? ORDER BY "at", id', [flow])
         return FlowDetail(
             **self._item(row, events, judged).model_dump(),
             timeline=timeline,

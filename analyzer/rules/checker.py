@@ -156,6 +156,6 @@ def _describe(value: Value) -> str:
         return "a mapping"
     if isinstance(value.data, list):
         return "a list"
-    if value.data is None:
+    if value.data is None or value.data == "":
         return "nothing"
     return f"`{value.data}`"

@@ -26,6 +26,7 @@ COMMON = (
     "severity", "labels", "runbook", "enabled",
 )  # fmt: skip
 LATER = ("for", "group_by")
+HEAD_LATER = ("events", "services")
 SEVERITIES = ("info", "warning", "critical")
 
 
@@ -93,7 +94,8 @@ def _read(path: Path, checker: Checker) -> RuleFile | None:
 
 
 def _file(path: Path, document: Value, checker: Checker) -> RuleFile | None:
-    checker.known_keys(document, HEAD, "at the top of a rule file")
+    checker.known_keys(document, (*HEAD, *HEAD_LATER), "at the top of a rule file")
+    _tell_of_later(document, HEAD_LATER, checker)
     head = Fields(document, checker)
     version = head.get("version")
     if version is None or type(version.data) is not int or version.data != 1:
@@ -105,7 +107,7 @@ def _file(path: Path, document: Value, checker: Checker) -> RuleFile | None:
     begins, ends = head.names("begins"), head.names("ends")
     within = head.duration("within")
     skew, grace = _optional_duration(head, "skew"), _optional_duration(head, "grace")
-    if flow_value is not None and not begins:
+    if flow_value is not None and "begins" not in head:
         checker.error(flow_value.place, "expected `begins: NAME`: which event starts this flow?")
     rules = _rules(head, checker, skew, grace, closes=bool(ends) or within is not None)
     if ends and within is not None and begins:
@@ -179,7 +181,8 @@ def _rule(value: Value, checker: Checker, skew: int | None, grace: int | None) -
     kind = _kind(value, checker)
     if kind is None:
         return None
-    checker.known_keys(value, (*COMMON, *kind.needs, *kind.takes), f"for `{kind.name}`")
+    known = (*COMMON, *LATER, *kind.needs, *kind.takes)
+    checker.known_keys(value, known, f"for `{kind.name}`")
     before = len(checker.problems)
     fields = Fields(value, checker)
     options = _options(fields, checker, kind, skew, grace)
@@ -199,10 +202,7 @@ def _kind(value: Value, checker: Checker) -> Kind | None:
             have = ", ".join("/".join(kind.needs) for kind in KINDS)
             checker.error(place, f"`{key}` is not judged by this version yet; there are {have}")
             return None
-    for key in LATER:
-        if key in keys:
-            place = (value.keys or {}).get(key, value.place)
-            checker.error(place, f"`{key}` is not part of this version yet")
+    _tell_of_later(value, LATER, checker)
     fitting = [kind for kind in KINDS if keys >= set(kind.needs)]
     if fitting:
         return max(fitting, key=lambda kind: len(kind.needs))
@@ -217,6 +217,12 @@ def _kind(value: Value, checker: Checker) -> Kind | None:
         value.place, f"this says neither what is expected nor forbidden; there are {have}"
     )
     return None
+
+
+def _tell_of_later(value: Value, later: Sequence[str], checker: Checker) -> None:
+    for key, place in (value.keys or {}).items():
+        if key in later:
+            checker.error(place, f"`{key}` is not part of this version yet")
 
 
 def _options(

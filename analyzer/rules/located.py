@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ruamel.yaml import YAML, MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 30
@@ -67,8 +68,15 @@ def parse(raw: bytes, note: Note) -> Value:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
         raise Broken(f"this is not YAML: {error.problem or error.context}", place) from error
-    except (YAMLError, RecursionError, ValueError) as error:
-        raise Broken(f"this is not YAML: {error}", Place(1, 1)) from error
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        column = error.position - text.rfind("\n", 0, error.position)
+        what = f"the character #x{int(error.character):04x} has no place in YAML"
+        raise Broken(what, Place(line, column)) from error
+    except RecursionError as error:
+        raise Broken(f"nested deeper than {MAX_DEPTH}", Place(1, 1)) from error
+    except (YAMLError, ValueError) as error:
+        raise Broken(f"this is not YAML: {str(error).splitlines()[0]}", Place(1, 1)) from error
     if node is None:
         raise Broken("the file is empty", Place(1, 1))
     return _Reader(yaml, note).value(node, 0)

@@ -40,7 +40,7 @@ def read_test(value: Value, checker: Checker) -> RuleTest | None:
     checker.known_keys(value, keys, "in a test")
     data = value.data
     name = checker.text(data["name"]) if "name" in data else None
-    if name is None:
+    if "name" not in data:
         checker.error(value.place, "a test needs a `name`")
     if "until" not in data:
         checker.error(value.place, "a test needs `until`: how far completeness goes")

@@ -10,8 +10,8 @@ from collector.places import as_text
 from collector.settings import SourceSettings
 from collector.times import US_PER_MS, parse_time
 
-PartitionNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
-Offset = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+PartitionNumber = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+Offset = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class LineError(Exception):

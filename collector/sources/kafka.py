@@ -1,18 +1,14 @@
 """The Kafka tap: assigned partitions, no group, no commits; the bus does not notice it."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import (
-    CorruptRecordException,
-    KafkaConnectionError,
-    KafkaError,
-    OffsetOutOfRangeError,
-)
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaConnectionError, KafkaError, OffsetOutOfRangeError
 from aiokafka.protocol.fetch import FetchRequest
 
 from collector.batch import Batch, Gap, PartitionState
@@ -31,6 +27,12 @@ WAIT_MS = 200
 DISCOVER_EVERY = 5 * US_PER_S
 BLOCKED_AFTER = 10 * US_PER_S
 """A partition that no fetch has answered for so long is blocked."""
+
+
+TRY_AGAIN_AFTER = 5 * US_PER_S
+DISCOVER_PATIENCE_S = 10
+
+Fetched = dict[TopicPartition, list[ConsumerRecord[Any, Any]]]
 
 
 class _Partition:
@@ -63,6 +65,8 @@ class KafkaTap:
         self._clock = clock
         self._partitions: dict[TopicPartition, _Partition] = {}
         self._gaps: list[Gap] = []
+        self._aside: dict[TopicPartition, int] = {}
+        """Partitions that cannot be read now, with the moment of the last try."""
         self._polls: dict[TopicPartition, Poll] = {}
         self._consumer: AIOKafkaConsumer | None = None
         self._discovered = 0
@@ -173,7 +177,6 @@ class KafkaTap:
     ) -> dict[TopicPartition, int]:
         """Where the store left off; else `start` on the very first start; else the beginning."""
         consumer = self._running()
-        consumer.assign([*self._partitions.keys() | set(tps)])
         begin = await consumer.beginning_offsets(tps)
         end = await consumer.end_offsets(tps)
         first = await self._first_offsets(tps, begin, end) if self._first_start else begin
@@ -243,17 +246,9 @@ class KafkaTap:
     # Reading
 
     async def poll(self) -> Batch:
-        consumer = self._running()
         if self._clock() - self._discovered > DISCOVER_EVERY:
             await self._discover_again()
-        try:
-            fetched = await consumer.getmany(timeout_ms=WAIT_MS, max_records=MAX_RECORDS)
-        except OffsetOutOfRangeError as error:
-            await self._realign(error.args[0])
-            fetched = {}
-        except CorruptRecordException as error:
-            log.warning("source %s: %s", self.name, error)
-            fetched = {}
+        fetched = await self._fetch()
         now = self._clock()
         batch = Batch(now=now, gaps=self._gaps)
         self._gaps = []
@@ -271,29 +266,78 @@ class KafkaTap:
             batch.partitions.append(msgspec.structs.replace(one.state))
         return batch
 
+    async def _fetch(self) -> Fetched:
+        """The next records; what one partition cannot give does not keep the others from theirs."""
+        consumer = self._running()
+        self._try_set_aside_again()
+        try:
+            return await consumer.getmany(timeout_ms=WAIT_MS, max_records=MAX_RECORDS)
+        except KafkaError as error:
+            # The client has moved past records that it did not hand out: take them again.
+            self._rewind()
+            if isinstance(error, OffsetOutOfRangeError):
+                await self._realign(error.args[0])
+                return {}
+            log.warning("source %s: %s; looking for the partition", self.name, error)
+            return await self._fetch_one_by_one()
+
+    async def _fetch_one_by_one(self) -> Fetched:
+        """Finds the partitions that cannot be read and sets them aside; reads the others."""
+        consumer = self._running()
+        fetched: Fetched = {}
+        for tp, one in self._partitions.items():
+            if tp in self._aside:
+                continue
+            try:
+                fetched.update(await consumer.getmany(tp, timeout_ms=WAIT_MS))
+            except KafkaError as error:
+                consumer.pause(tp)
+                consumer.seek(tp, one.state.next_offset)
+                self._aside[tp] = self._clock()
+                if one.state.blocked_since is None:
+                    one.state.blocked_since = self._clock()
+                    log.warning("source %s: blind on %s-%d: %s", self.name, *tp, error)
+        return fetched
+
+    def _try_set_aside_again(self) -> None:
+        for tp, since in list(self._aside.items()):
+            if self._clock() - since > TRY_AGAIN_AFTER:
+                del self._aside[tp]
+                self._running().resume(tp)
+
+    def _rewind(self) -> None:
+        for tp, one in self._partitions.items():
+            self._running().seek(tp, one.state.next_offset)
+
     async def _advance(self, tp: TopicPartition, one: _Partition, now: int) -> None:
         state, poll = one.state, self._polls.get(tp)
-        state.next_offset = await self._running().position(tp)
+        if tp in self._aside:
+            return
+        position = await self._running().position(tp)
         answered = one.started
         if poll is not None:
             answered = max(answered, poll.sent)
             one.completeness.polled(poll)
             state.high_watermark = poll.high_watermark
-        state.complete_to = one.completeness.advance(state.next_offset, now)
-        behind = poll is not None and state.next_offset < poll.high_watermark
-        blocked = now - answered > BLOCKED_AFTER and not behind
-        if not blocked:
+        moved = position > state.next_offset
+        state.next_offset = position
+        state.complete_to = one.completeness.advance(position, now)
+        caught_up = poll is not None and position >= poll.high_watermark
+        if moved or (caught_up and now - answered <= BLOCKED_AFTER):
+            if state.blocked_since is not None:
+                log.warning("source %s: sees %s-%d again", self.name, *tp)
             state.blocked_since = None
-        elif state.blocked_since is None:
+        elif state.blocked_since is None and now - answered > BLOCKED_AFTER:
             state.blocked_since = answered
             log.warning("source %s: blind on %s-%d", self.name, *tp)
 
     async def _discover_again(self) -> None:
         try:
-            await self._discover()
-        except KafkaError as error:
+            await asyncio.wait_for(self._discover(), DISCOVER_PATIENCE_S)
+        except (KafkaError, TimeoutError) as error:
             # The bus is away for a while: what is assigned is tried on by the client itself.
-            log.warning("source %s: topics cannot be listed now: %s", self.name, error)
+            why = str(error) or "no answer"
+            log.warning("source %s: topics cannot be listed now: %s", self.name, why)
             self._discovered = self._clock()
 
     async def _realign(self, offsets: Iterable[TopicPartition]) -> None:

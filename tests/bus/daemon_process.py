@@ -134,7 +134,7 @@ class DaemonProcess:
                 answer = httpx.get(f"{self.url}{path}", params=parameters, timeout=10)
                 answer.raise_for_status()
                 return answer.json()
-            except httpx.HTTPError:
+            except httpx.TransportError:
                 assert self._process is not None
                 assert self._process.poll() is None, self.tail()
                 assert time.monotonic() < deadline, self.tail()
