@@ -148,7 +148,7 @@ class FlowReader:
             began=format_time(row.began),
             last=format_time(row.last),
             events=row.events,
-            names=row.names,
+            names=list(dict.fromkeys(e.name for e in sorted(events, key=Event.order))),
             keys=keys,
             findings=sum(i.finding is not None for one in judged for i in one.instances),
         )
