@@ -28,6 +28,7 @@ from collector.store.tables import COLLECTOR_TABLES
 from nonevent.cli import app
 from nonevent.config import Configuration, load_configuration
 from nonevent.daemon import open_store
+from ui.access import allowed_hosts
 from ui.api import create_app
 from ui.server import Server
 from ui.store_queries import StoreQueries
@@ -150,7 +151,9 @@ def served(tmp_path: Path) -> Iterator[FastAPI]:
     broken = Event("s", "t", "t", 0, 0, 10**15, 10**15, "", problems=("bad-json",))
     store.commit(Batch(events=[broken], partitions=[state], now=10**15)).result()
     queries = StoreQueries(store, RuleSet)
-    yield create_app(queries, token=None, allowed_hosts=("localhost",), ready=lambda: True)
+    yield create_app(
+        queries, token=None, allowed_hosts=allowed_hosts("127.0.0.1"), ready=lambda: True
+    )
     store.close()
 
 
@@ -173,7 +176,7 @@ def test_every_metric_is_documented_and_no_other(served: FastAPI) -> None:
     server = Server(served, host="127.0.0.1", port=0)
     server.start()
     try:
-        answer = httpx.get(f"{server.url}/metrics")
+        answer = httpx.get(f"{server.url}/metrics").raise_for_status()
     finally:
         server.stop()
     real = {family.name for family in text_string_to_metric_families(answer.text)}
