@@ -28,6 +28,7 @@ class Beacon:
         try:
             place = msgspec.json.decode(self._path.read_bytes(), type=Place)
             os.kill(place.pid, 0)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, OverflowError, msgspec.DecodeError):
             return None
-        return place.url
+        # What is no process id stands for whole groups of processes.
+        return place.url if place.pid > 0 else None

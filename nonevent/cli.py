@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from collector.errors import NoneventError
+from collector.errors import ConfigurationError, NoneventError
 from nonevent import terminal
 from nonevent.asking import asking
-from nonevent.config import load_configuration, without_file
+from nonevent.config import explained, load_configuration, without_file
 from ui.models import FindingState, FlowState
 from ui.moments import parse_moment
 from ui.queries import Queries
@@ -96,11 +96,14 @@ def run(
 
     _log(verbose)
     configuration = load_configuration(config)
-    update = without_file(bootstrap, topics, rules, store)
-    if listen is not None:
-        update["http"] = type(configuration.http).model_validate(
-            {**configuration.http.model_dump(), "listen": listen}
-        )
+    try:
+        update = without_file(bootstrap, topics, rules, store)
+        if listen is not None:
+            update["http"] = type(configuration.http).model_validate(
+                {**configuration.http.model_dump(), "listen": listen}
+            )
+    except ValidationError as error:
+        raise ConfigurationError(explained(error, "options")) from error
     daemon = Daemon(configuration.model_copy(update=update))
     asyncio.run(_until_stopped(daemon.run()))
 
@@ -121,8 +124,11 @@ def _log(verbose: bool) -> None:
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    for telling in ("httpx", "httpcore"):
+        # They write whole addresses down, and a webhook's holds its password.
+        logging.getLogger(telling).setLevel(logging.WARNING)
     if not verbose:
-        for noisy in ("aiokafka", "httpx", "uvicorn"):
+        for noisy in ("aiokafka", "uvicorn"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
@@ -330,3 +336,16 @@ def main() -> None:
     except NoneventError as error:
         typer.echo(str(error), err=True)
         sys.exit(error.exit_code)
+    except ExceptionGroup as group:
+        # What ends one task of the daemon ends it all; if it says why, that is what is told.
+        told, others = group.split(NoneventError)
+        if told is None or others is not None:
+            raise
+        reason = _first(told)
+        typer.echo(str(reason), err=True)
+        sys.exit(reason.exit_code)
+
+
+def _first(group: ExceptionGroup[NoneventError]) -> NoneventError:
+    one = group.exceptions[0]
+    return _first(one) if isinstance(one, ExceptionGroup) else one

@@ -70,7 +70,7 @@ def load_configuration(path: Path | None) -> Configuration:
     try:
         checked = Configuration.model_validate(_filled(data or {}, path))
     except ValidationError as error:
-        raise ConfigurationError(_explained(error, path)) from error
+        raise ConfigurationError(explained(error, path)) from error
     names = [source.name for source in checked.sources]
     for name in {n for n in names if names.count(n) > 1}:
         raise ConfigurationError(f"{path}: sources: two are called `{name}`")
@@ -93,7 +93,7 @@ def _filled(value: Any, path: Path) -> Any:
     return _VARIABLE.sub(variable, value)
 
 
-def _explained(error: ValidationError, path: Path) -> str:
+def explained(error: ValidationError, where: object) -> str:
     """Every mistake on a line of its own. Values are not repeated: they may be secrets."""
     lines = []
     for one in error.errors(include_url=False, include_input=False):
@@ -101,7 +101,7 @@ def _explained(error: ValidationError, path: Path) -> str:
         message = one["msg"].removeprefix("Value error, ")
         if one["type"] == "extra_forbidden":
             message = "this key is not known here"
-        lines.append(f"{path}: {place}: {message}")
+        lines.append(f"{where}: {place}: {message}")
     return "\n".join(lines)
 
 

@@ -32,7 +32,10 @@ class RemoteQueries:
         return self._get("/api/flows", FlowPage, filters)
 
     def flow(self, flow_or_key: str) -> FlowDetail | None:
-        answer = self._ask(f"/api/flows/{quote(flow_or_key, safe='')}", {})
+        name = quote(flow_or_key, safe="")
+        if name in (".", ".."):  # a folder, to whoever handles addresses
+            name = name.replace(".", "%2E")
+        answer = self._ask(f"/api/flows/{name}", {})
         return None if answer.status_code == 404 else self._read(answer, FlowDetail)
 
     def findings(self, **filters: Any) -> FindingPage:

@@ -79,8 +79,9 @@ def _print(files: Sequence[RuleFile], verdicts: Sequence[Verdict]) -> None:
         typer.echo(f"no tests in {where}: add a `tests:` block")
         return
     for verdict in verdicts:
-        mark = typer.style("ok", fg="green") if verdict.passed else typer.style("FAIL", fg="red")
-        typer.echo(f"{mark:>4}  {verdict.file.path}:{verdict.test.place.line}  {verdict.test.name}")
+        # Laid out before it is coloured: a colour counts as letters.
+        mark = typer.style("  ok", fg="green") if verdict.passed else typer.style("FAIL", fg="red")
+        typer.echo(f"{mark}  {verdict.file.path}:{verdict.test.place.line}  {verdict.test.name}")
         if not verdict.passed:
             _print_failure(verdict)
     failed = sum(not verdict.passed for verdict in verdicts)

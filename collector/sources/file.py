@@ -56,7 +56,12 @@ class FileTap:
         pass
 
     async def poll(self) -> Batch:
-        batch = self._read()
+        try:
+            batch = self._read()
+        except OSError as error:
+            raise SourceError(
+                f"source {self.name}: {self._file.path} cannot be read any more: {error.strerror}"
+            ) from error
         if not batch.events:
             await asyncio.sleep(WAIT_S)
         return batch

@@ -87,7 +87,7 @@ def logs(draw: st.DrawFn) -> list[Event]:
                 draw(st.sampled_from(NAMES)),
                 tuple(flows),
                 None if copy_of is None else f"id-{copy_of}",
-            )  # fmt: skip
+            )
         )
     return found
 
