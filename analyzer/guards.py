@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from analyzer.cel import Environment, FieldMissing, compile_cel
+from analyzer.cel import Environment, compile_cel
+from analyzer.cel_values import FieldMissing
 from collector.event import Event
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.cel import json_equal
+from analyzer.cel_values import json_equal
 from analyzer.episode import Episode, follows, skew_between
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance
