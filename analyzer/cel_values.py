@@ -115,8 +115,8 @@ def _timestamp(value: Any) -> datetime:
     return moment
 
 
-def _matches(value: Any, pattern: Any) -> bool:
-    return pattern(_text(pattern)).search(_text(value)) is not None
+def _matches(value: Any, expression: Any) -> bool:
+    return pattern(_text(expression)).search(_text(value)) is not None
 
 
 @functools.lru_cache(maxsize=1_000)

@@ -1,0 +1,274 @@
+"""The contestants of bench/pipeline.py, each run as a process of its own.
+
+`bare` and `tamed` read the topic and look at each record; `nonevent` is everything that
+`nonevent run` does with it, without the HTTP server and without sending notifications.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import cProfile
+import gc
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiokafka import AIOKafkaConsumer
+
+if TYPE_CHECKING:
+    # The peers must not carry what they do not need: nonevent is imported where it runs.
+    from collector.batch import Batch
+    from collector.store.store import Store
+
+NAMES = ("bare", "tamed", "nonevent")
+
+
+class Task(msgspec.Struct):
+    """What to read, and when it counts as done."""
+
+    bootstrap: str
+    topic: str
+    events: int
+    settled_ms: int
+    rules: str
+
+
+class Run(msgspec.Struct):
+    """One contestant's figures."""
+
+    contestant: str
+    events: int = 0
+    wall_s: float = 0.0
+    """From before the client connects to the last event read (bare), or committed and judged."""
+    cpu_s: float = 0.0
+    """User and system time of all threads in that time, of ended child processes too."""
+    rss_mb: float = 0.0
+    """The most memory that was resident."""
+    findings: dict[str, int] = {}
+    """Findings that stand at the end, by expectation."""
+    transitions: int = 0
+    store_mb: float = 0.0
+    stages: dict[str, float] = {}
+    """CPU s of each stage; only of an instrumented run."""
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process and of its children that have ended."""
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
+
+
+def peak_mb() -> float:
+    """The high-water mark of resident memory. (ru_maxrss would remember the parent's, too.)"""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+class Stopwatch:
+    """Wall and CPU time since its making; `lap` moves the end."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), cpu_seconds()
+        self.wall_s = self.cpu_s = 0.0
+
+    def lap(self) -> None:
+        self.wall_s = time.perf_counter() - self._wall
+        self.cpu_s = cpu_seconds() - self._cpu
+
+
+# The peers
+
+
+async def read_bare(task: Task, *, tamed: bool) -> Run:
+    """As a user would write it: every record is looked at, nothing is kept."""
+    if tamed:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(1_000_000, 1_000, 1_000)
+    watch = Stopwatch()
+    consumer = AIOKafkaConsumer(
+        task.topic, bootstrap_servers=task.bootstrap, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    tps = consumer.assignment()
+    ends = await consumer.end_offsets(tps)
+    events = size = 0
+    try:
+        while any([await consumer.position(tp) < ends[tp] for tp in tps]):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                for record in records:
+                    events += 1
+                    size += len(record.value or b"") + len(record.key or b"")
+    finally:
+        watch.lap()
+        await consumer.stop()
+    return Run("tamed" if tamed else "bare", events, watch.wall_s, watch.cpu_s, peak_mb())
+
+
+# nonevent
+
+
+async def watch_all(task: Task, folder: Path) -> Run:
+    """The daemon's parts, put together as nonevent/daemon.py does, on a fresh store."""
+    from analyzer.clocks import Clocks
+    from analyzer.live import Live
+    from analyzer.reading import next_seq
+    from analyzer.routes import Routes
+    from analyzer.rules.loader import load
+    from analyzer.sinks.table import make_sinks
+    from analyzer.stages import AlertStage, JudgeStage
+    from analyzer.tables import OUTBOX
+    from collector.event import Event
+    from collector.pipeline import Pipeline
+    from collector.sources.table import SOURCES
+    from collector.store import reading
+    from nonevent.config import Configuration
+    from nonevent.daemon import be_quick_for_readers, clock, open_store
+
+    configuration = Configuration.model_validate(
+        {
+            "sources": [
+                {
+                    "name": "bench",
+                    "kafka": {
+                        "bootstrap": task.bootstrap,
+                        "topics": [task.topic],
+                        "start": "earliest",
+                    },
+                    "keys": {"order_id": {"from": ["payload:order_id"]}},
+                }
+            ],
+            "expectations": [task.rules],
+            "store": {"path": folder / "bench.duckdb"},
+        }
+    )
+    rules = load(configuration.expectations)
+    routes = Routes.of(configuration.alerts, list(make_sinks(configuration.alerts)))
+    store = open_store(configuration)
+    clocks = Clocks.of(configuration.sources)
+    clocks.save(store)
+
+    def load_flows(flows: Sequence[str]) -> dict[str, list[Event]]:
+        job = store.submit(lambda connection: reading.events_of_flows(connection, flows))
+        return job.result()  # type: ignore[no-any-return]  # the job's own result
+
+    live = Live(rules, load_flows, clocks.grace)
+    # As if watched since ever: what is found is no history, and notifications are written.
+    judge = JudgeStage(live, clocks.sight, first_start=0)
+    with store.reader() as cursor:
+        seq = next_seq(cursor, OUTBOX.name)
+    alert = AlertStage(routes, configuration.labels, lambda: "http://127.0.0.1:8321", seq)
+    be_quick_for_readers()
+    await asyncio.to_thread(judge.restore, store, clock())
+    gc.freeze()
+    watch = Stopwatch()
+    tap = SOURCES["kafka"](configuration.sources[0], [], clock)
+    finish = Finish(task, watch)
+    pipeline = Pipeline([tap], [judge, alert, finish], store, finish.committed)
+    try:
+        await tap.start()
+        running = asyncio.create_task(pipeline.run())
+        over = asyncio.create_task(finish.over.wait())
+        await asyncio.wait((running, over), return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        await pipeline.settle()
+    finally:
+        await tap.stop()
+    found, transitions, events = _look_up(store)
+    rss = peak_mb()
+    store.close()
+    size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    return Run(
+        "nonevent", events, watch.wall_s, watch.cpu_s, rss, found, transitions, round(size, 1)
+    )
+
+
+class Finish:
+    """The last stage: sees that everything is judged, and stops the watch at the last commit."""
+
+    name = "finish"
+
+    def __init__(self, task: Task, watch: Stopwatch) -> None:
+        self.over = asyncio.Event()
+        self._task, self._watch = task, watch
+        self._events = 0
+        self._judged: int | None = None
+        """The clock of the batch with which the last expectation was judged."""
+
+    def process(self, batch: Batch) -> None:
+        settled = min((p.complete_to for p in batch.partitions), default=0)
+        if self._judged is None and settled > self._task.settled_ms * 1_000:
+            self._judged = batch.now
+            self._watch.lap()
+
+    def committed(self, batch: Batch) -> None:
+        self._events += len(batch.events)
+        if batch.events or batch.rows:
+            self._watch.lap()
+        done = self._judged is not None and batch.now >= self._judged
+        if done and self._events >= self._task.events:
+            self.over.set()
+
+
+def _look_up(store: Store) -> tuple[dict[str, int], int, int]:
+    """Findings that stand by expectation, transitions, events: as stored."""
+    with store.reader() as cursor:
+        rows = cursor.execute(
+            "SELECT expectation, count(*) FROM findings WHERE state <> 'retracted' "
+            "GROUP BY expectation ORDER BY expectation"
+        ).fetchall()
+        transitions = cursor.execute("SELECT count(*) FROM finding_log").fetchone()
+        events = cursor.execute("SELECT count(*) FROM events").fetchone()
+    assert transitions is not None
+    assert events is not None
+    return dict(rows), int(transitions[0]), int(events[0])
+
+
+def run_nonevent(task: Task, *, stages: bool, profile: Path | None) -> Run:
+    with tempfile.TemporaryDirectory(prefix="nonevent-bench-") as folder:
+        if stages:
+            from bench.stages import Meter
+
+            with Meter() as meter:
+                run = asyncio.run(watch_all(task, Path(folder)))
+                run.stages = meter.seconds(run.cpu_s)
+            return run
+        if profile is not None:
+            profiler = cProfile.Profile()
+            run = profiler.runcall(asyncio.run, watch_all(task, Path(folder)))
+            profiler.dump_stats(profile)
+            return run
+        return asyncio.run(watch_all(task, Path(folder)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.contestants", description=__doc__)
+    parser.add_argument("contestant", choices=NAMES)
+    parser.add_argument("--stages", action="store_true", help="CPU of each stage; slows the run")
+    parser.add_argument("--profile", type=Path, help="write cProfile's figures of the main thread")
+    options = parser.parse_args()
+    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
+    if options.contestant == "nonevent":
+        run = run_nonevent(task, stages=options.stages, profile=options.profile)
+    else:
+        run = asyncio.run(read_bare(task, tamed=options.contestant == "tamed"))
+    print(msgspec.json.encode(run).decode())
+
+
+if __name__ == "__main__":
+    main()
