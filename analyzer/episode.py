@@ -1,9 +1,13 @@
 """A flow's events as one rule file sees them: in order, cut into episodes, copies told apart."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from analyzer.sight import Sight
 from collector.event import Event
+
+ORDER = attrgetter("time", "source", "topic", "partition", "offset")
+"""The order within a flow, as a key that sorts without a call of Python's."""
 
 
 class Episode:
@@ -43,7 +47,7 @@ class Episode:
         if len(names) == 1:
             return index.get(names[0], ())
         found = [event for name in names for event in index.get(name, ())]
-        found.sort(key=Event.order)
+        found.sort(key=ORDER)
         return found
 
 
@@ -56,7 +60,7 @@ def episodes(
     events: Sequence[Event],
 ) -> list[Episode]:
     """The events of one flow, in any order of arrival, as its episodes: `id`, `id#2`, …"""
-    rest = sorted(events, key=Event.order)
+    rest = sorted(events, key=ORDER)
     found: list[Episode] = []
     while rest:
         begin = next((i for i, e in enumerate(rest) if e.name in begins), None)

@@ -1,5 +1,6 @@
 """Guards: CEL conditions over an event and its cause, compiled once to a Python function."""
 
+import functools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -75,7 +76,13 @@ class EventView:
 def _document(event: Event) -> object:
     if event.payload is None or event.encoding != "json":
         raise FieldMissing("payload")
-    return msgspec.json.decode(event.payload)
+    return _decoded(event.payload)
+
+
+@functools.lru_cache(maxsize=256)
+def _decoded(payload: str) -> object:
+    """A flow's rules ask for the same few payloads one after another."""
+    return msgspec.json.decode(payload)
 
 
 def _headers(event: Event) -> dict[str, object]:

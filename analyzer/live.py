@@ -5,6 +5,8 @@ It decides only *when* a flow is judged, never *what* the judgement is.
 """
 
 import heapq
+import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,16 +16,18 @@ from analyzer.episode import is_over
 from analyzer.finding import Finding, findings
 from analyzer.instance import Instance, finding_id
 from analyzer.judge import judge
-from analyzer.plan import make_plan
+from analyzer.plan import NamePlan, make_plan
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
 from collector.event import Event
-from collector.times import NEVER, format_duration
+from collector.times import NEVER, US_PER_S, format_duration
 
 Load = Callable[[Sequence[str]], dict[str, list[Event]]]
 """Reads flows back from the store, everything committed and submitted included."""
 
 HOT_FLOWS = 200_000
+LINGER = 60 * US_PER_S
+"""Event time after which a flow that is done is let go of: late copies come within it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Transition:
 class OpenFlow:
     """What is remembered of one flow."""
 
-    __slots__ = ("events", "found", "mask", "pushed", "settled")
+    __slots__ = ("done", "events", "found", "mask", "pushed", "settled")
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -51,6 +55,8 @@ class OpenFlow:
         """Findings that were announced and not retracted, by id."""
         self.settled = False
         """Judged since its last event, and nothing in it waits for completeness."""
+        self.done = False
+        """Settled, ended, and nothing was found: it may be let go of."""
         self.pushed: set[tuple[frozenset[str], int]] | None = None
         """Moments that only a judgement knew of, so that each is pushed once."""
 
@@ -59,7 +65,12 @@ class Live:
     """All flows that may still change a finding. Give it events, then sight; take transitions."""
 
     def __init__(
-        self, rules: RuleSet, load: Load, default_grace: int, hot_flows: int = HOT_FLOWS
+        self,
+        rules: RuleSet,
+        load: Load,
+        default_grace: int,
+        hot_flows: int = HOT_FLOWS,
+        linger: int = LINGER,
     ) -> None:
         self.rules = rules
         self.flows: dict[str, OpenFlow] = {}
@@ -67,6 +78,7 @@ class Live:
         self._load = load
         self._grace = default_grace
         self._hot_flows = hot_flows
+        self._linger = linger
         self._plan = make_plan(rules, default_grace)
         self._file_masks = [
             (file, sum(self._plan[name].bit for name in file.names())) for file in rules.files
@@ -77,6 +89,8 @@ class Live:
         """(due, flow) by the names awaited: completeness differs between them."""
         self._popped: dict[frozenset[str], int] = {}
         """How far each heap was emptied. Sight can go back behind it, when a partition is new."""
+        self._leaving: deque[tuple[int, str]] = deque()
+        """Flows that are done, with the moment from which on they are let go of."""
         self._dirty: set[str] = set()
 
     # Events in
@@ -90,7 +104,7 @@ class Live:
             plan = plans.get(event.name)
             if plan is None:
                 continue
-            kept = event if plan.body else _slim(event)
+            kept = _slim(event, plan)
             for flow_id in event.correlation_ids:
                 flow = flows.get(flow_id)
                 if flow is None:
@@ -99,7 +113,7 @@ class Live:
                 if flow.found or flow.mask & plan.wakes:
                     self._dirty.add(flow_id)
                 flow.mask |= plan.bit
-                flow.settled = False
+                flow.settled = flow.done = False
                 for awaits, wait in plan.dues:
                     self._push(awaits, event.time + wait, flow_id)
 
@@ -141,7 +155,7 @@ class Live:
             for event in stored:
                 plan = self._plan.get(event.name)
                 if plan is not None:
-                    flow.events.append(event if plan.body else _slim(event))
+                    flow.events.append(_slim(event, plan))
                     flow.mask |= plan.bit
             self._dirty.add(flow_id)
 
@@ -168,8 +182,7 @@ class Live:
         changes: list[Transition] = []
         for flow_id in sorted(due):
             changes.extend(self._judge(flow_id, sight))
-        if len(self.flows) > self._hot_flows:
-            self._let_go()
+        self._let_go(sight.settled_to())
         return changes
 
     def _judge(self, flow_id: str, sight: Sight) -> Iterable[Transition]:
@@ -195,6 +208,9 @@ class Live:
                 for finding in findings(one, self.rules.by_name):
                     now[finding.id] = finding
         before, flow.found = flow.found, now
+        flow.done = flow.settled and over and not now
+        if flow.done:
+            self._leaving.append((flow.events[-1].time + self._linger, flow_id))
         return _changes(before, now, flow.events, self.rules, over)
 
     def _await(self, flow_id: str, flow: OpenFlow, file: RuleFile, instance: Instance) -> None:
@@ -215,18 +231,25 @@ class Live:
             flow.pushed.add((awaits, due))
         self._push(awaits, due, flow_id)
 
-    def _let_go(self) -> None:
-        """Lets the flows that were touched longest ago go, where nothing in them waits."""
-        excess = len(self.flows) - self._hot_flows * 3 // 4
-        going: list[str] = []
-        for flow_id, flow in self.flows.items():
-            if len(going) >= excess:
-                break
-            if flow.settled and not flow.found:
-                going.append(flow_id)
-        for flow_id in going:
-            del self.flows[flow_id]
-            self._cold.add(hash(flow_id))
+    def _let_go(self, settled_to: int) -> None:
+        """Lets flows go that nothing is expected of: those that are done, in time; of the others,
+        when there are too many, those that were touched longest ago."""
+        leaving = self._leaving
+        while leaving and leaving[0][0] < settled_to:
+            flow_id = leaving.popleft()[1]
+            flow = self.flows.get(flow_id)
+            if flow is not None and flow.done:
+                self._forget(flow_id)
+        excess = len(self.flows) - self._hot_flows
+        if excess > 0:
+            # A quarter more than need be, so that this is not done for every flow that comes.
+            quiet = (f for f, flow in self.flows.items() if flow.settled and not flow.found)
+            for flow_id in list(itertools.islice(quiet, excess + self._hot_flows // 4)):
+                self._forget(flow_id)
+
+    def _forget(self, flow_id: str) -> None:
+        del self.flows[flow_id]
+        self._cold.add(hash(flow_id))
 
     def held(self, sight: Sight) -> int:
         """Judgements that are due where sight is furthest, and wait for a partition behind it."""
@@ -234,12 +257,17 @@ class Live:
         return sum(1 for heap in self._heaps.values() for due, _ in heap if due < newest)
 
 
-def _slim(event: Event) -> Event:
+def _slim(event: Event, plan: NamePlan) -> Event:
     """The event without what no rule reads: this is what an open flow costs in memory."""
-    return Event(
+    slim = Event(
         event.source, event.topic, event.topic_id, event.partition, event.offset, event.time,
         event.arrival, event.name, event.correlation_ids, event.id,
     )  # fmt: skip
+    if plan.payload:
+        slim.payload, slim.encoding = event.payload, event.encoding
+    if plan.rest:
+        slim.headers, slim.key = event.headers, event.key
+    return slim
 
 
 def _changes(

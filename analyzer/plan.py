@@ -21,8 +21,10 @@ class NamePlan:
     """Judge the flow at once if it has seen any of these names."""
     dues: tuple[tuple[frozenset[str], int], ...] = ()
     """(names awaited, µs after the event): judge the flow when completeness has passed that."""
-    body: bool = False
-    """Some rule reads its payload or headers: they are kept in memory."""
+    payload: bool = False
+    """Some rule reads its payload: it is kept in memory."""
+    rest: bool = False
+    """Some rule reads its headers or its key: they are kept in memory."""
 
 
 def make_plan(rules: RuleSet, default_grace: int) -> dict[str, NamePlan]:
@@ -49,9 +51,10 @@ def _plan_file(file: RuleFile, plans: dict[str, NamePlan], default_grace: int) -
                 _due(plans, file.begins, awaits, file.within + grace)
         for wake in rule.wakes():
             _wake(plans, wake.names or file.begins, wake.after)
-        if rule.guarded():
+        for guard in rule.guards():
             for name in rule.names():
-                plans[name].body = True
+                plans[name].payload |= "payload" in guard.text
+                plans[name].rest |= "headers" in guard.text or "key" in guard.text
 
 
 def _wake(plans: dict[str, NamePlan], names: Names, after: Iterable[str]) -> None:

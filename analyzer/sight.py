@@ -28,6 +28,8 @@ class Sight:
         self.retention = retention
         """How long events are kept (µs): how far back a begin may lie that was never seen."""
         self._skews = skews or {}
+        values = set(self._skews.values())
+        self._one_skew = min(values, default=0) if len(values) < 2 else None
         self._complete: dict[frozenset[str], int] = {}
         """Answers given so far: a few hundred flows of a batch ask the same few questions."""
 
@@ -73,8 +75,9 @@ class Sight:
 
     def skew(self, one: str, other: str) -> int:
         """How far the clocks behind two sources may differ, in µs."""
-        skews = self._skews
-        return max(skews.get(one, 0), skews.get(other, 0)) if skews else 0
+        if self._one_skew is not None:
+            return self._one_skew
+        return max(self._skews.get(one, 0), self._skews.get(other, 0))
 
 
 def _carries(globs: tuple[str, ...] | None, names: frozenset[str]) -> bool:

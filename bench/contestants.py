@@ -134,7 +134,8 @@ async def watch_all(task: Task, folder: Path) -> Run:
     from collector.sources.table import SOURCES
     from collector.store import reading
     from nonevent.config import Configuration
-    from nonevent.daemon import be_quick_for_readers, clock, open_store
+    from nonevent.daemon import clock, open_store
+    from nonevent.garbage import Garbage
 
     configuration = Configuration.model_validate(
         {
@@ -169,13 +170,18 @@ async def watch_all(task: Task, folder: Path) -> Run:
     with store.reader() as cursor:
         seq = next_seq(cursor, OUTBOX.name)
     alert = AlertStage(routes, configuration.labels, lambda: "http://127.0.0.1:8321", seq)
-    be_quick_for_readers()
+    garbage = Garbage(clock())
     await asyncio.to_thread(judge.restore, store, clock())
-    gc.freeze()
+    garbage.keep()
     watch = Stopwatch()
     tap = SOURCES["kafka"](configuration.sources[0], [], clock)
     finish = Finish(task, watch)
-    pipeline = Pipeline([tap], [judge, alert, finish], store, finish.committed)
+
+    def committed(batch: Batch) -> None:
+        garbage.after(batch)
+        finish.committed(batch)
+
+    pipeline = Pipeline([tap], [judge, alert, finish], store, committed)
     try:
         await tap.start()
         running = asyncio.create_task(pipeline.run())

@@ -6,8 +6,9 @@ from typing import Any, Protocol
 import msgspec
 
 from collector.event import Event
-from collector.places import Place, as_text, parse_place, walk
-from collector.redact import MASK, Headers, Redaction
+from collector.lookup import Document, Texts, every_of, first_of, lookup
+from collector.places import Place, parse_place
+from collector.redact import Headers, Redaction
 from collector.settings import SourceSettings, TopicSettings
 from collector.times import US_PER_MS, parse_time
 
@@ -44,16 +45,21 @@ def text_of(raw: bytes) -> str:
         return raw.hex()
 
 
-def headers_json(headers: Headers) -> str:
-    """All headers in order, repeated ones too; values that are not UTF-8 as {"hex": "…"}."""
+def read_headers(headers: Headers) -> tuple[dict[str, str], str]:
+    """Each name's first value as text; and all of them as JSON, in order, repeated ones too."""
     try:
-        pairs: list[tuple[str, Any]] = [(k, "" if v is None else v.decode()) for k, v in headers]
+        pairs: list[tuple[str, Any]] = [(k, v.decode() if v else "") for k, v in headers]
+        texts = dict(pairs)
     except UnicodeDecodeError:
         pairs = [(k, _header_value(v)) for k, v in headers]
-    return _encode(pairs).decode()
+        texts = {k: text_of(v or b"") for k, v in headers}
+    if len(texts) != len(pairs):
+        texts = {k: text_of(v or b"") for k, v in reversed(headers)}
+    return texts, _encode(pairs).decode()
 
 
 def _header_value(raw: bytes | None) -> str | dict[str, str]:
+    """A value that is not UTF-8 is {"hex": "…"}."""
     try:
         return (raw or b"").decode()
     except UnicodeDecodeError:
@@ -67,30 +73,17 @@ class Reader:
         self, source: SourceSettings, topic: str, topic_id: str, special: Sequence[TopicSettings]
     ) -> None:
         self._source, self._topic, self._topic_id = source.name, topic, topic_id
-        self._name = [_place(p) for p in source.name_from]
-        self._id = [_place(p) for p in source.id_from]
-        self._time = [_place(p) for p in source.time_from]
-        self._correlation = [_place(p) for p in source.correlation]
-        self._keys = [(k, [_place(p) for p in s.from_]) for k, s in source.keys.items()]
-        redact = [_place(p) for topic_settings in special for p in topic_settings.redact]
+        name, id = _places(source.name_from), _places(source.id_from)
+        time, correlation = _places(source.time_from), _places(source.correlation)
+        keys = {key: _places(settings.from_) for key, settings in source.keys.items()}
+        self._name, self._id = first_of(name, topic), first_of(id, topic)
+        self._time = [(place.kind == "record", lookup(place, topic)) for place in time]
+        self._correlation = every_of(correlation, topic)
+        self._keys = [(key, first_of(places, topic)) for key, places in keys.items()]
+        redact = _places([text for settings in special for text in settings.redact])
         self._redaction = Redaction(redact) if redact else None
-        self._decode = self._document_decoder()
-
-    def _document_decoder(self) -> Callable[[bytes], Any]:
-        """Decodes only the top-level fields that some place names, and checks the whole."""
-        places = [*self._name, *self._id, *self._time, *self._correlation]
-        places += [place for _, choices in self._keys for place in choices]
-        fields = sorted({str(p.path[0]) for p in places if p.kind == "payload"})
-        named = [(f"f{i}", Any, msgspec.field(default=None, name=f)) for i, f in enumerate(fields)]
-        needed = msgspec.defstruct("Needed", named, gc=False)
-        decoder = msgspec.json.Decoder(needed)
-        attributes = [(f, f"f{i}") for i, f in enumerate(fields)]
-
-        def decode(value: bytes) -> dict[str, Any]:
-            document = decoder.decode(value)
-            return {f: getattr(document, a) for f, a in attributes}
-
-        return decode
+        every_place = [*name, *id, *time, *correlation, *(p for ps in keys.values() for p in ps)]
+        self._decode = _document_decoder(every_place)
 
     def event(self, record: Record, arrival: int) -> Event:
         """The record as an event; whatever could not be read is named in its problems."""
@@ -103,26 +96,25 @@ class Reader:
                 if value is None:
                     problems.append("unredactable")
         document, payload, encoding = self._payload(value, problems)
-        # Reversed, so that of repeated headers the first one counts.
-        by_name = dict(headers[::-1]) if headers else {}
+        texts, headers_text = read_headers(headers) if headers else ({}, "[]")
         key = None if record.key is None else text_of(record.key)
-        find = _Finder(by_name, document, key, self._topic)
         if 0 <= record.timestamp < LAST_MS:
             stamp = record.timestamp * US_PER_MS
         else:
             stamp = arrival
             problems.append("no-record-time")
-        time = self._event_time(find, stamp, problems)
-        name = find.first(self._name)
+        time = self._event_time(texts, document, key, stamp, problems)
+        name = self._name(texts, document, key)
         if name is None:
             problems.append("no-name")
-        ids = find.every(self._correlation)
+        ids = self._correlation(texts, document, key)
         if not ids:
             problems.append("no-correlation-id")
+        keys = [(k, v) for k, find in self._keys if (v := find(texts, document, key)) is not None]
         return Event(
             self._source, self._topic, self._topic_id, record.partition, record.offset,
-            time, arrival, name or "", ids, find.first(self._id), self._key_values(find),
-            key, headers_json(headers) if headers else "[]", payload, encoding, tuple(problems),
+            time, arrival, name or "", ids, self._id(texts, document, key), tuple(keys),
+            key, headers_text, payload, encoding, tuple(problems),
         )  # fmt: skip
 
     def _payload(
@@ -148,11 +140,13 @@ class Reader:
             return {}, text, "text"
         return {}, text, "json"
 
-    def _event_time(self, find: "_Finder", stamp: int, problems: list[str]) -> int:
-        for place in self._time:
-            if place.kind == "record":
+    def _event_time(
+        self, texts: Texts, document: Document, key: str | None, stamp: int, problems: list[str]
+    ) -> int:
+        for is_record, look in self._time:
+            if is_record:
                 return stamp
-            raw = find.value(place)
+            raw = look(texts, document, key)
             if raw is None:
                 continue
             time = parse_time(raw)
@@ -165,60 +159,21 @@ class Reader:
             return stamp
         return stamp
 
-    def _key_values(self, find: "_Finder") -> tuple[tuple[str, str], ...]:
-        if not self._keys:
-            return ()
-        found = []
-        for name, places in self._keys:
-            value = find.first(places)
-            if value is not None:
-                found.append((name, value))
-        return tuple(found)
+
+def _document_decoder(places: Sequence[Place]) -> Callable[[bytes], Document]:
+    """Decodes only the top-level fields that some place names, and checks the whole."""
+    fields = sorted({str(p.path[0]) for p in places if p.kind == "payload"})
+    named = [(f"f{i}", Any, msgspec.field(default=None, name=f)) for i, f in enumerate(fields)]
+    needed = msgspec.defstruct("Needed", named, gc=False)
+    decoder = msgspec.json.Decoder(needed)
+
+    def decode(value: bytes) -> Document:
+        return dict(zip(fields, msgspec.structs.astuple(decoder.decode(value)), strict=True))
+
+    return decode
 
 
-class _Finder:
-    """Looks the places of one record up."""
-
-    __slots__ = ("_document", "_headers", "_key", "_topic")
-
-    def __init__(
-        self, headers: dict[str, bytes], document: dict[str, Any], key: str | None, topic: str
-    ) -> None:
-        self._headers, self._document, self._key, self._topic = headers, document, key, topic
-
-    def value(self, place: Place) -> object:
-        """The first value at a place, or None."""
-        kind = place.kind
-        if kind == "header":
-            raw = self._headers.get(place.name)
-            return text_of(raw) if raw else None
-        if kind == "payload":
-            if len(place.path) == 1:
-                return self._document.get(place.name)
-            return next((v for v in walk(self._document, place.path) if v is not None), None)
-        return self._key if kind == "key" else self._topic if kind == "topic" else None
-
-    def first(self, places: Sequence[Place]) -> str | None:
-        for place in places:
-            value = self.value(place)
-            if value is not None and (text := as_text(value)) is not None and text != MASK:
-                return text
-        return None
-
-    def every(self, places: Sequence[Place]) -> tuple[str, ...]:
-        """All values of the first place that has any: a path with [*] may yield many."""
-        for place in places:
-            if place.kind == "payload":
-                values = [as_text(v) for v in walk(self._document, place.path)]
-            else:
-                values = [as_text(self.value(place))]
-            found = tuple(dict.fromkeys(v for v in values if v is not None and v != MASK))
-            if found:
-                return found
-        return ()
-
-
-def _place(text: str) -> Place:
-    place = parse_place(text)
-    assert place is not None, text  # the settings have checked it
-    return place
+def _places(texts: Sequence[str]) -> list[Place]:
+    places = [parse_place(text) for text in texts]
+    assert None not in places, texts  # the settings have checked them
+    return [place for place in places if place is not None]

@@ -9,6 +9,7 @@ FOREVER = 2**62
 NEVER = -(2**62)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ONE_US = timedelta(microseconds=1)
 _FIRST_MS, _LAST_MS = -62_135_596_800_000, 10**14
 """The year 1, and one far enough before the last that a deadline still has a date."""
 _UNITS = {"ms": US_PER_MS, "s": US_PER_S, "m": 60 * US_PER_S, "h": 3600 * US_PER_S,
@@ -60,8 +61,7 @@ def parse_time(value: object) -> int | None:
         return None
     if moment.tzinfo is None:
         return None
-    delta = moment - _EPOCH
-    us = (delta.days * 86_400 + delta.seconds) * US_PER_S + delta.microseconds
+    us = (moment - _EPOCH) // _ONE_US
     return us if _FIRST_MS <= us // US_PER_MS < _LAST_MS else None
 
 

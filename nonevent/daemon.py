@@ -6,9 +6,7 @@ tap -> [decode, inside the tap] -> judge -> alert -> one transaction -> outbox -
 """
 
 import asyncio
-import gc
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,8 +31,10 @@ from collector.store import reading
 from collector.store.store import Store
 from nonevent.beacon import Beacon
 from nonevent.config import Configuration
+from nonevent.garbage import Garbage
 from ui.access import allowed_hosts, check_listen
 from ui.api import create_app
+from ui.priority import QuickWhileAsked
 from ui.server import Server
 from ui.store_queries import StoreQueries
 
@@ -104,11 +104,11 @@ class Daemon:
             allowed_hosts=allowed_hosts(http.host),
             ready=lambda: self._ready,
         )
-        self._server = Server(app, host=http.host, port=http.port)
+        self._server = Server(QuickWhileAsked(app), host=http.host, port=http.port)
 
     async def run(self) -> None:
         """Serves until cancelled; raises when a tap, the store or a stage fails for good."""
-        be_quick_for_readers()
+        self._garbage = Garbage(clock())
         beacon = Beacon(self._configuration.store.path)
         try:
             self._server.start()
@@ -130,7 +130,7 @@ class Daemon:
             beacon.out()
             self._server.stop()
             self._store.close()
-            gc.unfreeze()
+            self._garbage.release()
 
     async def _pick_up(self) -> None:
         """Reads the store back: open flows, deadlines, findings; and judges by today's rules."""
@@ -142,7 +142,7 @@ class Daemon:
         if self._live.flows:
             log.info("picked up %d flows in %.1f s",
                      len(self._live.flows), time.monotonic() - began)  # fmt: skip
-        gc.freeze()
+        self._garbage.keep()
 
     async def _start(self, tap: Tap) -> None:
         """A bus that is away is waited for, and said to be."""
@@ -158,6 +158,7 @@ class Daemon:
     def _after_commit(self, batch: Batch) -> None:
         if OUTBOX.name in batch.rows:
             self._outbox.wake()
+        self._garbage.after(batch)
 
     def _load_flows(self, flows: Sequence[str]) -> dict[str, list[Event]]:
         """Through the writer's queue: what was submitted before is committed by then."""
@@ -185,9 +186,3 @@ def open_store(configuration: Configuration, *, read_only: bool = False) -> Stor
         memory=configuration.store.memory,
         read_only=read_only,
     )
-
-
-def be_quick_for_readers() -> None:
-    """Pages answer while the tap is busy, and the collector leaves long-lived events alone."""
-    sys.setswitchinterval(0.0005)
-    gc.set_threshold(50_000, 50, 100)

@@ -24,7 +24,11 @@ class _Awaiting:
         return self.came[need] is not None
 
     def in_time(self) -> bool:
-        return all(e is not None and not self.overdue(e.time) for e in self.came)
+        deadline = self.deadline
+        for event in self.came:
+            if event is None or (deadline is not None and event.time > deadline):
+                return False
+        return True
 
     def overdue(self, moment: int) -> bool:
         return self.deadline is not None and moment > self.deadline
@@ -91,7 +95,13 @@ class AfterExpect(Rule):
         for names in self.needs:
             events = episode.of(names, copies=self.options.copies)
             for one in awaiting:
-                one.came.append(next((e for e in events if self._may_serve(e, one, sight)), None))
+                one.came.append(self._first_serving(events, one, sight))
+
+    def _first_serving(self, events: Sequence[Event], one: _Awaiting, sight: Sight) -> Event | None:
+        for event in events:
+            if self._may_serve(event, one, sight):
+                return event
+        return None
 
     def _hand_out_each(self, episode: Episode, sight: Sight, awaiting: list[_Awaiting]) -> None:
         """One awaited event serves one activation: the earliest in time, else one overdue."""

@@ -41,7 +41,7 @@ class Options:
         """`such_that` and `same`: may this event count for that activation?"""
         if self.such_that is not None and not self.such_that(event, cause):
             return False
-        return all(_same(path, event, cause) for path in self.same)
+        return not self.same or all(_same(path, event, cause) for path in self.same)
 
 
 def _same(path: Guard, event: Event, cause: Event) -> bool:
@@ -95,10 +95,11 @@ class Rule(ABC):
         """Whether its deadline is the flow's end."""
         return False
 
-    def guarded(self) -> bool:
-        """Whether it reads more of an event than name, time and position."""
+    def guards(self) -> list[Guard]:
+        """Every condition and path of this rule."""
         options = self.options
-        return bool(options.where or options.such_that or options.same or options.unless_where)
+        found = [options.where, options.such_that, options.unless_where, *options.same]
+        return [guard for guard in found if guard is not None]
 
     def excuse(
         self, episode: Episode, sight: Sight, activation: Event | None, until: int | None

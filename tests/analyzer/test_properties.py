@@ -118,6 +118,7 @@ class Watcher:
 
     file: RuleFile
     hot_flows: int
+    linger: int
     stored: list[Event] = field(default_factory=list)
     told: dict[str, Finding] = field(default_factory=dict)
     retracted: set[str] = field(default_factory=set)
@@ -126,7 +127,7 @@ class Watcher:
         self.live = self.fresh()
 
     def fresh(self) -> Live:
-        return Live(RuleSet.of([self.file]), self.load, 2 * S, self.hot_flows)
+        return Live(RuleSet.of([self.file]), self.load, 2 * S, self.hot_flows, self.linger)
 
     def load(self, flows: Sequence[str]) -> dict[str, list[Event]]:
         return {flow: [e for e in self.stored if flow in e.correlation_ids] for flow in flows}
@@ -170,7 +171,9 @@ def test_judging_does_not_depend_on_the_order_of_arrival(file, log, random) -> N
 def test_any_order_batching_restart_and_dropped_cache_give_the_same_findings(
     file, log, data
 ) -> None:
-    watcher = Watcher(file, hot_flows=data.draw(st.sampled_from((0, 1, 100)), "hot flows"))
+    hot_flows = data.draw(st.sampled_from((0, 1, 100)), "hot flows")
+    linger = data.draw(st.sampled_from((0, 10 * S)), "linger")
+    watcher = Watcher(file, hot_flows, linger)
     rest = data.draw(st.permutations(log), "arrival")
     complete = 0
     while rest:
