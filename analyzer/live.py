@@ -254,7 +254,9 @@ class Live:
     def held(self, sight: Sight) -> int:
         """Judgements that are due where sight is furthest, and wait for a partition behind it."""
         newest = sight.newest()
-        return sum(1 for heap in self._heaps.values() for due, _ in heap if due < newest)
+        # Copies: others ask this while the tap goes on.
+        heaps = [list(heap) for heap in list(self._heaps.values())]
+        return sum(1 for heap in heaps for due, _ in heap if due < newest)
 
 
 def _slim(event: Event, plan: NamePlan) -> Event:

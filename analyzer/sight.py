@@ -22,7 +22,7 @@ class Sight:
         skews: Mapping[str, int] | None = None,
         retention: int = 0,
     ) -> None:
-        self._partitions = partitions
+        self._partitions = [partition for partition in partitions if not partition.retired]
         self._gaps = gaps
         self.grace = grace
         self.retention = retention

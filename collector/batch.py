@@ -29,6 +29,8 @@ class PartitionState(msgspec.Struct):
     """Set while the partition cannot be read: its judgements are held back."""
     carries: tuple[str, ...] | None = None
     """The names (globs) that this partition's events can have; None: any."""
+    retired: bool = False
+    """No longer read: its topic is gone, or not configured any more. It holds nothing back."""
 
 
 class Gap(msgspec.Struct, frozen=True):

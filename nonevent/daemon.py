@@ -11,6 +11,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from analyzer.clocks import Clocks
 from analyzer.live import Live
 from analyzer.outbox import Outbox
@@ -80,6 +82,9 @@ class Daemon:
             seq = next_seq(cursor, OUTBOX.name)
             alert = AlertStage(routes, configuration.labels, self._link_base, seq)
             resume = reading.partitions(cursor)
+        names = [source.name for source in configuration.sources]
+        gone = [replace(s, retired=True) for s in resume if s.source not in names]
+        self._store.commit(Batch(partitions=gone)).result()
 
         # The taps, each going on where the store says that it was.
         self._taps: list[Tap] = [

@@ -124,7 +124,7 @@ class StoreQueries:
         rules = self._rules()
         clocks = Clocks.stored(self._store)
         with self._store.reader() as connection:
-            partitions = reading.partitions(connection)
+            partitions = [p for p in reading.partitions(connection) if not p.retired]
             gaps = reading.gaps(connection)
             sight = clocks.sight(partitions, gaps)
             settled = sight.settled_to()

@@ -37,7 +37,15 @@ class FileTap:
         self._file: FileSettings = settings.file
         self._clock = clock
         path = str(self._file.path)
-        self._state = next(iter(resume), PartitionState(settings.name, path, path, 0, 0, 0))
+        self._state = next(
+            (state for state in resume if state.topic == path),
+            PartitionState(settings.name, path, path, 0, 0, 0),
+        )
+        self._state.retired = False
+        # Another file was read under this name once: it holds no judgement back.
+        self._former = [
+            msgspec.structs.replace(state, retired=True) for state in resume if state.topic != path
+        ]
         self._lines = EventLineReader(settings, path)
         self._last: list[int] = []
         self._line_number = 0
@@ -68,7 +76,8 @@ class FileTap:
 
     def _read(self) -> Batch:
         now, state = self._clock(), self._state
-        batch = Batch(now=now, may_repeat=True)
+        batch = Batch(now=now, may_repeat=True, partitions=self._former)
+        self._former = []
         times: list[int] = []
         with self._file.path.open("rb") as file:
             file.seek(state.next_offset)

@@ -9,15 +9,16 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError, OffsetOutOfRangeError
-from aiokafka.protocol.fetch import FetchRequest
 
-from collector.batch import Batch, Gap, PartitionState
+from collector.batch import Batch, PartitionState
 from collector.completeness import Completeness, Poll
 from collector.decode import Reader
 from collector.errors import SourceError
 from collector.settings import KafkaSettings, SourceSettings
-from collector.sources.kafka_topic_ids import topic_ids
-from collector.times import US_PER_MS, US_PER_S, parse_duration, parse_time
+from collector.sources.kafka_offsets import Offsets
+from collector.sources.kafka_polls import watch_fetches
+from collector.sources.kafka_topics import all_topics
+from collector.times import US_PER_MS, US_PER_S
 
 log = logging.getLogger(__name__)
 
@@ -60,11 +61,9 @@ class KafkaTap:
         self.name = settings.name
         self._settings = settings
         self._kafka: KafkaSettings = settings.kafka
-        self._resume = {(s.topic_id, s.partition): s for s in resume}
-        self._first_start = not resume
+        self._offsets = Offsets(settings.kafka, resume, clock)
         self._clock = clock
         self._partitions: dict[TopicPartition, _Partition] = {}
-        self._gaps: list[Gap] = []
         self._aside: dict[TopicPartition, int] = {}
         """Partitions that cannot be read now, with the moment of the last try."""
         self._polls: dict[TopicPartition, Poll] = {}
@@ -94,138 +93,63 @@ class KafkaTap:
                 "`bootstrap` and that the broker's advertised listener can be reached from here"
             ) from error
         self._consumer = consumer
-        self._watch_fetches(consumer)
+        watch_fetches(consumer, self._polls, self._clock)
         await self._discover()
 
     async def stop(self) -> None:
         if self._consumer is not None:
             await self._consumer.stop()
 
-    def _watch_fetches(self, consumer: AIOKafkaConsumer) -> None:
-        """Notes when each fetch was sent and which ends it was told.
-
-        The client knows the ends but not the moment of asking, and completeness rests on that:
-        what was appended after the question may be missing from the answer.
-        """
-        client: Any = consumer._client
-        send = client.send
-
-        async def watched(node_id: int, request: object, **options: Any) -> Any:
-            if not isinstance(request, FetchRequest):
-                return await send(node_id, request, **options)
-            sent = self._clock()
-            response = await send(node_id, request, **options)
-            for topic, partitions in response.topics:
-                for partition, error, high_watermark, *rest in partitions:
-                    if error == 0:
-                        stable = rest[0] if rest[0] >= 0 else high_watermark
-                        self._polls[TopicPartition(topic, partition)] = Poll(
-                            sent, high_watermark, stable
-                        )
-            return response
-
-        client.send = watched
-
     async def _discover(self) -> None:
         """Takes up new topics and partitions; a topic with another ID is another topic."""
         consumer = self._running()
         self._discovered = self._clock()
-        await consumer._client.force_metadata_update()
-        names = sorted(
-            topic
-            for topic in await consumer.topics()
-            if any(fnmatchcase(topic, glob) for glob in self._kafka.topics)
+        found = {
+            name: topic
+            for name, topic in (await all_topics(consumer._client)).items()
+            if any(fnmatchcase(name, glob) for glob in self._kafka.topics)
+        }
+        # The client finds the leaders of those topics only that it was told of.
+        await consumer._client.set_topics(list(found))
+        await self._take_up(
+            {
+                TopicPartition(name, partition): topic.id
+                for name, topic in sorted(found.items())
+                for partition in topic.partitions
+            }
         )
-        ids = await topic_ids(consumer._client, names)
-        wanted = [
-            (TopicPartition(topic, partition), ids[topic])
-            for topic in names
-            if topic in ids
-            for partition in sorted(consumer.partitions_for_topic(topic) or ())
-        ]
-        known = self._partitions
-        fresh = [(tp, id) for tp, id in wanted if tp not in known or known[tp].state.topic_id != id]
-        if not fresh:
+
+    async def _take_up(self, wanted: dict[TopicPartition, str]) -> None:
+        """Reads these partitions (with their topics' IDs) from now on, and no others."""
+        consumer, known = self._running(), self._partitions
+        fresh = {
+            tp: id for tp, id in wanted.items() if tp not in known or known[tp].state.topic_id != id
+        }
+        if not fresh and known.keys() == wanted.keys():
             return
-        gone = known.keys() - {tp for tp, _ in wanted}
-        for tp in gone:
+        states = await self._offsets.states(consumer, self.name, fresh) if fresh else {}
+        # From here on nothing waits: a step half done would lose its place.
+        for tp in known.keys() - wanted.keys():
             log.warning("source %s: %s-%d is gone from the bus", self.name, *tp)
-        now = self._clock()
-        offsets = await self._starting_offsets([tp for tp, _ in fresh], dict(fresh))
-        for tp, id in fresh:
-            state = self._state(tp, id, offsets[tp])
-            known[tp] = _Partition(state, self._reader(tp.topic, id), now)
+            del known[tp]
+        for tp, state in states.items():
+            state.carries = self._carries(tp.topic)
+            known[tp] = _Partition(state, self._reader(tp.topic, state.topic_id), self._clock())
+        for tp in states.keys() | (self._polls.keys() - known.keys()):
             self._polls.pop(tp, None)
-        consumer.assign([tp for tp, _ in wanted])
-        for tp, _ in wanted:
-            consumer.seek(tp, known[tp].state.next_offset)
-        self._first_start = False
-        log.info("source %s: reading %d partitions of %s", self.name, len(wanted), ", ".join(names))
+            self._aside.pop(tp, None)
+        consumer.assign(list(known))
+        self._rewind()
+        topics = ", ".join(sorted({tp.topic for tp in known})) or "no topic yet"
+        log.info("source %s: reading %d partitions of %s", self.name, len(known), topics)
 
-    def _state(self, tp: TopicPartition, topic_id: str, offset: int) -> PartitionState:
-        resumed = self._resume.get((topic_id, tp.partition))
-        carries = self._carries(tp.topic)
-        if resumed is not None:
-            resumed.next_offset, resumed.carries = offset, carries
-            return resumed
-        return PartitionState(
-            self.name, tp.topic, topic_id, tp.partition, offset, offset, carries=carries
-        )
-
-    async def _starting_offsets(
-        self, tps: list[TopicPartition], ids: dict[TopicPartition, str]
-    ) -> dict[TopicPartition, int]:
-        """Where the store left off; else `start` on the very first start; else the beginning."""
-        consumer = self._running()
-        begin = await consumer.beginning_offsets(tps)
-        end = await consumer.end_offsets(tps)
-        first = await self._first_offsets(tps, begin, end) if self._first_start else begin
-        found = {}
-        for tp in tps:
-            resumed = self._resume.get((ids[tp], tp.partition))
-            if resumed is None:
-                found[tp] = first[tp]
-            else:
-                found[tp] = self._within_log(resumed, begin[tp], end[tp])
-        return found
-
-    def _within_log(self, state: PartitionState, begin: int, end: int) -> int:
-        """The offset to go on from; what retention or truncation took is recorded as a gap."""
-        if state.next_offset < begin:
-            self._record_gap(state, state.next_offset, begin, "retention passed the tap")
-            return begin
-        if state.next_offset > end:
-            self._record_gap(state, end, state.next_offset, "the log was truncated")
-            return end
-        return state.next_offset
-
-    def _record_gap(self, state: PartitionState, start: int, stop: int, reason: str) -> None:
-        gap = Gap(
-            state.source, state.topic, state.topic_id, state.partition, start, stop, reason,
-            state.complete_to, self._clock(), state.carries,
-        )  # fmt: skip
-        log.warning(
-            "source %s: %s-%d has a gap, offsets %d to %d: %s",
-            self.name, state.topic, state.partition, start, stop - 1, reason,
-        )  # fmt: skip
-        self._gaps.append(gap)
-
-    async def _first_offsets(
-        self,
-        tps: list[TopicPartition],
-        begin: dict[TopicPartition, int],
-        end: dict[TopicPartition, int],
-    ) -> dict[TopicPartition, int]:
-        start = self._kafka.start
-        if start == "earliest":
-            return begin
-        if start == "latest":
-            return end
-        back = parse_duration(start)
-        moment = self._clock() - back if back is not None else parse_time(start) or 0
-        stamp = max(0, moment // US_PER_MS)
-        found = await self._running().offsets_for_times(dict.fromkeys(tps, stamp))
-        return {tp: found[tp].offset if found.get(tp) else end[tp] for tp in tps}
+    def _retire(self) -> list[PartitionState]:
+        """Partitions that were read once and are no longer: they hold no judgement back."""
+        tapped = {id(one.state) for one in self._partitions.values()}
+        gone = [s for s in self._offsets.known() if not s.retired and id(s) not in tapped]
+        for state in gone:
+            state.retired = True
+        return gone
 
     def _reader(self, topic: str, topic_id: str) -> Reader:
         return Reader(self._settings, topic, topic_id, self._settings.special(topic))
@@ -250,8 +174,8 @@ class KafkaTap:
             await self._discover_again()
         fetched = await self._fetch()
         now = self._clock()
-        batch = Batch(now=now, gaps=self._gaps)
-        self._gaps = []
+        batch = Batch(now=now, gaps=self._offsets.take_gaps())
+        batch.partitions += [msgspec.structs.replace(state) for state in self._retire()]
         for tp, records in fetched.items():
             one = self._partitions[tp]
             decode = one.reader.event
@@ -269,6 +193,9 @@ class KafkaTap:
     async def _fetch(self) -> Fetched:
         """The next records; what one partition cannot give does not keep the others from theirs."""
         consumer = self._running()
+        if not self._partitions:
+            await asyncio.sleep(WAIT_MS / 1000)
+            return {}
         self._try_set_aside_again()
         try:
             return await consumer.getmany(timeout_ms=WAIT_MS, max_records=MAX_RECORDS)
@@ -346,5 +273,5 @@ class KafkaTap:
         begin, end = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
         for tp in tps:
             state = self._partitions[tp].state
-            state.next_offset = self._within_log(state, begin[tp], end[tp])
+            self._offsets.bound(state, begin[tp], end[tp])
             consumer.seek(tp, state.next_offset)

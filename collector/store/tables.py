@@ -96,6 +96,7 @@ PARTITIONS = Table(
         "seen_from": "BIGINT",
         "blocked_since": "BIGINT",
         "carries": "VARCHAR[]",
+        "retired": "BOOLEAN",
     },
     primary_key=("source", "topic", "topic_id", "partition"),
 )

@@ -1,11 +1,12 @@
-"""Asks a broker for topic IDs: the metadata that tells a recreated topic from its namesake.
+"""Asks a broker which topics there are, with their IDs: what tells a topic from its namesake.
 
-The client library speaks an older version of this request; this is the one with the IDs.
+The client library speaks an older version of this request, without IDs, and remembers only the
+topics that it reads.
 """
 
 import uuid
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import IncompatibleBrokerVersion
@@ -97,29 +98,34 @@ class _RequestStruct(RequestStruct):
     )
 
 
-class _TopicIdsRequest(Request[_RequestStruct]):
+class _TopicsRequest(Request[_RequestStruct]):
     API_KEY = 3
 
-    def __init__(self, topics: list[str]) -> None:
-        self._topics = topics
-
     def build(self, request_struct_class: type[_RequestStruct]) -> _RequestStruct:
-        topics: list[tuple[uuid.UUID, str, dict[int, bytes]]] = [
-            (_NO_ID, name, {}) for name in self._topics
-        ]
-        return request_struct_class(topics, False, False, {})
+        return request_struct_class(None, False, False, {})  # None: all topics
 
 
-async def topic_ids(client: AIOKafkaClient, topics: list[str]) -> dict[str, str]:
-    """Topic name to its ID; the name itself where the broker is too old to have IDs."""
-    if not topics:
-        return {}
+class Topic(NamedTuple):
+    """`id` is the name itself where the broker is too old to have IDs."""
+
+    id: str
+    partitions: tuple[int, ...]
+
+
+async def all_topics(client: AIOKafkaClient) -> dict[str, Topic]:
+    """Every topic that may be read, by name."""
     try:
-        answer: Any = await client.send(client.get_random_node(), _TopicIdsRequest(topics))
+        answer: Any = await client.send(client.get_random_node(), _TopicsRequest())
     except (IncompatibleBrokerVersion, NotImplementedError):
-        return {name: name for name in topics}
+        cluster = await client.fetch_all_metadata()
+        return {
+            name: Topic(name, tuple(sorted(cluster.partitions_for_topic(name) or ())))
+            for name in cluster.topics()
+        }
     return {
-        name: str(topic_id) if topic_id != _NO_ID else name
-        for error, name, topic_id, *_ in answer.topics
+        name: Topic(
+            name if topic_id == _NO_ID else str(topic_id), tuple(sorted(p[1] for p in partitions))
+        )
+        for error, name, topic_id, _, partitions, *_ in answer.topics
         if error == 0 and name is not None
     }
