@@ -15,7 +15,6 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,11 +75,14 @@ def peak_mb() -> float:
 
 
 class Stopwatch:
-    """Wall and CPU time since its making; `lap` moves the end."""
+    """Wall and CPU time since its making, or since `begin`; `lap` moves the end."""
 
     def __init__(self) -> None:
-        self._wall, self._cpu = time.perf_counter(), cpu_seconds()
         self.wall_s = self.cpu_s = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), cpu_seconds()
 
     def lap(self) -> None:
         self.wall_s = time.perf_counter() - self._wall
@@ -120,21 +122,9 @@ async def read_bare(task: Task, *, tamed: bool) -> Run:
 
 
 async def watch_all(task: Task, folder: Path) -> Run:
-    """The daemon's parts, put together as nonevent/daemon.py does, on a fresh store."""
-    from analyzer.clocks import Clocks
-    from analyzer.live import Live
-    from analyzer.reading import next_seq
-    from analyzer.routes import Routes
-    from analyzer.rules.loader import load
-    from analyzer.sinks.table import make_sinks
-    from analyzer.stages import AlertStage, JudgeStage
-    from analyzer.tables import OUTBOX
-    from collector.event import Event
-    from collector.pipeline import Pipeline
-    from collector.sources.table import SOURCES
-    from collector.store import reading
+    """The daemon's own watch, without its faces, on a fresh store."""
     from nonevent.config import Configuration
-    from nonevent.daemon import clock, open_store
+    from nonevent.daemon import Watch, clock
     from nonevent.garbage import Garbage
 
     configuration = Configuration.model_validate(
@@ -154,37 +144,31 @@ async def watch_all(task: Task, folder: Path) -> Run:
             "store": {"path": folder / "bench.duckdb"},
         }
     )
-    rules = load(configuration.expectations)
-    routes = Routes.of(configuration.alerts, list(make_sinks(configuration.alerts)))
-    store = open_store(configuration)
-    clocks = Clocks.of(configuration.sources)
-    clocks.save(store)
-
-    def load_flows(flows: Sequence[str]) -> dict[str, list[Event]]:
-        job = store.submit(lambda connection: reading.events_of_flows(connection, flows))
-        return job.result()  # type: ignore[no-any-return]  # the job's own result
-
-    live = Live(rules, load_flows, clocks.grace)
-    # As if watched since ever: what is found is no history, and notifications are written.
-    judge = JudgeStage(live, clocks.sight, first_start=0)
-    with store.reader() as cursor:
-        seq = next_seq(cursor, OUTBOX.name)
-    alert = AlertStage(routes, configuration.labels, lambda: "http://127.0.0.1:8321", seq)
-    garbage = Garbage(clock())
-    await asyncio.to_thread(judge.restore, store, clock())
-    garbage.keep()
     watch = Stopwatch()
-    tap = SOURCES["kafka"](configuration.sources[0], [], clock)
     finish = Finish(task, watch)
+    garbage = Garbage(clock())
 
     def committed(batch: Batch) -> None:
         garbage.after(batch)
         finish.committed(batch)
 
-    pipeline = Pipeline([tap], [judge, alert, finish], store, committed)
+    parts = Watch(
+        configuration,
+        clock=clock,
+        sinks=["log"],
+        link_base=lambda: "http://127.0.0.1:8321",
+        committed=committed,
+        # As if watched since ever: what is found is no history, and notifications are written.
+        first_start=0,
+        more_stages=[finish],
+    )
+    await parts.pick_up()
+    garbage.keep()
+    watch.begin()
+    (tap,) = parts.taps
     try:
         await tap.start()
-        running = asyncio.create_task(pipeline.run())
+        running = asyncio.create_task(parts.pipeline.run())
         over = asyncio.create_task(finish.over.wait())
         await asyncio.wait((running, over), return_when=asyncio.FIRST_COMPLETED)
         if running.done():
@@ -192,12 +176,12 @@ async def watch_all(task: Task, folder: Path) -> Run:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
-        await pipeline.settle()
+        await parts.pipeline.settle()
     finally:
         await tap.stop()
-    found, transitions, events = _look_up(store)
+    found, transitions, events = _look_up(parts.store)
     rss = peak_mb()
-    store.close()
+    parts.store.close()
     size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
     return Run(
         "nonevent", events, watch.wall_s, watch.cpu_s, rss, found, transitions, round(size, 1)

@@ -8,7 +8,7 @@ tap -> [decode, inside the tap] -> judge -> alert -> one transaction -> outbox -
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -23,7 +23,7 @@ from analyzer.rules.ruleset import RuleSet
 from analyzer.sinks.table import make_sinks
 from analyzer.stages import AlertStage, JudgeStage
 from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW, OUTBOX
-from collector.batch import Batch
+from collector.batch import Batch, PartitionState, Stage
 from collector.errors import ConfigurationError, SourceError
 from collector.event import Event
 from collector.pipeline import Pipeline
@@ -50,8 +50,84 @@ def clock() -> int:
     return time.time_ns() // 1000
 
 
+class Watch:
+    """What happened and what should have: from the taps to what is committed. It has no face."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        clock: Callable[[], int],
+        sinks: Sequence[str],
+        link_base: Callable[[], str],
+        committed: Callable[[Batch], None],
+        first_start: int | None = None,
+        more_stages: Sequence[Stage] = (),
+    ) -> None:
+        # What should happen: all rule files, checked as a whole.
+        self.rules: RuleSet = load(configuration.expectations)
+        routes = Routes.of(configuration.alerts, sinks)
+
+        # What happened: one file, written by one thread.
+        self.store = open_store(configuration)
+        clocks = Clocks.of(configuration.sources)
+        clocks.save(self.store)
+        with self.store.reader() as cursor:
+            seq, known = next_seq(cursor, OUTBOX.name), reading.partitions(cursor)
+        self._clock = clock
+        self._retire_all_but(configuration, known)
+
+        # The stages that a batch passes on its way to its commit.
+        first = self._first_start(clock()) if first_start is None else first_start
+        self.live = Live(self.rules, self._load_flows, clocks.grace)
+        self.judge = JudgeStage(self.live, clocks.sight, first)
+        self.alert = AlertStage(routes, configuration.labels, link_base, seq)
+        stages: list[Stage] = [self.judge, self.alert, *more_stages]
+
+        # The taps, each going on where the store says that it was.
+        self.taps: list[Tap] = [
+            SOURCES[source.kind](source, [s for s in known if s.source == source.name], clock)
+            for source in configuration.sources
+        ]
+        self.pipeline = Pipeline(self.taps, stages, self.store, committed)
+
+    async def pick_up(self) -> None:
+        """Reads the store back: open flows, deadlines, findings; and judges by today's rules."""
+        began = time.monotonic()
+        batch = await asyncio.to_thread(self.judge.restore, self.store, self._clock())
+        self.alert.process(batch)
+        if batch.rows:
+            await asyncio.wrap_future(self.store.commit(batch))
+        if self.live.flows:
+            log.info("picked up %d flows in %.1f s",
+                     len(self.live.flows), time.monotonic() - began)  # fmt: skip
+
+    def held(self) -> int:
+        """Judgements that wait for a partition that is behind the others."""
+        return self.live.held(self.judge.sight)
+
+    def _load_flows(self, flows: Sequence[str]) -> dict[str, list[Event]]:
+        """Through the writer's queue: what was submitted before is committed by then."""
+        job = self.store.submit(lambda connection: reading.events_of_flows(connection, flows))
+        return job.result()  # type: ignore[no-any-return]  # the job's own result
+
+    def _retire_all_but(self, configuration: Configuration, known: list[PartitionState]) -> None:
+        """Sources that are no longer configured hold no judgement back."""
+        names = [source.name for source in configuration.sources]
+        gone = [replace(state, retired=True) for state in known if state.source not in names]
+        self.store.commit(Batch(partitions=gone)).result()
+
+    def _first_start(self, now: int) -> int:
+        """When this store was first watched: deadlines before that are history, and wake nobody."""
+        known = self.store.meta("first_start")
+        if known is None:
+            known = str(now)
+            self.store.set_meta("first_start", known)
+        return int(known)
+
+
 class Daemon:
-    """Built from a configuration; `run` serves until it is cancelled."""
+    """A watch with its faces and its voice; `run` serves until it is cancelled."""
 
     def __init__(self, configuration: Configuration) -> None:
         if not configuration.sources:
@@ -63,46 +139,21 @@ class Daemon:
         token = http.token.get_secret_value() if http.token else None
         check_listen(http.host, token)
         self._configuration = configuration
-        # What should happen: all rule files, checked as a whole.
-        self._rules: RuleSet = load(configuration.expectations)
-        # Whom to tell.
-        self._sinks = make_sinks(configuration.alerts)
-        routes = Routes.of(configuration.alerts, list(self._sinks))
-
-        # What happened: one file, written by one thread.
-        self._store = open_store(configuration)
-        clocks = Clocks.of(configuration.sources)
-        clocks.save(self._store)
-        first_start = self._first_start()
-
-        # The stages that a batch passes on its way to its commit.
-        self._live = Live(self._rules, self._load_flows, clocks.grace)
-        self._judge = JudgeStage(self._live, clocks.sight, first_start)
-        with self._store.reader() as cursor:
-            seq = next_seq(cursor, OUTBOX.name)
-            alert = AlertStage(routes, configuration.labels, self._link_base, seq)
-            resume = reading.partitions(cursor)
-        names = [source.name for source in configuration.sources]
-        gone = [replace(s, retired=True) for s in resume if s.source not in names]
-        self._store.commit(Batch(partitions=gone)).result()
-
-        # The taps, each going on where the store says that it was.
-        self._taps: list[Tap] = [
-            SOURCES[source.kind](source, [s for s in resume if s.source == source.name], clock)
-            for source in configuration.sources
-        ]
-        self._alert = alert
-        self._outbox = Outbox(self._store, self._sinks, clock)
-        self._pipeline = Pipeline(self._taps, [self._judge, alert], self._store, self._after_commit)
-
-        # What people see.
-        self._ready = False
-        queries = StoreQueries(
-            self._store,
-            lambda: self._rules,
-            running=True,
-            held=lambda: self._live.held(self._judge.sight),
+        sinks = make_sinks(configuration.alerts)
+        self._watch = watch = Watch(
+            configuration,
+            clock=clock,
+            sinks=list(sinks),
+            link_base=lambda: http.link_base or self._server.url,
+            committed=self._after_commit,
         )
+
+        # Whom to tell: what is committed is delivered, at least once.
+        self._outbox = Outbox(watch.store, sinks, clock)
+
+        # What people see: the API and the pages, from the store alone.
+        self._ready = False
+        queries = StoreQueries(watch.store, lambda: watch.rules, running=True, held=watch.held)
         app = create_app(
             queries,
             token=token,
@@ -113,41 +164,31 @@ class Daemon:
 
     async def run(self) -> None:
         """Serves until cancelled; raises when a tap, the store or a stage fails for good."""
+        watch = self._watch
         self._garbage = Garbage(clock())
         beacon = Beacon(self._configuration.store.path)
         try:
             self._server.start()
             beacon.light(self._server.url)
             log.info("pages and API: %s", self._server.url)
-            await self._pick_up()
-            for tap in self._taps:
+            await watch.pick_up()
+            self._garbage.keep()
+            for tap in watch.taps:
                 await self._start(tap)
             self._ready = True
             log.info("watching %d sources with %d expectations",
-                     len(self._taps), len(self._rules.expectations()))  # fmt: skip
+                     len(watch.taps), len(watch.rules.expectations()))  # fmt: skip
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outbox.run(), name="outbox")
-                tasks.create_task(self._pipeline.run(), name="pipeline")
+                tasks.create_task(watch.pipeline.run(), name="pipeline")
         finally:
             self._ready = False
-            for tap in self._taps:
+            for tap in watch.taps:
                 await tap.stop()
             beacon.out()
             self._server.stop()
-            self._store.close()
+            watch.store.close()
             self._garbage.release()
-
-    async def _pick_up(self) -> None:
-        """Reads the store back: open flows, deadlines, findings; and judges by today's rules."""
-        began = time.monotonic()
-        batch = await asyncio.to_thread(self._judge.restore, self._store, clock())
-        self._alert.process(batch)
-        if batch.rows:
-            await asyncio.wrap_future(self._store.commit(batch))
-        if self._live.flows:
-            log.info("picked up %d flows in %.1f s",
-                     len(self._live.flows), time.monotonic() - began)  # fmt: skip
-        self._garbage.keep()
 
     async def _start(self, tap: Tap) -> None:
         """A bus that is away is waited for, and said to be."""
@@ -164,22 +205,6 @@ class Daemon:
         if OUTBOX.name in batch.rows:
             self._outbox.wake()
         self._garbage.after(batch)
-
-    def _load_flows(self, flows: Sequence[str]) -> dict[str, list[Event]]:
-        """Through the writer's queue: what was submitted before is committed by then."""
-        job = self._store.submit(lambda connection: reading.events_of_flows(connection, flows))
-        return job.result()  # type: ignore[no-any-return]  # the job's own result
-
-    def _first_start(self) -> int:
-        """When this store was first watched: deadlines before that are history, and wake nobody."""
-        known = self._store.meta("first_start")
-        if known is None:
-            known = str(clock())
-            self._store.set_meta("first_start", known)
-        return int(known)
-
-    def _link_base(self) -> str:
-        return self._configuration.http.link_base or self._server.url
 
 
 def open_store(configuration: Configuration, *, read_only: bool = False) -> Store:

@@ -7,21 +7,10 @@ from typing import Any
 
 import msgspec
 
-from analyzer.clocks import Clocks
-from analyzer.live import Live
-from analyzer.reading import next_seq
-from analyzer.routes import Routes
-from analyzer.rules.loader import load
-from analyzer.settings import AlertSettings
-from analyzer.stages import AlertStage, JudgeStage
-from analyzer.tables import OUTBOX
-from collector.pipeline import Pipeline
 from collector.settings import SourceSettings, StoreSettings
-from collector.sources.file import FileTap
-from collector.store import reading
 from collector.times import US_PER_S, format_time
 from nonevent.config import Configuration
-from nonevent.daemon import open_store
+from nonevent.daemon import Watch
 
 START = 1_772_359_200 * US_PER_S
 """2026-03-01T10:00:00Z: the moment 0 of the events that `happened` makes."""
@@ -64,28 +53,20 @@ def watch(
 async def _watch(
     source: SourceSettings, rules: Sequence[Path], path: Path, now: int, first_start: int
 ) -> None:
-    store = open_store(Configuration(store=StoreSettings(path=path)))
+    watch = Watch(
+        Configuration(sources=[source], expectations=list(rules), store=StoreSettings(path=path)),
+        clock=lambda: now,
+        sinks=["log"],
+        link_base=lambda: "http://here",
+        committed=lambda _: None,
+        first_start=first_start,
+    )
     try:
-        clocks = Clocks.of([source])
-        clocks.save(store)
-
-        def flows(wanted: Sequence[str]) -> Any:
-            return store.submit(lambda c: reading.events_of_flows(c, wanted)).result()
-
-        live = Live(load(rules), flows, clocks.grace)
-        judge = JudgeStage(live, clocks.sight, first_start)
-        with store.reader() as cursor:
-            resume, seq = reading.partitions(cursor), next_seq(cursor, OUTBOX.name)
-        routes = Routes.of(AlertSettings(), ["log"])
-        alert = AlertStage(routes, {}, lambda: "http://here", seq)
-        tap = FileTap(source, resume, lambda: now)
-        restored = judge.restore(store, now)
-        alert.process(restored)
-        await asyncio.wrap_future(store.commit(restored))
-        pipeline = Pipeline([tap], [judge, alert], store, lambda _: None)
+        await watch.pick_up()
+        (tap,) = watch.taps
         await tap.start()
         while (batch := await tap.poll()).events:
-            await pipeline.take(batch)
-        await pipeline.settle()
+            await watch.pipeline.take(batch)
+        await watch.pipeline.settle()
     finally:
-        store.close()
+        watch.store.close()
