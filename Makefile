@@ -26,7 +26,7 @@ run: install ## The daemon, as ./nonevent.yaml says
 	$(BIN)/nonevent run $(ARGS)
 
 test: install browser ## Every test, on a real broker and in a real browser
-	$(BIN)/pytest -m "not field and not soak" $(ARGS)
+	$(BIN)/pytest -m "not field" $(ARGS)
 
 .PHONY: browser
 browser:
@@ -46,7 +46,7 @@ format: install ## ruff's formatting and its safe corrections
 bench: install ## The figures: see docs/benchmarks.md
 	$(BIN)/python bench/pipeline.py $(ARGS)
 
-field: install browser ## The repeated and the long scenarios
+field: install browser ## The repeated and the long scenarios; writes tests/field-results.jsonl
 	$(BIN)/pytest -m field $(ARGS)
 
 lock: install ## Resolve the dependencies anew

@@ -8,8 +8,12 @@ from analyzer.sight import DEFAULT_GRACE, Sight
 from collector.batch import Gap, PartitionState
 from collector.settings import SourceSettings
 from collector.store.store import Store
+from collector.times import US_PER_S
 
 META_KEY = "clocks"
+
+REACH = 7 * 86_400 * US_PER_S
+"""How far before the tap's first sight a flow may have begun, where its file sets no `within`."""
 
 
 class Clocks(msgspec.Struct, frozen=True):
@@ -25,7 +29,7 @@ class Clocks(msgspec.Struct, frozen=True):
         return cls(skews, DEFAULT_GRACE if live else 0)
 
     def sight(self, partitions: Sequence[PartitionState], gaps: Sequence[Gap]) -> Sight:
-        return Sight(partitions, gaps, grace=self.grace, skews=self.skews)
+        return Sight(partitions, gaps, grace=self.grace, skews=self.skews, retention=REACH)
 
     def save(self, store: Store) -> None:
         store.set_meta(META_KEY, msgspec.json.encode(self).decode())

@@ -9,7 +9,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -108,9 +108,9 @@ def run(
     asyncio.run(_until_stopped(daemon.run()))
 
 
-async def _until_stopped(serving: object) -> None:
+async def _until_stopped(serving: Coroutine[None, None, None]) -> None:
     """SIGTERM and Ctrl-C end the daemon in order; a second one ends it at once."""
-    task = asyncio.ensure_future(serving)  # type: ignore[call-overload]  # a coroutine
+    task = asyncio.create_task(serving)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)

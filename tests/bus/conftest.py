@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from demo.broker import Broker
 from demo.errors import BrokerError
+
+RESULTS = Path(__file__).parent.parent / "field-results.jsonl"
 
 CreateTopic = Callable[..., Awaitable[str]]
 
@@ -27,6 +32,18 @@ def broker() -> Iterator[Broker]:
         pytest.skip(f"needs a real Kafka: {error}")
     yield started
     started.stop()
+
+
+@pytest.fixture
+def record() -> Callable[..., None]:
+    """`record(scenario, **figures)` adds a line to the results that are kept with the code."""
+
+    def write(scenario: str, **figures: object) -> None:
+        today = datetime.now(UTC).date().isoformat()
+        with RESULTS.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"date": today, "scenario": scenario, **figures}) + "\n")
+
+    return write
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,10 +145,26 @@ async def test_a_shop_in_order_has_no_finding(
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("seed", range(100, 105))
 async def test_all_faults_at_once_with_many_kills(
-    seed: int, broker: Broker, topic_name: str, tmp_path: Path
+    seed: int, broker: Broker, topic_name: str, tmp_path: Path, record: Callable[..., None]
 ) -> None:
     plan = FaultPlan(seed, dict.fromkeys(FAULTS, 0.1))
     result = await watch(broker, topic_name, tmp_path, plan, kills=25, orders=600)
-    assert result.found() == result.expected(), result.daemon.tail()
+    found, expected = result.found(), result.expected()
+    told = [body["fingerprint"] for body in result.webhooks]
+    record(
+        "all faults at once, the daemon killed at random moments",
+        seed=seed,
+        orders=600,
+        kills=result.daemon.kills,
+        faults=dict(Counter(line.fault for line in result.truth)),
+        expected=len(expected),
+        found=len(found),
+        false=len(found - expected),
+        missed=len(expected - found),
+        retracted=sum(one["state"] == "retracted" for one in result.findings),
+        webhooks=len(told),
+        fingerprints=len(set(told)),
+    )
+    assert found == expected, result.daemon.tail()
     check_webhooks(result)
     await check_nothing_lost_nothing_twice(broker, topic_name, result.daemon)
