@@ -256,7 +256,11 @@ class Live:
         newest = sight.newest()
         # Copies: others ask this while the tap goes on.
         heaps = [list(heap) for heap in list(self._heaps.values())]
-        return sum(1 for heap in heaps for due, _ in heap if due < newest)
+        return sum(self._waits(flow) for heap in heaps for due, flow in heap if due < newest)
+
+    def _waits(self, flow_id: str) -> bool:
+        flow = self.flows.get(flow_id)
+        return flow is not None and not flow.settled
 
 
 def _slim(event: Event, plan: NamePlan) -> Event:
