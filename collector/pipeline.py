@@ -74,7 +74,9 @@ class Pipeline:
         self._pending = asyncio.ensure_future(self._announce(future, batch))
 
     def _worth_a_commit(self, batch: Batch) -> bool:
-        if batch.events or batch.gaps or batch.rows or batch.now - self._quiet_since > QUIET_COMMIT:
+        """Completeness alone can wait a little; whatever else a batch holds comes only once."""
+        once = batch.events or batch.gaps or batch.rows or any(p.retired for p in batch.partitions)
+        if once or batch.now - self._quiet_since > QUIET_COMMIT:
             self._quiet_since = batch.now
             return True
         return False

@@ -186,3 +186,19 @@ async def test_stopping_loses_nothing_that_was_taken(store: Store, stop: str) ->
     again = Store(store.path)
     assert contents(again) == ([0, 1, 2], [3])
     again.close()
+
+
+async def test_that_a_partition_is_no_longer_read_is_stored_though_nothing_else_came(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path / "retired.duckdb")
+    try:
+        pipeline = Pipeline([], [], store, lambda _: None)
+        await pipeline.take(Batch(now=1))
+        gone = PartitionState("s", "t", "t", 0, 5, 0, retired=True)
+        await pipeline.take(Batch(now=2, partitions=[gone]))
+        await pipeline.settle()
+        with store.reader() as cursor:
+            assert [state.retired for state in reading.partitions(cursor)] == [True]
+    finally:
+        store.close()
