@@ -14,7 +14,7 @@ from collector.store.store import Store
 log = logging.getLogger(__name__)
 
 LIMIT = 100
-FIRST_PAUSE = 1.0
+FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 60.0
 
 
@@ -53,9 +53,9 @@ class Outbox:
                 for row in waiting:
                     await sink.deliver(row.fingerprint, row.body)
                     await self._mark(row)
-                pause = FIRST_PAUSE
+                    pause = FIRST_PAUSE
             except NotDelivered as error:
-                log.warning("sink %s: %s; %s waiting, next try in %.0f s", name, error,
+                log.warning("sink %s: %s; %s waiting, next try in %g s", name, error,
                             len(waiting), pause)  # fmt: skip
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
