@@ -1,13 +1,9 @@
 """A flow's events as one rule file sees them: in order, cut into episodes, copies told apart."""
 
 from collections.abc import Sequence
-from operator import attrgetter
 
 from analyzer.sight import Sight
-from collector.event import Event
-
-ORDER = attrgetter("time", "source", "topic", "partition", "offset")
-"""The order within a flow, as a key that sorts without a call of Python's."""
+from collector.event import ORDER, Event
 
 
 class Episode:
@@ -94,7 +90,7 @@ def is_over(episode: Episode, sight: Sight) -> bool:
 def waits_no_more(episode: Episode, cause: Event) -> bool:
     """Whether the flow had ended when the cause came, or ended with it."""
     if episode.ended_by is not None:
-        return cause.order() >= episode.ended_by.order()
+        return bool(ORDER(cause) >= ORDER(episode.ended_by))
     return episode.end is not None and cause.time > episode.end
 
 

@@ -1,5 +1,7 @@
 """An event: one record of a bus, as it is stored and as it is judged."""
 
+from operator import attrgetter
+
 import msgspec
 
 
@@ -35,10 +37,10 @@ class Event(msgspec.Struct, gc=False):
     seq: int = 0
     """Its place in the store, ascending in the order of storing; 0 before that."""
 
-    def order(self) -> tuple[int, str, str, int, int]:
-        """The order within a flow. Arrival is never a key."""
-        return (self.time, self.source, self.topic, self.partition, self.offset)
-
     def position(self) -> str:
         """Its identity as one string: the same on every machine that taps this bus."""
         return f"{self.source}/{self.topic_id}/{self.partition}/{self.offset}"
+
+
+ORDER = attrgetter("time", "source", "topic", "partition", "offset")
+"""The order within a flow. Arrival is never a key; as a sort's key it costs no call of Python's."""

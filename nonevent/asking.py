@@ -17,7 +17,6 @@ from ui.store_queries import StoreQueries
 
 @contextmanager
 def asking(
-    *,
     config: Path | None,
     url: str | None,
     store: Path | None,

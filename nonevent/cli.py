@@ -9,7 +9,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +22,6 @@ from nonevent.asking import asking
 from nonevent.config import explained, load_configuration, without_file
 from ui.models import FindingState, FlowState
 from ui.moments import parse_moment
-from ui.queries import Queries
 
 app = typer.Typer(
     name="nonevent",
@@ -43,23 +42,6 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")]
 Since = Annotated[str | None, typer.Option(help="A time (RFC 3339) or how far back (1h).")]
 Cursor = Annotated[str | None, typer.Option(help="The `next` of the page before.")]
-
-
-class Where:
-    """The options that say whom to ask, gathered by the callback of each command."""
-
-    def __init__(
-        self, config: Path | None, url: str | None, store: Path | None, rules: list[Path],
-        token: str | None,
-    ) -> None:  # fmt: skip
-        self._options = {
-            "config": config, "url": url, "store": store, "rules": rules, "token": token,
-        }  # fmt: skip
-
-    @contextlib.contextmanager
-    def ask(self) -> Iterator[Queries]:
-        with asking(**self._options) as queries:  # type: ignore[arg-type]  # named as its parameters
-            yield queries
 
 
 def _micros(name: str, text: str | None) -> int | None:
@@ -153,7 +135,7 @@ def flows(
 
       nonevent flows --name order.created --without payment.authorized --since 1h
     """
-    with Where(config, url, store, rules, token).ask() as queries:
+    with asking(config, url, store, rules, token) as queries:
         page = queries.flows(
             type=type, state=state, q=q, name=name, without=without, limit=limit, cursor=cursor,
             since=_micros("since", since), until=_micros("until", until),
@@ -175,7 +157,7 @@ def show(
     """
     from ui.errors import UnknownFlowError
 
-    with Where(config, url, store, rules, token).ask() as queries:
+    with asking(config, url, store, rules, token) as queries:
         detail = queries.flow(flow_or_key)
     if detail is None:
         raise UnknownFlowError(flow_or_key)
@@ -196,7 +178,7 @@ def findings(
 
     Example: nonevent findings --state open --json
     """
-    with Where(config, url, store, rules, token).ask() as queries:
+    with asking(config, url, store, rules, token) as queries:
         page = queries.findings(
             expectation=expectation, state=state, flow=flow, since=_micros("since", since),
             limit=limit, cursor=cursor,
@@ -223,7 +205,7 @@ def tail(
 
       nonevent tail --untied
     """
-    with Where(config, url, store, rules, token).ask() as queries:
+    with asking(config, url, store, rules, token) as queries:
         after: int | None = None
         while True:
             page = queries.events(
@@ -250,7 +232,7 @@ def status(
 
     Example: nonevent status
     """
-    with Where(config, url, store, rules, token).ask() as queries:
+    with asking(config, url, store, rules, token) as queries:
         found = queries.status()
     _print_json(found) if json else terminal.print_status(found)
 

@@ -11,6 +11,7 @@ from analyzer.rules.loader import RuleError, check
 from analyzer.rules.ruleset import RuleFile
 from analyzer.rules.tests import START
 from analyzer.trial import Verdict, run_test
+from collector.event import ORDER
 from collector.times import format_duration
 
 
@@ -97,6 +98,6 @@ def _print_failure(verdict: Verdict) -> None:
             f"      + found, not expected: {finding.expectation}: {finding.finding} "
             f"in {finding.flow}: {finding.text}"
         )
-    for event in sorted(verdict.test.events, key=lambda e: e.order()):
+    for event in sorted(verdict.test.events, key=ORDER):
         typer.echo(f"        {format_duration(event.time - START):>8}  {event.name}")
     typer.echo(f"        {format_duration(verdict.test.until - START):>8}  (until)")

@@ -10,7 +10,7 @@ from analyzer.judge import Judged, judge
 from analyzer.reading import findings
 from analyzer.rules.ruleset import RuleSet
 from analyzer.sight import Sight
-from collector.event import Event
+from collector.event import ORDER, Event
 from collector.store import reading
 from collector.times import format_time
 from ui.errors import BadParameterError
@@ -76,13 +76,13 @@ class FlowReader:
     def _listed(
         self, wanted: FlowFilter, after: tuple[int, str] | None, limit: int
     ) -> list[_Listed]:
-        where, having, parameters = self._conditions(wanted)
+        having, parameters = self._conditions(wanted)
         if after is not None:
             having.append("(last < ? OR (last = ? AND flow > ?))")
             parameters += [after[0], after[0], after[1]]
         rows = self._cursor.execute(
             "WITH member AS (SELECT unnest(correlation_ids) AS flow, epoch_us(time) AS time, name "
-            f"FROM events {where}), listed AS (SELECT flow, min(time) AS began, max(time) AS last, "
+            "FROM events), listed AS (SELECT flow, min(time) AS began, max(time) AS last, "
             "count(*) AS n, list(DISTINCT name ORDER BY name) AS names FROM member GROUP BY flow) "
             f"SELECT flow, began, last, n, names FROM listed WHERE {' AND '.join(having)} "
             "ORDER BY last DESC, flow LIMIT ?",
@@ -90,8 +90,8 @@ class FlowReader:
         ).fetchall()
         return [_Listed(*row) for row in rows]
 
-    def _conditions(self, wanted: FlowFilter) -> tuple[str, list[str], list[object]]:
-        where, having = "", ["true"]
+    def _conditions(self, wanted: FlowFilter) -> tuple[list[str], list[object]]:
+        having = ["true"]
         parameters: list[object] = []
         if wanted.q is not None:
             # A flow whose ID holds the text, or that carries a key of exactly this value.
@@ -106,7 +106,7 @@ class FlowReader:
             if value is not None:
                 having.append(condition)
                 parameters.append(value)
-        return where, having, parameters
+        return having, parameters
 
     def flows_of_key(self, value: str) -> list[str]:
         """The flows with an event that carries a key of this value."""
@@ -148,7 +148,7 @@ class FlowReader:
             began=format_time(row.began),
             last=format_time(row.last),
             events=row.events,
-            names=list(dict.fromkeys(e.name for e in sorted(events, key=Event.order))),
+            names=list(dict.fromkeys(e.name for e in sorted(events, key=ORDER))),
             keys=keys,
             findings=sum(i.finding is not None for one in judged for i in one.instances),
         )
@@ -160,7 +160,7 @@ class FlowReader:
         for flow in self._candidates(flow_or_key):
             events = reading.events_of_flows(self._cursor, [flow])[flow]
             if events:
-                return self._detail(flow, sorted(events, key=Event.order))
+                return self._detail(flow, sorted(events, key=ORDER))
         return None
 
     def _candidates(self, flow_or_key: str) -> Iterator[str]:

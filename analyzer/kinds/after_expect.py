@@ -7,7 +7,7 @@ from analyzer.episode import Episode, follows, skew_between, waits_no_more
 from analyzer.instance import Instance
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
-from collector.event import Event
+from collector.event import ORDER, Event
 from collector.times import format_duration, format_time
 
 
@@ -39,8 +39,8 @@ class _Awaiting:
             return False
         if not self.in_time():
             return True
-        decided = max((e for e in self.came if e is not None), key=Event.order)
-        return self.excuse.order() < decided.order()
+        decided = max((e for e in self.came if e is not None), key=ORDER)
+        return ORDER(self.excuse) < ORDER(decided)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class AfterExpect(Rule):
             return Instance(
                 name, "missing", cause, "missing", deadline, deadline, None, lacks, came, text
             )
-        last = max(came, key=Event.order)
+        last = max(came, key=ORDER)
         text = f"{text}; it came {format_duration(last.time - deadline)} too late"
         return Instance(name, "late", cause, "late", deadline, deadline, None, lacks, came, text)
 
@@ -175,4 +175,4 @@ class AfterExpect(Rule):
 
 
 def _void_before(one: _Awaiting, event: Event) -> bool:
-    return one.excuse is not None and one.excuse.order() < event.order()
+    return one.excuse is not None and ORDER(one.excuse) < ORDER(event)

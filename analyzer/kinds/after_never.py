@@ -7,7 +7,7 @@ from analyzer.episode import Episode, is_over, skew_between, surely_follows
 from analyzer.instance import Instance
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
-from collector.event import Event
+from collector.event import ORDER, Event
 from collector.times import format_duration, format_time
 
 
@@ -46,7 +46,7 @@ class AfterNever(Rule):
         offences = self._offences(cause, deadline, until, episode, sight)
         excuse = self.excuse(episode, sight, cause, deadline)
         first = offences[0] if offences else None
-        if excuse and (first is None or excuse.order() <= first.order()):
+        if excuse and (first is None or ORDER(excuse) <= ORDER(first)):
             why = f"excused by {excuse.name}"
             return Instance(name, "void", cause, deadline=deadline, evidence=(excuse,), text=why)
         if first is not None:

@@ -17,7 +17,7 @@ from analyzer.episode import (
 from analyzer.instance import Instance
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
-from collector.event import Event
+from collector.event import ORDER, Event
 from collector.times import format_duration, format_time
 
 
@@ -88,7 +88,7 @@ class Once(Rule):
             counts = [e for e in counts if e.time <= deadline] or counts
         excuse = self.excuse(episode, sight, cause, deadline)
         second = sure[1] if len(sure) > 1 else None
-        if excuse is not None and (second is None or excuse.order() <= second.order()):
+        if excuse is not None and (second is None or ORDER(excuse) <= ORDER(second)):
             why = f"excused by {excuse.name}"
             return Instance(name, "void", cause, deadline=deadline, evidence=(excuse,), text=why)
         if second is not None:
