@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -14,8 +15,7 @@ import httpx
 
 from demo import child
 from demo.errors import DaemonError, OptionError, tail
-from demo.shop.event import TOPICS
-from demo.shop.rules import RULES
+from demo.rules import AGENTS, SHOP
 
 HOST = "127.0.0.1"
 USUAL_PORT = 8321
@@ -29,9 +29,13 @@ sources:
     name_from: [header:type, payload:type, topic]
     id_from: [header:event_id]
     time_from: [payload:occurred_at, record]
-    correlation: [header:correlation_id]
-    keys: {{order_id: {{from: [payload:order_id]}}}}
-expectations: ["{rules}"]
+    correlation: [header:correlation_id, "header:gen_ai.conversation.id"]
+    keys:
+      order_id: {{from: [payload:order_id]}}
+      request_id: {{from: [payload:request_id]}}
+    topics:
+{names}
+expectations: ["{shop}", "{agents}"]
 store: {{path: nonevent.duckdb}}
 http: {{listen: "{host}:{port}"}}
 """
@@ -40,10 +44,18 @@ http: {{listen: "{host}:{port}"}}
 class Daemon:
     """`nonevent run` on the shop's topics, with its store and log in `folder`.
 
-    `start` is where it begins to read: `earliest` on a bus of the demo's own.
+    `names` tells which events each topic carries; `start` is where it begins to read:
+    `earliest` on a bus of the demo's own.
     """
 
-    def __init__(self, folder: Path, bootstrap: str, start: str, port: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        bootstrap: str,
+        names: Mapping[str, Sequence[str]],
+        start: str,
+        port: int,
+    ) -> None:
         self.url = f"http://{HOST}:{port}"
         self.configuration = folder / "nonevent.yaml"
         self.log = folder / "nonevent.log"
@@ -52,9 +64,14 @@ class Daemon:
         self.configuration.write_text(
             CONFIGURATION.format(
                 bootstrap=bootstrap,
-                topics=", ".join(TOPICS),
+                topics=", ".join(f'"{topic}"' for topic in names),
+                names="\n".join(
+                    f'      "{topic}": {{names: [{", ".join(carried)}]}}'
+                    for topic, carried in names.items()
+                ),
                 start=start,
-                rules=RULES,
+                shop=SHOP,
+                agents=AGENTS,
                 host=HOST,
                 port=port,
             ),

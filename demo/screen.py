@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.markup import escape
 
-from demo.faults import FAULTS, FaultPlan
-from demo.truth import TruthLine, moment
+from demo.faults import FAULTS, Reach
+from demo.plan import FaultPlan
+from demo.services.ledger import Ledger
+from demo.services.work import W
+from demo.truth import Truth, TruthLine, moment
 from demo.watch import Finding, Watch
 
 
@@ -22,21 +25,28 @@ class Screen:
     def say(self, line: str = "") -> None:
         self._console.print(line)
 
-    def opening(self, url: str, bus: str, watch: Watch, rate: float) -> None:
-        plan = watch.plan
+    def opening(self, bus: str, truth: Truth, plan: FaultPlan, rate: float) -> None:
         self.say()
         self.say(f"[bold]The shop is open[/]: {rate:g} orders a second, seed {plan.seed}.")
-        self.say(f"  page     [bold cyan]{url}[/]")
         self.say(f"  bus      {escape(bus)}")
-        self.say(f"  truth    {escape(str(watch.truth.path))}  (each fault, as soon as committed)")
-        self.say()
+        self.say(f"  truth    {escape(str(truth.path))}  (each fault, as soon as committed)")
         self._faults(plan, rate)
+
+    def watching(self, url: str) -> None:
+        self.say(f"  page     [bold cyan]{url}[/]")
+        self.say()
         self.say("[bold]Look on in another terminal[/]")
         self.say(f"  nonevent flows --url {url}")
         self.say(f"  nonevent show ord-00003 --url {url}")
         self.say(f"  nonevent tail --url {url}")
         self.say()
-        self.say("Ctrl-C ends the demo and removes its data.")
+
+    def switches(self, url: str, found: bool) -> None:
+        """`found`: whether a command in another terminal finds it by itself."""
+        option = "" if found else f" --control {url}"
+        self.say(f"[bold]Switch faults while it runs[/] (over HTTP: {url}/faults)")
+        self.say(f"  nonevent demo faults{option}")
+        self.say(f"  nonevent demo fault stopped-consumer on{option}")
         self.say()
 
     def seen(self, line: TruthLine, finding: Finding, order_id: str) -> None:
@@ -46,23 +56,34 @@ class Screen:
             f"  [dim]({line.fault} at {line.at[11:19]})[/]  {escape(finding.text)}"
         )
 
-    def summary(self, created: int, open_: int, ended: Counter[str], watch: Watch) -> None:
-        self.say()
-        ends = ", ".join(f"{count} {how}" for how, count in sorted(ended.items()))
-        self.say(f"[bold]{created} orders[/]: {ends or 'none has ended'}, {open_} under way.")
+    def summary(self, what: str, ledger: Ledger[W]) -> None:
+        ends = ", ".join(f"{count} {how}" for how, count in sorted(ledger.ended.items()))
+        self.say(
+            f"[bold]{ledger.created} {what}[/]: {ends or 'none has ended'}, "
+            f"{ledger.open} under way."
+        )
+
+    def verdict(self, watch: Watch) -> None:
+        """What was injected, and what of it nonevent has found."""
         for name in FAULTS:
             if injected := watch.injected(name):
                 found, overdue = watch.confirmed(name), watch.overdue(name, datetime.now(UTC))
                 waiting = injected - found - overdue
-                rest = f", {waiting} not due yet" if waiting else ""
+                rest = f", {waiting} not due yet" if waiting > 0 else ""
                 rest += f", [yellow]{overdue} not found[/]" if overdue else ""
                 self.say(f"  {name:<20} {injected} injected, {found} found{rest}")
-        if not watch.lines:
+        unseen = Counter(
+            line.fault for line in watch.truth.lines if line.flow and "finding" not in line.expect
+        )
+        for name, count in sorted(unseen.items()):
+            self.say(f"  {name:<20} {count} injected; no rule can see it")
+        if not watch.truth.lines:
             self.say("  No fault was injected.")
         for flow, expectation, finding in watch.unexplained:
             self.say(f"  [yellow]not injected[/]: {finding}: {escape(expectation)} in {flow}")
 
     def _faults(self, plan: FaultPlan, rate: float) -> None:
+        self.say()
         if not plan.shares and not plan.early:
             self.say("[bold]No faults[/]: nothing should be found.")
             self.say()
@@ -70,13 +91,18 @@ class Screen:
         self.say("[bold]Faults[/]")
         for name, fault in FAULTS.items():
             if share := plan.shares.get(name):
-                self.say(
-                    f"  {name:<20} {share:>4.0%}  {fault.about}\n"
-                    f"  {'':<27}found as [red]{fault.finding}[/]: "
-                    f"{fault.expectation}, some {fault.seen_after} s after the order"
-                )
-        if plan.early:
-            first = min(plan.early)
-            soon = first / rate + FAULTS[plan.early[first]].seen_after
-            self.say(f"The first missing event is seen in about {soon:.0f} s.")
+                amount = "on" if fault.reach is Reach.SERVICE else f"{share:.3g}"
+                self.say(f"  {name:<20} {amount:>5}  {fault.about}")
+                if fault.seen_after:
+                    self.say(
+                        f"  {'':<28}found as [red]{fault.expect['finding']}[/]: "
+                        f"{fault.expectation}, some {fault.seen_after} s later"
+                    )
+        soon = [
+            number / rate + FAULTS[name].seen_after
+            for name, number in plan.early.items()
+            if FAULTS[name].reach is Reach.ORDER and FAULTS[name].expect["finding"] == "missing"
+        ]
+        if soon:
+            self.say(f"The first missing event is seen in about {min(soon):.0f} s.")
         self.say()

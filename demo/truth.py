@@ -1,8 +1,9 @@
-"""The truth: one line for each fault that the shop has really committed."""
+"""The truth: one line for each fault that was really committed."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,20 +24,30 @@ class Position:
 
 @dataclass(frozen=True)
 class TruthLine:
-    """A fault as it happened: `position` is the record that causes the finding.
+    """A fault as it happened: `position` is the record that it is about.
 
-    `flow` is the correlation ID of the order that suffers.
+    `flow` is the correlation ID that suffers; null where a whole service is `switched` on or off.
     """
 
     fault: str
-    flow: str
+    flow: str | None
     at: str
-    position: Position
-    expect: dict[str, str]
+    position: Position | None
+    expect: Mapping[str, str]
+    switched: str | None = None
+
+    def json(self) -> str:
+        fields = asdict(self)
+        if self.switched is None:
+            del fields["switched"]
+        return json.dumps(fields)
 
 
 class Truth:
-    """The file of truth lines (JSON Lines), begun anew; what is in it is on disk."""
+    """The file of truth lines (JSON Lines), begun anew; what is in it is on disk.
+
+    A later line of the same flow and expectation takes the place of an earlier one.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -48,11 +59,25 @@ class Truth:
                 f"cannot write the truth file {path}: {error.strerror}. Choose another path."
             ) from error
 
-    def tell(self, fault: Fault, flow: str, position: Position) -> None:
-        """Call it as soon as the fault is a fact."""
-        line = TruthLine(fault.name, flow, moment(), position, fault.expect)
+    def tell(
+        self,
+        fault: Fault,
+        flow: str,
+        position: Position | None,
+        expect: Mapping[str, str] | None = None,
+    ) -> None:
+        """Call it as soon as the fault is a fact; `expect` is laid over what the fault expects."""
+        expected = {**fault.expect, **(expect or {})}
+        self._write(TruthLine(fault.name, flow, moment(), position, expected))
+
+    def tell_switched(self, fault: Fault, how: str, position: Position | None = None) -> None:
+        """A service's fault has begun (`on`) or ended (`off`) to work."""
+        expect = fault.while_on if how == "on" else {}
+        self._write(TruthLine(fault.name, None, moment(), position, expect, how))
+
+    def _write(self, line: TruthLine) -> None:
         self.lines.append(line)
-        self._file.write(json.dumps(asdict(line)) + "\n")
+        self._file.write(line.json() + "\n")
 
     def close(self) -> None:
         self._file.close()
@@ -67,6 +92,16 @@ class Truth:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def in_the_end(lines: Iterable[TruthLine]) -> list[TruthLine]:
+    """The lines that rules can see, the last of each flow and expectation."""
+    last = {
+        (line.flow, line.expect["expectation"]): line
+        for line in lines
+        if line.flow is not None and "finding" in line.expect
+    }
+    return list(last.values())
 
 
 def moment() -> str:

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 import httpx
 import msgspec
 
-from demo.faults import FAULTS, FaultPlan
-from demo.truth import Truth, TruthLine
+from demo.faults import FAULTS
+from demo.services.work import Work
+from demo.truth import Truth, TruthLine, in_the_end
 
 LEEWAY = 5  # seconds that a busy machine may need beyond the usual
 
@@ -56,11 +57,13 @@ async def findings(client: httpx.AsyncClient) -> list[Finding]:
 
 @dataclass
 class Watch:
-    """Which injected faults nonevent has told of, and which findings nothing was injected for."""
+    """Which injected faults nonevent has told of, and which findings nothing was injected for.
+
+    It looks at the faults that the rules can see; `works` has what is behind each correlation ID.
+    """
 
     truth: Truth
-    plan: FaultPlan
-    numbers: Mapping[str, int]  # correlation ID -> order number
+    works: Mapping[str, Work]
     _confirmed: set[Key] = field(default_factory=set)
     _unexplained: set[Key] = field(default_factory=set)
 
@@ -73,41 +76,42 @@ class Watch:
             if key in by_key and key not in self._confirmed:
                 self._confirmed.add(key)
                 new.append((line, by_key[key]))
-        self._unexplained = {finding.key for finding in found if not self._is_explained(finding)}
+        suffering = {line.flow for line in self.truth.lines}
+        self._unexplained = {
+            finding.key for finding in found if not self._is_explained(finding, suffering)
+        }
         return new
 
     def confirmed(self, fault: str) -> int:
-        return sum(line.fault == fault and key_of(line) in self._confirmed for line in self.lines)
+        return sum(key_of(line) in self._confirmed for line in self._visible(fault))
 
     def injected(self, fault: str) -> int:
-        return sum(line.fault == fault for line in self.lines)
+        return len(self._visible(fault))
 
     def overdue(self, fault: str, now: datetime) -> int:
         """Injected so long ago that they should have been told of, and were not."""
         patience = timedelta(seconds=FAULTS[fault].seen_after + LEEWAY)
         return sum(
-            line.fault == fault
-            and key_of(line) not in self._confirmed
-            and now - datetime.fromisoformat(line.at) > patience
-            for line in self.lines
+            key_of(line) not in self._confirmed and now - datetime.fromisoformat(line.at) > patience
+            for line in self._visible(fault)
         )
-
-    @property
-    def lines(self) -> list[TruthLine]:
-        return self.truth.lines
 
     @property
     def unexplained(self) -> list[Key]:
         return sorted(self._unexplained)
 
-    def _is_explained(self, finding: Finding) -> bool:
-        """By the plan: a late payment is first of all missing, before the truth can say late.
+    def _visible(self, fault: str) -> list[TruthLine]:
+        return [line for line in in_the_end(self.truth.lines) if line.fault == fault]
+
+    def _is_explained(self, finding: Finding, suffering: set[str | None]) -> bool:
+        """By the lot: a late payment is first of all missing, before the truth can say late.
 
         An order that got stuck is also unfinished and not shipped when its hour is over.
         """
-        number = self.numbers.get(finding.flow or "")
-        return number is not None and self.plan.fault_of(number) is not None
+        work = self.works.get(finding.flow or "")
+        return finding.flow in suffering or (work is not None and work.fault is not None)
 
 
 def key_of(line: TruthLine) -> Key:
-    return (line.flow, line.expect["expectation"], line.expect["finding"])
+    expect = line.expect
+    return (line.flow or "", expect.get("expectation", ""), expect.get("finding", ""))

@@ -25,6 +25,7 @@ from collector.batch import Batch, PartitionState
 from collector.event import Event
 from collector.settings import StoreSettings
 from collector.store.tables import COLLECTOR_TABLES
+from demo.faults import FAULTS
 from nonevent.cli import app
 from nonevent.config import Configuration, load_configuration
 from nonevent.daemon import open_store
@@ -118,14 +119,28 @@ def test_every_command_and_option_is_documented_and_no_other() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert sections.keys() == commands.keys()
     for name, command in commands.items():
+        within = getattr(command, "commands", {})
+        assert set(re.findall(rf"^### nonevent {name} (\w+)$", sections[name], re.M)) == set(within)
         real = {
             option
-            for parameter in command.params
+            for one in (command, *within.values())
+            for parameter in one.params
             if parameter.param_type_name == "option"
             for option in parameter.opts
         }
         told = set(re.findall(r"`(--?[a-z][a-z-]*)`", sections[name]))
         assert told == real, name
+
+
+def test_every_fault_of_the_demo_is_documented_with_what_finds_it() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \|(.*)\|$", text("demo.md"), re.M)
+    assert [name for name, _ in rows] == list(FAULTS)
+    for name, row in rows:
+        fault = FAULTS[name]
+        assert fault.about in row
+        for word in ("finding", "verdict", "detector"):
+            if told := fault.expect.get(word) or fault.while_on.get(word):
+                assert f"`{told}`" in row, name
 
 
 def test_commands_in_the_readme_exist() -> None:

@@ -1,13 +1,12 @@
-"""The shop's events: what is called what, where it is published, and how it is read back."""
+"""The shop's events: where each is published, and by when it must be answered."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
-from aiokafka import ConsumerRecord
+from demo.faults import NOTICE, PAYMENT, SHIPPING, STOCK
+from demo.services.event import Event, Headers
+from demo.services.work import Awaited
 
 TOPIC_OF: Mapping[str, str] = {
     "order.created": "orders",
@@ -19,37 +18,25 @@ TOPIC_OF: Mapping[str, str] = {
     "order.completed": "orders",
     "order.cancelled": "orders",
 }
-TOPICS: tuple[str, ...] = tuple(dict.fromkeys(TOPIC_OF.values()))
+RETRY_TOPICS = ("payments-retry-0", "payments-retry-1")
+DEAD_LETTERS = "inventory.DLT"
+SIDE_TOPICS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(RETRY_TOPICS, ("payment.authorized",)),
+    DEAD_LETTERS: ("stock.reserved",),
+}
+TOPICS: tuple[str, ...] = (*dict.fromkeys(TOPIC_OF.values()), *SIDE_TOPICS)
+FLOW_HEADER = "correlation_id"
 
-Record = ConsumerRecord[bytes, bytes]
-Payload = dict[str, Any]  # JSON, as the services send it to each other
-
-
-@dataclass(frozen=True)
-class Event:
-    """One event, as a service reads it; `flow` is its correlation ID, if it carries one."""
-
-    type: str
-    event_id: str
-    flow: str | None
-    payload: Payload
-
-    def headers(self, producer: str) -> list[tuple[str, bytes]]:
-        words = {"type": self.type, "event_id": self.event_id, "producer": producer}
-        if self.flow is not None:
-            words["correlation_id"] = self.flow
-        return [(name, word.encode()) for name, word in words.items()]
-
-    def value(self) -> bytes:
-        return json.dumps(self.payload).encode()
+AWAITS: Mapping[str, Awaited] = {
+    "order.created": Awaited(PAYMENT, "payment", ("payment.authorized", "payment.declined")),
+    "payment.authorized": Awaited(STOCK, "inventory", ("stock.reserved",)),
+    "stock.reserved": Awaited(SHIPPING, "shipping", ("order.shipped",), ("order.cancelled",)),
+    "order.shipped": Awaited(NOTICE, "notification", ("customer.notified",)),
+}
 
 
-def read(record: Record) -> Event | None:
-    """The event in a record, or None where somebody else's record shares the topic."""
-    try:
-        headers = {name: (value or b"").decode() for name, value in record.headers}
-        payload = json.loads(record.value or b"null")
-        flow = headers.get("correlation_id")
-        return Event(headers["type"], headers["event_id"], flow, payload)
-    except (KeyError, ValueError):  # no header of ours; not UTF-8; not JSON
-        return None
+def headers(event: Event, producer: str) -> Headers:
+    words = {"type": event.type, "event_id": event.event_id, "producer": producer}
+    if event.flow is not None:
+        words[FLOW_HEADER] = event.flow
+    return [(name, word.encode()) for name, word in words.items()]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,10 @@ sources:
     name_from: [header:type]
     id_from: [header:event_id]
     time_from: [payload:occurred_at, record]
-    correlation: [header:correlation_id]
+    correlation: [header:correlation_id, "header:gen_ai.conversation.id"]
     keys: {{order_id: {{from: [payload:order_id]}}}}
 {extra}
-expectations: [rules.yaml]
+expectations: [{rules}]
 http: {{listen: "127.0.0.1:{port}"}}
 alerts: {{sinks: {{hook: {{webhook: {{url: "{webhook}"}}}}}}}}
 """
@@ -74,7 +75,13 @@ class DaemonProcess:
     """`nonevent run` as a process of its own, to be asked, killed and started again."""
 
     def __init__(
-        self, folder: Path, bootstrap: str, topics: str, rules: str, webhook: str, extra: str = ""
+        self,
+        folder: Path,
+        bootstrap: str,
+        topics: str,
+        rules: str | Sequence[str],
+        webhook: str,
+        extra: str = "",
     ) -> None:
         self.folder = folder
         self.store = folder / "nonevent.duckdb"
@@ -82,11 +89,21 @@ class DaemonProcess:
         self.kills = 0
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        (folder / "rules.yaml").write_text(rules, encoding="utf-8")
+        files = [
+            (f"rules-{number}.yaml", text)
+            for number, text in enumerate([rules] if isinstance(rules, str) else rules)
+        ]
+        for name, text in files:
+            (folder / name).write_text(text, encoding="utf-8")
         self.configuration = folder / "nonevent.yaml"
         self.configuration.write_text(
             CONFIGURATION.format(
-                bootstrap=bootstrap, topics=topics, port=port, webhook=webhook, extra=extra
+                bootstrap=bootstrap,
+                topics=topics,
+                rules=", ".join(name for name, _ in files),
+                port=port,
+                webhook=webhook,
+                extra=extra,
             ),
             encoding="utf-8",
         )

@@ -11,9 +11,13 @@ Record = ConsumerRecord[bytes, bytes]
 
 
 async def read_all(bootstrap: str, topics: Iterable[str], partitions: int = 3) -> list[Record]:
-    """Every record, from the beginning to the end as it is now, in order of its timestamp."""
+    """Every committed record, from the beginning to the end as it is now, by its timestamp."""
     places = [TopicPartition(topic, number) for topic in topics for number in range(partitions)]
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    )
     await consumer.start()
     try:
         consumer.assign(places)
@@ -39,5 +43,17 @@ async def committed(bootstrap: str, group: str) -> dict[tuple[str, int], int]:
     return {(place.topic, place.partition): at.offset for place, at in offsets.items()}
 
 
+async def members(bootstrap: str, group: str) -> int:
+    """How many consumers are in the group."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        (answer,) = await admin.describe_consumer_groups([group])
+    finally:
+        await admin.close()
+    return len(answer.groups[0][-1])
+
+
 def headers_of(record: Record) -> dict[str, str]:
-    return {name: value.decode() for name, value in record.headers}
+    """As text; numbers that libraries write as bytes may not be any."""
+    return {name: value.decode(errors="replace") for name, value in record.headers}

@@ -2,32 +2,163 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 from demo.broker import Broker, free_port
+from demo.errors import OptionError
+from demo.faults import FAULTS
+from tests.bus.reading import headers_of, read_all
+
+PATIENCE_S = 60
+
+
+class Running:
+    """`nonevent demo` as a process, and the commands that find it."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.truth = folder / "truth.jsonl"
+        self.environment = {**os.environ, "TMPDIR": str(folder)}
+        self.environment.pop("XDG_RUNTIME_DIR", None)
+        self._out = folder / "out.txt"
+        with self._out.open("wb") as out:
+            self.process = subprocess.Popen(
+                [*NONEVENT, "demo", "--no-open", "--truth", str(self.truth), *options],
+                env=self.environment,
+                stdout=out,
+                stderr=out,
+            )
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text()
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.truth.read_text().splitlines()]
+
+    def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*NONEVENT, "demo", *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE_S
+        while not holds():
+            assert self.process.poll() is None, self.out
+            assert time.monotonic() < end, self.out
+            time.sleep(0.1)
+
+    def wait(self) -> int:
+        return self.process.wait(PATIENCE_S)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+
+NONEVENT = (sys.executable, "-m", "nonevent")
+
+
+@contextmanager
+def running(folder: Path, *options: str) -> Iterator[Running]:
+    started = Running(folder, *options)
+    try:
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.process.kill()
+            started.process.wait()
 
 
 def test_the_demo_shows_what_is_missing_and_leaves_nothing_behind(
     broker: Broker, tmp_path: Path
 ) -> None:
-    truth = tmp_path / "truth.jsonl"
-    command = [
-        sys.executable, "-m", "nonevent", "demo", "--no-open", "--duration", "24s", "--rate", "4",
-        "--seed", "3", "--fault", "lost-outcome=0.2", "--truth", str(truth),
-        "--port", str(free_port()),
-    ]  # fmt: skip
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    ended = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+    with running(
+        tmp_path, "--duration", "24s", "--rate", "4", "--seed", "3",
+        "--fault", "lost-outcome=0.2", "--port", str(free_port()),
+    ) as demo:  # fmt: skip
+        demo.until(lambda: "Look on" in demo.out)
+        # Faults are switched while it runs, and the command finds the demo by itself.
+        listed = demo.ask("faults", "--json")
+        assert listed.returncode == 0, listed.stderr
+        stands = {one["name"]: one["share"] for one in json.loads(listed.stdout)["items"]}
+        assert stands == dict.fromkeys(FAULTS, 0.0) | {"lost-outcome": 0.2}
+        switched = demo.ask("fault", "tax-in-amount", "on", "--share", "0.5")
+        assert (switched.returncode, switched.stdout) == (0, "tax-in-amount: on 0.5\n")
+        assert demo.ask("fault", "latex", "on").returncode == 2
+        demo.until(lambda: any(line["fault"] == "tax-in-amount" for line in demo.lines()))
+        assert demo.wait() == 0, demo.out
+        lost = [line for line in demo.lines() if line["fault"] == "lost-outcome"]
+        assert {line["expect"]["finding"] for line in lost} == {"missing"}
+        found = [line for line in demo.out.splitlines() if "  missing  " in line]
+        assert found, demo.out
+        assert all("payment follows order" in line for line in found)
+        assert "not injected" not in demo.out
+        left = demo.ask("faults")
+        assert left.returncode == 3
+        assert "no demo of yours runs" in left.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.txt", "truth.jsonl"]
+
+
+def test_on_a_kafka_not_its_own_the_shop_keeps_to_topics_of_its_own(
+    broker: Broker, topic_name: str, tmp_path: Path
+) -> None:
+    on_it = (
+        "--shop-only",
+        "--bootstrap",
+        broker.bootstrap,
+        "--rate",
+        "20",
+        "--fault",
+        "lost-outcome=0.5",
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    lines = [json.loads(line) for line in truth.read_text().splitlines()]
-    assert {line["expect"]["finding"] for line in lines} == {"missing"}
-    assert "payment follows order" in ended.stdout
-    found = [line for line in ended.stdout.splitlines() if "  missing  " in line]
-    assert found, ended.stdout
-    assert [path.name for path in tmp_path.iterdir()] == ["truth.jsonl"]
+    prefix = f"{topic_name}."
+    with running(tmp_path, *on_it, "--prefix", prefix) as demo:
+        demo.until(lambda: "faults)" in demo.out)
+        (url,) = (word for word in demo.out.split() if word.endswith("/faults)"))
+        control = url.removesuffix("/faults)")
+        demo.until(lambda: bool(demo.lines()))
+        answer = httpx.put(f"{control}/faults/stopped-consumer", json={"on": True}).json()
+        assert answer["on"]
+        demo.until(lambda: any(line.get("switched") == "on" for line in demo.lines()))
+        asked = demo.ask("fault", "stopped-consumer", "off", "--control", control)
+        assert asked.stdout == "stopped-consumer: off\n"
+        demo.until(lambda: any(line.get("switched") == "off" for line in demo.lines()))
+        assert demo.stop() == 0, demo.out
+        assert f"{prefix}orders" in demo.out.splitlines()[-1], "it says what it leaves there"
+    records = asyncio.run(
+        read_all(broker.bootstrap, [f"{prefix}orders", f"{prefix}agent.research"])
+    )
+    kinds = {headers_of(record)["type"] for record in records}
+    assert {"order.created", "order.completed", "ResearchComplete"} <= kinds
+    with running(tmp_path, *on_it, "--prefix", prefix) as again:
+        assert again.wait() == OptionError.exit_code
+        assert f"hold records already: {prefix}agent.requests" in again.out
+    with running(tmp_path, *on_it, "--prefix", prefix, "--force", "--duration", "1s") as forced:
+        assert forced.wait() == 0, forced.out
+        assert " orders: " in forced.out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.txt", "truth.jsonl"]
+
+
+def test_topics_of_a_foreign_kafka_get_a_prefix_unless_another_is_wanted() -> None:
+    from demo.run import DemoOptions
+
+    assert DemoOptions(bootstrap="kafka:9092").named_with == "nonevent-demo."
+    assert DemoOptions(bootstrap="kafka:9092", prefix="").named_with == ""
+    assert DemoOptions().named_with == ""

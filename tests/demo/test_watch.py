@@ -6,12 +6,14 @@ from pathlib import Path
 
 import httpx
 
-from demo.faults import LATE, LOST_OUTCOME, FaultPlan
+from demo.faults import LATE, LOST_OUTCOME, STOPPED_CONSUMER, TAX_IN_AMOUNT
+from demo.plan import FaultPlan
+from demo.shop.order import order
 from demo.truth import Position, Truth
 from demo.watch import Finding, Watch, findings
 
-PLAN = FaultPlan(7, early={1: LOST_OUTCOME.name, 2: LATE.name})
-NUMBERS = {"flow-1": 1, "flow-2": 2, "flow-3": 3}
+PLAN = FaultPlan(7, early={LOST_OUTCOME.name: 1, LATE.name: 2})
+WORKS = {f"flow-{number}": order(PLAN, number) for number in (1, 2, 3)}
 
 
 def finding(flow: str, kind: str, state: str = "open") -> Finding:
@@ -19,7 +21,7 @@ def finding(flow: str, kind: str, state: str = "open") -> Finding:
 
 
 def watch(folder: Path) -> Watch:
-    return Watch(Truth(folder / "truth.jsonl"), PLAN, NUMBERS)
+    return Watch(Truth(folder / "truth.jsonl"), WORKS)
 
 
 def test_a_fault_is_confirmed_once(tmp_path: Path) -> None:
@@ -27,7 +29,7 @@ def test_a_fault_is_confirmed_once(tmp_path: Path) -> None:
     seen.truth.tell(LOST_OUTCOME, "flow-1", Position("orders", 0, 5))
     assert seen.look([]) == []
     found = [finding("flow-1", "missing")]
-    assert seen.look(found) == [(seen.lines[0], found[0])]
+    assert seen.look(found) == [(seen.truth.lines[0], found[0])]
     assert seen.look(found) == []
     assert (seen.injected("lost-outcome"), seen.confirmed("lost-outcome")) == (1, 1)
 
@@ -42,7 +44,7 @@ def test_another_finding_of_the_flow_does_not_confirm_it(tmp_path: Path) -> None
 def test_a_fault_that_nobody_tells_of_is_overdue_in_time(tmp_path: Path) -> None:
     seen = watch(tmp_path)
     seen.truth.tell(LOST_OUTCOME, "flow-1", Position("orders", 0, 5))
-    told = datetime.fromisoformat(seen.lines[0].at)
+    told = datetime.fromisoformat(seen.truth.lines[0].at)
     assert seen.overdue("lost-outcome", told + timedelta(seconds=15)) == 0
     assert seen.overdue("lost-outcome", told + timedelta(seconds=60)) == 1
     seen.look([finding("flow-1", "missing")])
@@ -55,6 +57,28 @@ def test_what_nobody_injected_is_named(tmp_path: Path) -> None:
     assert seen.unexplained == [("flow-3", "payment follows order", "missing")]
 
 
+def test_what_a_service_fault_made_late_counts_once_and_is_no_surprise(tmp_path: Path) -> None:
+    seen = watch(tmp_path)
+    place = Position("orders", 0, 5)
+    seen.truth.tell_switched(STOPPED_CONSUMER, "on")
+    seen.truth.tell(STOPPED_CONSUMER, "flow-3", place)
+    seen.look([finding("flow-3", "missing")])
+    assert (seen.injected("stopped-consumer"), seen.confirmed("stopped-consumer")) == (1, 1)
+    seen.truth.tell(STOPPED_CONSUMER, "flow-3", place, {"finding": "late"})
+    seen.truth.tell_switched(STOPPED_CONSUMER, "off")
+    assert (seen.injected("stopped-consumer"), seen.confirmed("stopped-consumer")) == (1, 0)
+    seen.look([finding("flow-3", "late")])
+    assert (seen.injected("stopped-consumer"), seen.confirmed("stopped-consumer")) == (1, 1)
+    assert seen.unexplained == []
+
+
+def test_what_no_rule_can_see_is_not_waited_for(tmp_path: Path) -> None:
+    seen = watch(tmp_path)
+    seen.truth.tell(TAX_IN_AMOUNT, "flow-3", Position("payments", 0, 5))
+    assert seen.look([]) == []
+    assert seen.injected("tax-in-amount") == 0
+
+
 def test_a_truth_line_is_on_disk_at_once(tmp_path: Path) -> None:
     truth = Truth(tmp_path / "truth.jsonl")
     truth.tell(LOST_OUTCOME, "flow-1", Position("orders", 0, 5))
@@ -64,7 +88,11 @@ def test_a_truth_line_is_on_disk_at_once(tmp_path: Path) -> None:
         "fault": "lost-outcome",
         "flow": "flow-1",
         "position": {"topic": "orders", "partition": 0, "offset": 5},
-        "expect": {"finding": "missing", "expectation": "payment follows order"},
+        "expect": {
+            "finding": "missing",
+            "expectation": "payment follows order",
+            "verdict": "swallowed",
+        },
     }
 
 

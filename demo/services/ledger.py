@@ -1,18 +1,21 @@
-"""The shop's own book: which orders are under way, and how the others ended."""
+"""The house's own book: which work is under way, and how the rest ended."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Generic
+
+from demo.services.work import W
 
 
-class Ledger:
-    """Counts orders by how they ended; `flows` knows the number behind a correlation ID."""
+class Ledger(Generic[W]):
+    """Counts work by how it ended; `flows` knows what is behind a correlation ID."""
 
     def __init__(self) -> None:
         self.created = 0
         self.ended: Counter[str] = Counter()
-        self.flows: dict[str, int] = {}
+        self.flows: dict[str, W] = {}
         self._open: set[int] = set()
         self._all_ended = asyncio.Event()
         self._all_ended.set()
@@ -21,14 +24,14 @@ class Ledger:
     def open(self) -> int:
         return len(self._open)
 
-    def begin(self, number: int, flow: str) -> None:
+    def begin(self, work: W) -> None:
         self.created += 1
-        self.flows[flow] = number
-        self._open.add(number)
+        self.flows[work.flow] = work
+        self._open.add(work.number)
         self._all_ended.clear()
 
     def end(self, number: int, how: str) -> None:
-        """`how`: completed, cancelled or lost. Orders of an earlier run do not count."""
+        """`how`: completed, cancelled or lost. Work of an earlier run does not count."""
         if number in self._open:
             self._open.remove(number)
             self.ended[how] += 1

@@ -1,0 +1,1 @@
+"""What the shop's services and the agents have in common: groups, steps, deadlines."""
