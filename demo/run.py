@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import random
 import sys
 import tempfile
 import webbrowser
@@ -26,7 +25,8 @@ from demo.daemon import Daemon, choose_port
 from demo.ending import Ending
 from demo.errors import DemoError, OptionError
 from demo.kafka_jars import KAFKA
-from demo.plan import FaultPlan, default_plan, parse_faults
+from demo.options import DemoOptions
+from demo.plan import FaultPlan
 from demo.screen import Screen
 from demo.services.topics import used_topics
 from demo.services.work import Work
@@ -37,34 +37,12 @@ from demo.watch import Watch, findings
 
 LOOK_EVERY = 1.0  # seconds
 ORDERS_A_CONVERSATION = 4
-FOREIGN_PREFIX = "nonevent-demo."  # on somebody else's bus
-
-
-@dataclass(frozen=True)
-class DemoOptions:
-    """The options of `nonevent demo`; `faults` as they were written (`NAME` or `NAME=SHARE`)."""
-
-    port: int | None = None
-    rate: float = 2.0  # orders a second
-    duration: float | None = None  # seconds; None: until Ctrl-C
-    seed: int | None = None
-    faults: tuple[str, ...] = ()
-    truth: Path | None = None
-    bootstrap: str | None = None  # a bus that is there already
-    prefix: str | None = None  # before the names of topics and groups
-    force: bool = False  # use topics that hold records already
-    shop_only: bool = False  # without nonevent beside it
-    open_page: bool = True
-
-    @property
-    def named_with(self) -> str:
-        return self.prefix if self.prefix is not None else FOREIGN_PREFIX if self.bootstrap else ""
 
 
 def run_demo(options: DemoOptions) -> int:
     """Run until Ctrl-C, SIGTERM or the end of the duration; the exit code."""
     try:
-        plan = _plan(options)
+        plan = options.plan()
         with Ending() as ending, ExitStack() as stack:
             _run(options, plan, ending, stack)
     except KeyboardInterrupt:
@@ -73,17 +51,6 @@ def run_demo(options: DemoOptions) -> int:
         print(f"nonevent demo: {error}", file=sys.stderr)
         return error.exit_code
     return 0
-
-
-def _plan(options: DemoOptions) -> FaultPlan:
-    if options.rate <= 0:
-        raise OptionError(f"--rate {options.rate:g}: orders a second, more than 0")
-    if options.duration is not None and options.duration <= 0:
-        raise OptionError("--duration: more than 0 s, or leave it out to run until Ctrl-C")
-    seed = random.randrange(10**9) if options.seed is None else options.seed
-    if not options.faults:
-        return default_plan(seed)
-    return FaultPlan(seed, parse_faults(options.faults))
 
 
 def _run(options: DemoOptions, plan: FaultPlan, ending: Ending, stack: ExitStack) -> None:

@@ -12,6 +12,8 @@ from types import TracebackType
 from demo.errors import OptionError
 from demo.faults import Fault
 
+REMEMBERED = 100_000  # lines: the file has them all
+
 
 @dataclass(frozen=True)
 class Position:
@@ -77,6 +79,8 @@ class Truth:
 
     def _write(self, line: TruthLine) -> None:
         self.lines.append(line)
+        if len(self.lines) > REMEMBERED:
+            del self.lines[: REMEMBERED // 2]
         self._file.write(line.json() + "\n")
 
     def close(self) -> None:

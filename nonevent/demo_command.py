@@ -25,7 +25,8 @@ def start_demo(
     open_browser: bool,
 ) -> int:
     """The demo's exit code."""
-    from demo.run import DemoOptions, run_demo
+    from demo.options import DemoOptions
+    from demo.run import run_demo
 
     seconds = None
     if duration is not None:

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from demo.broker import SETTINGS
 from demo.crew.roles import CONVERSATIONS
-from demo.run import FOREIGN_PREFIX, DemoOptions
+from demo.options import FOREIGN_PREFIX, DemoOptions
 from demo.shop.roles import ORDERS
 from nonevent.cli import app
 from nonevent.config import Configuration, load_configuration

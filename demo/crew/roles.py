@@ -8,7 +8,8 @@ from demo.chance import chance
 from demo.crew.conversation import Conversation, conversation, number_of
 from demo.crew.event import AWAITS, FLOW_HEADER, TOPIC_OF, headers
 from demo.faults import AGENT_LATE, AGENT_SILENT
-from demo.services.service import Cause, Role, Service
+from demo.services.role import Cause, Role
+from demo.services.service import Service
 from demo.services.work import Business
 
 

@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from demo.services.deadlines import Deadlines
 from demo.services.ledger import Ledger
-from demo.services.service import Role, Service
+from demo.services.role import Role
+from demo.services.service import Service
 from demo.services.setting import Setting
 from demo.services.timing import Timing
 from demo.services.topics import create_topics

@@ -8,6 +8,8 @@ from typing import Generic
 
 from demo.services.work import W
 
+REMEMBERED = 50_000  # correlation IDs: a shop may be open for weeks
+
 
 class Ledger(Generic[W]):
     """Counts work by how it ended; `flows` knows what is behind a correlation ID."""
@@ -27,6 +29,8 @@ class Ledger(Generic[W]):
     def begin(self, work: W) -> None:
         self.created += 1
         self.flows[work.flow] = work
+        if len(self.flows) > REMEMBERED:
+            del self.flows[next(iter(self.flows))]
         self._open.add(work.number)
         self._all_ended.clear()
 

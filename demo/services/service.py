@@ -6,9 +6,8 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic
 
@@ -20,6 +19,7 @@ from demo.faults import POISON_MESSAGE, SLOW_CONSUMER, STOPPED_CONSUMER, Fault
 from demo.services.event import Event, Headers, Payload, Record, UnreadableError, read
 from demo.services.inbox import PAUSE, Inbox
 from demo.services.letters import attempt_of, due_of
+from demo.services.role import Cause, Role
 from demo.services.setting import Setting
 from demo.services.work import W
 from demo.truth import Position, moment
@@ -29,32 +29,6 @@ AT_ONCE = 200
 GOODBYE = 3.0  # seconds for leaving the group and closing connections
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Cause(Generic[W]):
-    """What a step acts on: an event, the record that carried it, and the work it is about."""
-
-    event: Event
-    record: Record
-    work: W
-
-    @property
-    def position(self) -> Position:
-        return Position(self.record.topic, self.record.partition, self.record.offset)
-
-
-Step = Callable[["Service[W]", Cause[W]], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Role(Generic[W]):
-    """What a service is there for: the events it reads in its group, and what it does on each."""
-
-    name: str
-    group: str
-    steps: Mapping[str, Step[W]]
-    topics: tuple[str, ...] = ()  # where those events are read; else where they are published
 
 
 class Service(Generic[W]):

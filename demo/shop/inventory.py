@@ -6,7 +6,8 @@ import time
 
 from demo.faults import DROPPED_CORRELATION, RETRY_STORM
 from demo.services.letters import attempt_of, retry_headers
-from demo.services.service import Cause, Service
+from demo.services.role import Cause
+from demo.services.service import Service
 from demo.shop.event import RETRY_TOPICS
 from demo.shop.order import Order
 

@@ -6,7 +6,8 @@ import asyncio
 
 from demo.chance import unique_id
 from demo.faults import DOUBLE_PROCESSING, LATE, LOST_OUTCOME, TAX_IN_AMOUNT
-from demo.services.service import Cause, Service
+from demo.services.role import Cause
+from demo.services.service import Service
 from demo.shop.order import Order
 from demo.truth import Position
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from demo.faults import CANCEL_SHIP_RACE
-from demo.services.service import Cause, Role, Service
+from demo.services.role import Cause, Role
+from demo.services.service import Service
 from demo.services.work import Business
 from demo.shop.event import AWAITS, FLOW_HEADER, RETRY_TOPICS, SIDE_TOPICS, TOPIC_OF, headers
 from demo.shop.inventory import reserve, retry

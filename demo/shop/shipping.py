@@ -14,7 +14,8 @@ from demo.faults import (
 )
 from demo.services.event import Payload
 from demo.services.letters import dead_letter_headers
-from demo.services.service import Cause, Service
+from demo.services.role import Cause
+from demo.services.service import Service
 from demo.shop.event import DEAD_LETTERS, TOPIC_OF
 from demo.shop.order import Order
 

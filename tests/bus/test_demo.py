@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from ruamel.yaml import YAML
 
 from demo.broker import Broker, free_port
 from demo.errors import OptionError
 from demo.faults import FAULTS
 from tests.bus.reading import headers_of, read_all
 
+ROOT = Path(__file__).parent.parent.parent
+JUST_RULES = shutil.ignore_patterns("*.py", "__pycache__")
 PATIENCE_S = 60
 
 
@@ -156,8 +160,54 @@ def test_on_a_kafka_not_its_own_the_shop_keeps_to_topics_of_its_own(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.txt", "truth.jsonl"]
 
 
+def test_the_daemon_of_the_compose_file_sees_the_shop_of_the_compose_file(
+    broker: Broker, topic_name: str, tmp_path: Path
+) -> None:
+    """The very files, but for addresses, paths and names that are of this machine."""
+    compose = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]
+    folder, port = tmp_path / "etc", free_port()
+    shutil.copytree(ROOT / "expectations", folder / "expectations", ignore=JUST_RULES)
+    configuration = (ROOT / "deploy" / "nonevent.yaml").read_text()
+    for there, here in (
+        ("kafka:9092", broker.bootstrap),
+        ("nonevent-demo.", f"{topic_name}."),
+        ("/var/lib/nonevent", str(tmp_path)),
+        (":8321", f":{port}"),
+    ):
+        assert there in configuration
+        configuration = configuration.replace(there, here)
+    (folder / "nonevent.yaml").write_text(configuration)
+    _, *options = [word.replace("kafka:9092", broker.bootstrap) for word in
+                   compose["shop"]["command"]]  # fmt: skip
+    with running(tmp_path, *options, "--prefix", f"{topic_name}.") as shop:
+        healthy = compose["shop"]["healthcheck"]["test"]
+        shop.until(lambda: shop.ask(*healthy[3:]).returncode == 0)
+        daemon = subprocess.Popen(
+            [*NONEVENT, "run", "--config", str(folder / "nonevent.yaml")],
+            env={**os.environ, "NONEVENT_TOKEN": "of this test"},
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            program = compose["nonevent"]["healthcheck"]["test"][-1].replace(":8321", f":{port}")
+            healthy = [sys.executable, "-c", program]
+            shop.until(lambda: subprocess.run(healthy, stderr=subprocess.DEVNULL).returncode == 0)
+            url = f"http://127.0.0.1:{port}/api/flows"
+            assert httpx.get(url).status_code == 401
+            token = {"Authorization": "Bearer of this test"}
+
+            def flow_types() -> set[str]:
+                items = httpx.get(url, headers=token).json()["items"]
+                return {item["type"] for item in items if item["state"] == "ended"}
+
+            shop.until(lambda: flow_types() == {"order", "conversation"})
+        finally:
+            daemon.terminate()
+            assert daemon.wait(PATIENCE_S) == 0
+        assert shop.stop() == 0
+
+
 def test_topics_of_a_foreign_kafka_get_a_prefix_unless_another_is_wanted() -> None:
-    from demo.run import DemoOptions
+    from demo.options import DemoOptions
 
     assert DemoOptions(bootstrap="kafka:9092").named_with == "nonevent-demo."
     assert DemoOptions(bootstrap="kafka:9092", prefix="").named_with == ""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.run import DemoOptions, run_demo
+from demo.options import DemoOptions
+from demo.run import run_demo
 
 
 @pytest.mark.parametrize(
