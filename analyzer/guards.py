@@ -1,17 +1,13 @@
 """Guards: CEL conditions over an event and its cause, compiled once to a Python function."""
 
-import functools
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
-
-from analyzer.cel import Environment, compile_cel
-from analyzer.cel_values import FieldMissing
+from collector.cel import Environment, compile_cel
+from collector.cel_values import FieldMissing
 from collector.event import Event
+from collector.event_view import EventView
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MISSING = object()
 
 
@@ -47,44 +43,3 @@ class Guard:
 def compile_guard(text: str) -> Guard:
     """Raises GuardError, which says what is wrong and at which column."""
     return Guard(text, compile_cel(text, frozenset(("event", "cause"))))
-
-
-class EventView:
-    """An event as CEL sees it: `.name .topic .time .key .id .headers['x'] .payload.x`."""
-
-    __slots__ = ("_event",)
-
-    FIELDS = frozenset(("name", "topic", "time", "key", "id", "headers", "payload"))
-
-    def __init__(self, event: Event) -> None:
-        self._event = event
-
-    def field(self, name: str) -> object:
-        event = self._event
-        if name == "payload":
-            return _document(event)
-        if name == "headers":
-            return _headers(event)
-        if name == "time":
-            return EPOCH + timedelta(microseconds=event.time)
-        value = getattr(event, name) if name in self.FIELDS else None
-        if value is None:
-            raise FieldMissing(name)
-        return value
-
-
-def _document(event: Event) -> object:
-    if event.payload is None or event.encoding != "json":
-        raise FieldMissing("payload")
-    return _decoded(event.payload)
-
-
-@functools.lru_cache(maxsize=256)
-def _decoded(payload: str) -> object:
-    """A flow's rules ask for the same few payloads one after another."""
-    return msgspec.json.decode(payload)
-
-
-def _headers(event: Event) -> dict[str, object]:
-    """Of repeated headers the first counts."""
-    return dict(reversed(msgspec.json.decode(event.headers)))

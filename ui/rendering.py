@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from collector.payload import JSON_TEXT
 from ui import moments
 from ui.models import TimelineEvent
 from ui.payload import indented
@@ -47,7 +48,7 @@ def payload_block(event: TimelineEvent) -> Markup:
     left_out = len(text) - LONGEST_PAYLOAD
     if left_out > 0:
         text = text[:LONGEST_PAYLOAD]
-    elif event.encoding == "json":
+    elif event.encoding in JSON_TEXT:
         text = indented(text)
     block = Markup.escape(visible(text, block=True))
     if left_out > 0:

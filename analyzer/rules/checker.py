@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from analyzer.cel import GuardError
 from analyzer.guards import Guard, compile_guard
 from analyzer.rules.located import Place, Value
+from collector.cel import GuardError
 from collector.times import parse_duration
 
 T = TypeVar("T")

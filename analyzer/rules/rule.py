@@ -4,11 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.cel_values import json_equal
 from analyzer.episode import Episode, follows, skew_between
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance
 from analyzer.sight import Sight
+from collector.cel_values import json_equal
 from collector.event import Event
 
 Names = tuple[str, ...]

@@ -26,9 +26,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from analyzer.cel import MAX_ELEMENTS, MAX_LENGTH, GuardError, compile_cel
 from analyzer.guards import MISSING, Guard, compile_guard
 from analyzer.rules.rule import Options
+from collector.cel import MAX_ELEMENTS, MAX_LENGTH, GuardError, compile_cel
 from collector.event import Event
 from collector.times import US_PER_S
 

@@ -12,7 +12,7 @@ from typing import Any
 from celpy.celparser import CELParseError, CELParser
 from lark import Token, Tree
 
-from analyzer.cel_values import (
+from collector.cel_values import (
     BINARY,
     FUNCTIONS,
     METHODS,

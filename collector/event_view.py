@@ -1,0 +1,59 @@
+"""An event as CEL sees it, in guards and in what a topic's settings ignore."""
+
+import functools
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from collector.cel_values import FieldMissing
+from collector.event import Event
+from collector.payload import document
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+REMEMBERED = 64_000
+"""Longer payloads are not kept decoded: a few hundred of them would fill the memory."""
+
+
+class EventView:
+    """`.name .topic .time .key .id .headers['x'] .payload.x`; what is not there is missing."""
+
+    __slots__ = ("_event",)
+
+    FIELDS = frozenset(("name", "topic", "time", "key", "id", "headers", "payload"))
+
+    def __init__(self, event: Event) -> None:
+        self._event = event
+
+    def field(self, name: str) -> object:
+        event = self._event
+        if name == "payload":
+            return _document(event)
+        if name == "headers":
+            return _headers(event)
+        if name == "time":
+            return EPOCH + timedelta(microseconds=event.time)
+        value = getattr(event, name) if name in self.FIELDS else None
+        if value is None:
+            raise FieldMissing(name)
+        return value
+
+
+def _document(event: Event) -> object:
+    if event.payload is None:
+        raise FieldMissing("payload")
+    read = document if len(event.payload) > REMEMBERED else _remembered
+    try:
+        return read(event.payload, event.encoding)
+    except LookupError:
+        raise FieldMissing("payload") from None
+
+
+@functools.lru_cache(maxsize=256)
+def _remembered(payload: str, encoding: str) -> object:
+    """A flow's rules ask for the same few payloads one after another."""
+    return document(payload, encoding)
+
+
+def _headers(event: Event) -> dict[str, object]:
+    """Of repeated headers the first counts."""
+    return dict(reversed(msgspec.json.decode(event.headers)))

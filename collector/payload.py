@@ -1,0 +1,41 @@
+"""A stored payload as the document that it tells: what rules, views and people look into."""
+
+import base64
+import binascii
+
+import msgspec
+
+JSON_TEXT = frozenset(("json", "avro", "cloudevents"))
+"""The encodings whose stored payload is a JSON text."""
+
+
+def document(payload: str | bytes, encoding: str) -> object:
+    """The document; LookupError where the payload is none, or where it was not kept.
+
+    Of a structured CloudEvent it is the event's data. What is no JSON is a ValueError.
+    """
+    if encoding == "cloudevents":
+        return data_of(msgspec.json.decode(payload))
+    if encoding not in JSON_TEXT:
+        raise LookupError(encoding)
+    return msgspec.json.decode(payload)
+
+
+def data_of(envelope: object) -> object:
+    """A structured CloudEvent's `data`, or its `data_base64` where that is JSON."""
+    if isinstance(envelope, dict):
+        if "data" in envelope:
+            return envelope["data"]
+        if isinstance(encoded := envelope.get("data_base64"), str):
+            raw = from_base64(encoded)
+            if raw is not None:
+                return msgspec.json.decode(raw)
+    raise LookupError("data")
+
+
+def from_base64(text: str) -> bytes | None:
+    """The bytes; None where the text is not base64."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
