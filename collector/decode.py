@@ -1,176 +1,184 @@
 """From a record's bytes to an event: one compiled reader per topic."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
-import msgspec
-
+from collector.batch import Gap
+from collector.blind import Blind
+from collector.codecs.content import Content, Needs
+from collector.codecs.registry import Registry
+from collector.codecs.table import CODECS
+from collector.codecs.wire import readable
+from collector.errors import RegistryAway
 from collector.event import Event
-from collector.lookup import Document, Texts, every_of, first_of, lookup
+from collector.extraction import Extraction
+from collector.fields import Fields
+from collector.hashing import Hasher
+from collector.keep import Condition, Keep
+from collector.normalise import NORMALISERS
 from collector.places import Place, parse_place
-from collector.redact import Headers, Redaction
-from collector.settings import SourceSettings, TopicSettings
-from collector.times import US_PER_MS, parse_time
+from collector.record import Record, read_headers, text_of
+from collector.redact import Redact, Redaction
+from collector.settings import SourceSettings, TopicSettings, parse_size
+from collector.times import US_PER_MS
 
-YEAR_2000 = 946_684_800_000_000
-DAY = 86_400_000_000
 LAST_MS = 10**14
 """No calendar and no column holds what lies far behind the year 5000."""
-
-_encode = msgspec.json.encode
-
-
-class Record(Protocol):
-    """What every bus can give; `timestamp` in ms, negative when the bus has none."""
-
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Headers: ...
-
-
-def text_of(raw: bytes) -> str:
-    """UTF-8, else its hex: an identifier is never lost to an encoding."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.hex()
-
-
-def read_headers(headers: Headers) -> tuple[dict[str, str], str]:
-    """Each name's first value as text; and all of them as JSON, in order, repeated ones too."""
-    try:
-        pairs: list[tuple[str, Any]] = [(k, v.decode() if v else "") for k, v in headers]
-        texts = dict(pairs)
-    except UnicodeDecodeError:
-        pairs = [(k, _header_value(v)) for k, v in headers]
-        texts = {k: text_of(v or b"") for k, v in headers}
-    if len(texts) != len(pairs):
-        texts = {k: text_of(v or b"") for k, v in reversed(headers)}
-    return texts, _encode(pairs).decode()
-
-
-def _header_value(raw: bytes | None) -> str | dict[str, str]:
-    """A value that is not UTF-8 is {"hex": "…"}."""
-    try:
-        return (raw or b"").decode()
-    except UnicodeDecodeError:
-        return {"hex": (raw or b"").hex()}
 
 
 class Reader:
     """Reads the records of one topic of one source as its settings say."""
 
     def __init__(
-        self, source: SourceSettings, topic: str, topic_id: str, special: Sequence[TopicSettings]
+        self,
+        source: SourceSettings,
+        topic: str,
+        topic_id: str,
+        special: Sequence[TopicSettings],
+        registry: Registry | None = None,
     ) -> None:
         self._source, self._topic, self._topic_id = source.name, topic, topic_id
-        name, id = _places(source.name_from), _places(source.id_from)
-        time, correlation = _places(source.time_from), _places(source.correlation)
+        how = _last(special, "normalise", source.normalise)
+        self._normalise = None if how == "none" else NORMALISERS[how]
+        places = {
+            "name": _places(source.name_from),
+            "id": _places(source.id_from),
+            "time": _places(source.time_from),
+            "correlation": _places(_last(special, "correlation", source.correlation)),
+        }
         keys = {key: _places(settings.from_) for key, settings in source.keys.items()}
-        self._name, self._id = first_of(name, topic), first_of(id, topic)
-        self._time = [(place.kind == "record", lookup(place, topic)) for place in time]
-        self._correlation = every_of(correlation, topic)
-        self._keys = [(key, first_of(places, topic)) for key, places in keys.items()]
-        redact = _places([text for settings in special for text in settings.redact])
-        self._redaction = Redaction(redact) if redact else None
-        every_place = [*name, *id, *time, *correlation, *(p for ps in keys.values() for p in ps)]
-        self._decode = _document_decoder(every_place)
+        every = [place for some in (*places.values(), *keys.values()) for place in some]
+        fields = Fields(every)
+        self._of = Extraction(topic, fields, keys=keys, **places)
+        self._nothing = Content(fields.nothing, None, "none")
+        self._redaction = _redaction(source, special, NORMALISERS[how])
+        attributes = {place.name for place in every if place.kind == "attribute"}
+        if any(place.kind == "traceparent" for place in every):
+            attributes.add("traceparent")
+        format = _last(special, "format", source.format)
+        self._registry = registry if format in ("auto", "cloudevents", "avro") else None
+        self._always_wire = format == "avro"
+        self._decode = CODECS[format](
+            Needs(fields, tuple(sorted(attributes)), self._redaction, self._registry)
+        )
+        self._keep = _keep(source, special)
+        self._long, self._keeps_all = self._keep.long, self._keep.trivial
+        self._blind = Blind(source.name, topic, topic_id)
+        self.skipped: Counter[str] = Counter()
+        """Events that were not kept, by the reason."""
+        self.problems: Counter[str] = Counter()
+        """Problems of the events that were kept, by the word before their colon."""
 
-    def event(self, record: Record, arrival: int) -> Event:
-        """The record as an event; whatever could not be read is named in its problems."""
-        problems: list[str] = []
-        headers, value = record.headers, record.value
+    async def readable(self, records: Sequence[Record]) -> tuple[int, RegistryAway | None]:
+        """How many of these, from the first, can be decoded now, and what the next one waits for.
+
+        To be asked before `event`, which then never waits: new schemas are fetched here.
+        """
+        if self._registry is None:
+            return len(records), None
+        return await readable(records, self._registry, always=self._always_wire)
+
+    def event(self, record: Record, arrival: int) -> Event | None:
+        """The record as an event; None when it is not kept, which is counted in `skipped`.
+
+        Whatever could not be read is named in the event's problems. Only a schema that was never
+        asked for raises: RegistryAway.
+        """
+        event = self.read(record, arrival)
+        payload = event.payload
+        if event.problems or not self._keeps_all or (payload and len(payload) > self._long):
+            return self.kept(event)
+        return event
+
+    def kept(self, event: Event) -> Event | None:
+        """The event as it is to be stored, if it is; counted either way."""
+        reason = self._keep(event)
+        if reason is not None:
+            self.skipped[reason] += 1
+            return None
+        for problem in event.problems:
+            self.problems[problem.partition(":")[0]] += 1
+        return event
+
+    def normalised(self, ids: Sequence[str]) -> tuple[str, ...]:
+        """Correlation IDs as this topic writes them, each once."""
+        return tuple(dict.fromkeys(map(self._normalise, ids) if self._normalise else ids))
+
+    def read(self, record: Record, arrival: int) -> Event:
+        """The event with its whole payload, before it is said what of it is kept."""
+        headers, value, raw_key = record.headers, record.value, record.key
         if self._redaction is not None:
             headers = self._redaction.headers(headers)
-            if value is not None:
-                value = self._redaction.payload(value)
-                if value is None:
-                    problems.append("unredactable")
-        document, payload, encoding = self._payload(value, problems)
+            raw_key = None if raw_key is None else self._redaction.key(raw_key)
         texts, headers_text = read_headers(headers) if headers else ({}, "[]")
-        key = None if record.key is None else text_of(record.key)
+        content = self._nothing if value is None else self._decode(value, texts)
+        if content.attributes is not None:
+            texts = texts | content.attributes
+        problems = list(content.problems)
+        values, of = content.values, self._of
+        key = None if raw_key is None else text_of(raw_key)
         if 0 <= record.timestamp < LAST_MS:
             stamp = record.timestamp * US_PER_MS
         else:
             stamp = arrival
             problems.append("no-record-time")
-        time = self._event_time(texts, document, key, stamp, problems)
-        name = self._name(texts, document, key)
+        time = of.time(texts, values, key, stamp, problems)
+        name = of.name(texts, values, key)
         if name is None:
             problems.append("no-name")
-        ids = self._correlation(texts, document, key)
+        ids = of.correlation(texts, values, key)
         if not ids:
             problems.append("no-correlation-id")
-        keys = [(k, v) for k, find in self._keys if (v := find(texts, document, key)) is not None]
+        elif self._normalise is not None:
+            ids = self.normalised(ids)
+        if content.undecoded and not (ids and of.sure_name(texts, values, key)):
+            self._blind.add(record.partition, record.offset, stamp, problems[0])
+        keys = [(k, v) for k, find in of.keys if (v := find(texts, values, key)) is not None]
         return Event(
             self._source, self._topic, self._topic_id, record.partition, record.offset,
-            time, arrival, name or "", ids, self._id(texts, document, key), tuple(keys),
-            key, headers_text, payload, encoding, tuple(problems),
+            time, arrival, name or "", ids, of.id(texts, values, key), tuple(keys),
+            key, headers_text, content.payload, content.encoding, tuple(problems),
         )  # fmt: skip
 
-    def _payload(
-        self, value: bytes | None, problems: list[str]
-    ) -> tuple[dict[str, Any], str | None, str]:
-        if value is None:
-            return {}, None, "none"
-        try:
-            text = value.decode()
-        except UnicodeDecodeError:
-            problems.append("not-utf8")
-            return {}, value.hex(), "hex"
-        try:
-            try:
-                return self._decode(value), text, "json"
-            except msgspec.ValidationError:
-                # A list or a plain value has no fields to look into; what follows may be unsound.
-                msgspec.json.decode(value)
-        except msgspec.ValidationError:
-            problems.append("number-out-of-range")
-        except (msgspec.DecodeError, RecursionError):
-            problems.append("bad-json" if text else "empty-payload")
-            return {}, text, "text"
-        return {}, text, "json"
-
-    def _event_time(
-        self, texts: Texts, document: Document, key: str | None, stamp: int, problems: list[str]
-    ) -> int:
-        for is_record, look in self._time:
-            if is_record:
-                return stamp
-            raw = look(texts, document, key)
-            if raw is None:
-                continue
-            time = parse_time(raw)
-            if time is None:
-                problems.append("time-unreadable")
-            elif time < YEAR_2000 or time > stamp + DAY:
-                problems.append("time-implausible")
-            else:
-                return time
-            return stamp
-        return stamp
+    def take_gaps(self) -> list[Gap]:
+        """The ranges of what could not be decoded, since this was last asked."""
+        return self._blind.take()
 
 
-def _document_decoder(places: Sequence[Place]) -> Callable[[bytes], Document]:
-    """Decodes only the top-level fields that some place names, and checks the whole."""
-    fields = sorted({str(p.path[0]) for p in places if p.kind == "payload"})
-    named = [(f"f{i}", Any, msgspec.field(default=None, name=f)) for i, f in enumerate(fields)]
-    needed = msgspec.defstruct("Needed", named, gc=False)
-    decoder = msgspec.json.Decoder(needed)
+def _last(special: Sequence[TopicSettings], name: str, otherwise: Any) -> Any:
+    """What the last of the topic's globs says; else what holds for the source."""
+    said = [value for one in special if (value := getattr(one, name)) is not None]
+    return said[-1] if said else otherwise
 
-    def decode(value: bytes) -> Document:
-        return dict(zip(fields, msgspec.structs.astuple(decoder.decode(value)), strict=True))
 
-    return decode
+def _redaction(
+    source: SourceSettings, special: Sequence[TopicSettings], normalise: Any
+) -> Redaction | None:
+    wanted = [one for settings in special for one in settings.redact]
+    if not wanted:
+        return None
+    rules = [Redact(_places([one.path])[0], one.how) for one in wanted]
+    secret = source.hash_key
+    return Redaction(rules, Hasher(secret.get_secret_value(), normalise) if secret else None)
+
+
+def _keep(source: SourceSettings, special: Sequence[TopicSettings]) -> Keep:
+    most = parse_size(_last(special, "max_payload", source.max_payload))
+    assert most is not None  # the settings have checked it
+    return Keep(
+        [_compiled(settings.ignore) for settings in special if settings.ignore is not None],
+        _last(special, "sample", None),
+        _last(special, "store", "payload"),
+        most,
+    )
+
+
+def _compiled(text: str) -> Condition:
+    # Here, because CEL's parser takes a tenth of a second to load, and most have no condition.
+    from collector.cel import compile_cel
+
+    return compile_cel(text, frozenset(("event",)))
 
 
 def _places(texts: Sequence[str]) -> list[Place]:

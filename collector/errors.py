@@ -17,5 +17,9 @@ class SourceError(NoneventError):
     """A bus or a file cannot be read."""
 
 
+class RegistryAway(SourceError):
+    """The schema registry does not say now what a schema is: what needs it must wait."""
+
+
 class StoreError(NoneventError):
     """The store cannot be opened, read or written."""

@@ -3,42 +3,62 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from collector.places import Place, as_text, walk
+from collector.fields import Fields, Values
+from collector.places import Place, as_text, trace_id, walk
 from collector.redact import MASK
 
 Texts = dict[str, str]
-Document = dict[str, Any]
-Lookup = Callable[[Texts, Document, str | None], Any]
-"""From the headers' texts, the payload's fields and the record's key to a value, or None."""
-First = Callable[[Texts, Document, str | None], str | None]
-Every = Callable[[Texts, Document, str | None], tuple[str, ...]]
+"""Headers as text. The attributes of a structured CloudEvent are there as those of a binary one."""
+Lookup = Callable[[Texts, Values, str | None], Any]
+"""From headers, the payload's fields and the record's key to a value, or None."""
+First = Callable[[Texts, Values, str | None], str | None]
+Every = Callable[[Texts, Values, str | None], tuple[str, ...]]
 
 
-def lookup(place: Place, topic: str) -> Lookup:
-    """The first value at one place; an empty header is none."""
-    name, path = place.name, place.path
+def header_of(place: Place) -> str | None:
+    """The header in which a place's value stands as it is."""
     if place.kind == "header":
-        return lambda texts, document, key: texts.get(name) or None
-    if place.kind == "payload" and len(path) == 1:
-        return lambda texts, document, key: document.get(name)
+        return place.name
+    return f"ce_{place.name}" if place.kind == "attribute" else None
+
+
+def lookup(place: Place, topic: str, fields: Fields) -> Lookup:
+    """The first value at one place; an empty header is none."""
+    header = header_of(place)
+    if header is not None:
+        return lambda texts, values, key: texts.get(header) or None
     if place.kind == "payload":
-        return lambda texts, document, key: next(
-            (value for value in walk(document, path) if value is not None), None
+        at, rest = fields.index(place.path[0]), place.path[1:]
+        if isinstance(place.path[0], int) or place.path[0] == "*":
+            at, rest = -1, place.path
+        if not rest:
+            return lambda texts, values, key: values[at]
+        return lambda texts, values, key: next(
+            (value for value in walk(values[at], rest) if value is not None), None
+        )
+    if place.kind == "traceparent":
+        return lambda texts, values, key: trace_id(
+            texts.get("traceparent") or texts.get("ce_traceparent") or ""
         )
     if place.kind == "key":
-        return lambda texts, document, key: key
+        return lambda texts, values, key: key
     if place.kind == "topic":
-        return lambda texts, document, key: topic
-    return lambda texts, document, key: None
+        return lambda texts, values, key: topic
+    return lambda texts, values, key: None
 
 
-def first_of(places: Sequence[Place], topic: str) -> First:
+def first_of(places: Sequence[Place], topic: str, fields: Fields) -> First:
     """The first place's value that is an identifier, as text."""
-    lookups = [lookup(place, topic) for place in places]
+    steps = [(header_of(place), lookup(place, topic, fields)) for place in places]
 
-    def find(texts: Texts, document: Document, key: str | None) -> str | None:
-        for look in lookups:
-            value = look(texts, document, key)
+    def find(texts: Texts, values: Values, key: str | None) -> str | None:
+        for header, look in steps:
+            if header is not None:
+                text = texts.get(header)
+                if text and text != MASK:
+                    return text
+                continue
+            value = look(texts, values, key)
             if value is not None:
                 text = as_text(value)
                 if text is not None and text != MASK:
@@ -48,23 +68,46 @@ def first_of(places: Sequence[Place], topic: str) -> First:
     return find
 
 
-def every_of(places: Sequence[Place], topic: str) -> Every:
+def every_of(places: Sequence[Place], topic: str, fields: Fields) -> Every:
     """All values of the first place that has any: a path with [*] may yield many."""
-    lookups = [
-        (place.path if place.kind == "payload" else None, lookup(place, topic)) for place in places
+    finds: list[Every] = [
+        _many(place, fields)
+        if place.kind == "payload" and (len(place.path) > 1 or place.path[0] == "*")
+        else _one(first_of([place], topic, fields))
+        for place in places
     ]
+    steps = [(header_of(place), find) for place, find in zip(places, finds, strict=True)]
 
-    def find(texts: Texts, document: Document, key: str | None) -> tuple[str, ...]:
-        for path, look in lookups:
-            if path is None:
-                text = as_text(look(texts, document, key))
-                if text is not None and text != MASK:
+    def find(texts: Texts, values: Values, key: str | None) -> tuple[str, ...]:
+        for header, many in steps:
+            if header is not None:
+                text = texts.get(header)
+                if text and text != MASK:
                     return (text,)
                 continue
-            values = [as_text(value) for value in walk(document, path)]
-            found = tuple(dict.fromkeys(v for v in values if v is not None and v != MASK))
+            found = many(texts, values, key)
             if found:
                 return found
         return ()
+
+    return find
+
+
+def _one(first: First) -> Every:
+    def find(texts: Texts, values: Values, key: str | None) -> tuple[str, ...]:
+        text = first(texts, values, key)
+        return () if text is None else (text,)
+
+    return find
+
+
+def _many(place: Place, fields: Fields) -> Every:
+    first = place.path[0]
+    inside = isinstance(first, str) and first != "*"
+    at, path = (fields.index(first), place.path[1:]) if inside else (-1, place.path)
+
+    def find(texts: Texts, values: Values, key: str | None) -> tuple[str, ...]:
+        found = [as_text(value) for value in walk(values[at], path)]
+        return tuple(dict.fromkeys(v for v in found if v is not None and v != MASK))
 
     return find

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 PLACE_HELP = (
-    "write header:NAME, payload:PATH (payload:order.id, payload:items[*].sku), key, topic or record"
+    "write header:NAME, payload:PATH (payload:order.id, payload:items[*].sku), attribute:NAME "
+    "(of a CloudEvent), traceparent, key, topic or record"
 )
 _STEP = re.compile(r"(?:^|(?<=.)\.)([A-Za-z_@$][\w@$-]*)|\[(\*|\d+)\]")
+_ATTRIBUTE = re.compile(r"[a-z0-9]+")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """`header:type` is Place("header", "type"); a payload's path is split into steps."""
 
-    kind: Literal["header", "payload", "key", "topic", "record"]
+    kind: Literal["header", "payload", "attribute", "traceparent", "key", "topic", "record"]
     name: str = ""
     path: tuple[str | int, ...] = ()
     """Field names, list indices, and `*` for every element."""
@@ -24,12 +27,14 @@ def parse_place(text: str) -> Place | None:
     """The place that a text names; None when it is none."""
     kind, _, rest = text.partition(":")
     if not rest:
-        if kind in ("key", "topic", "record"):
+        if kind in ("key", "topic", "record", "traceparent"):
             return Place(kind)  # type: ignore[arg-type]  # checked on the line above
         if text.startswith("payload."):
             kind, rest = "payload", text.removeprefix("payload.")
     if kind == "header" and rest:
         return Place("header", rest)
+    if kind == "attribute" and _ATTRIBUTE.fullmatch(rest):
+        return Place("attribute", rest)
     if kind == "payload" and rest:
         path = parse_path(rest)
         return None if path is None else Place("payload", rest, path)
@@ -75,3 +80,9 @@ def as_text(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return str(value)
+
+
+def trace_id(traceparent: str) -> str | None:
+    """The trace's ID in a W3C `traceparent`; None where it is malformed, or no trace at all."""
+    match = _TRACEPARENT.fullmatch(traceparent.strip())
+    return None if match is None or traceparent[:2] == "ff" else match[1]

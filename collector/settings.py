@@ -2,9 +2,17 @@
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 
 from collector.places import PLACE_HELP, parse_place
 from collector.times import parse_duration, parse_time
@@ -48,10 +56,27 @@ def parse_size(text: str) -> int | None:
 
 def _redactable(text: str) -> str:
     place = parse_place(text)
-    if place is None or place.kind not in ("header", "payload"):
+    if place is None or place.kind not in ("header", "payload", "attribute", "key"):
         raise ValueError(
-            f"{text!r} cannot be redacted; write header:NAME or payload:PATH (payload:card.number)"
+            f"{text!r} cannot be redacted; write header:NAME, payload:PATH "
+            "(payload:card.number), attribute:NAME or key"
         )
+    return text
+
+
+def _as_mapping(value: Any) -> Any:
+    """`payload.card` alone is short for {path: payload.card}."""
+    return {"path": value} if isinstance(value, str) else value
+
+
+def _condition(text: str) -> str:
+    # Here, because CEL's parser takes a tenth of a second to load, and most have no condition.
+    from collector.cel import GuardError, compile_cel
+
+    try:
+        compile_cel(text, frozenset(("event",)))
+    except GuardError as error:
+        raise ValueError(f"column {error.column}: {error}") from None
     return text
 
 
@@ -59,6 +84,7 @@ Duration = Annotated[str, AfterValidator(_duration)]
 Redactable = Annotated[str, AfterValidator(_redactable)]
 Place = Annotated[str, AfterValidator(_place)]
 Start = Annotated[str, AfterValidator(_start)]
+Condition = Annotated[str, AfterValidator(_condition)]
 Size = Annotated[str, AfterValidator(_size)]
 
 
@@ -66,6 +92,28 @@ class Section(BaseModel):
     """A section of the file: what it does not know is an error, not a silence."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TlsSettings(Section):
+    """An encrypted connection; with a certificate of our own where the broker wants one."""
+
+    ca: Path | None = None
+    """PEM of the authority that signed the brokers' certificates; else the system's."""
+    cert: Path | None = None
+    key: Path | None = None
+    """PEM; where it is left out, the key is in `cert`."""
+    key_password: SecretStr | None = None
+    check_hostname: bool = True
+
+    @model_validator(mode="after")
+    def a_key_belongs_to_a_certificate(self) -> "TlsSettings":
+        if self.cert is None and (self.key or self.key_password):
+            raise ValueError("`key` and `key_password` need `cert`, the certificate they belong to")
+        return self
+
+    def relative_to(self, folder: Path) -> "TlsSettings":
+        paths = {"ca": self.ca, "cert": self.cert, "key": self.key}
+        return self.model_copy(update={name: folder / p for name, p in paths.items() if p})
 
 
 class KafkaSettings(Section):
@@ -90,11 +138,54 @@ class KeySettings(Section):
     from_: list[Place] = Field(alias="from", min_length=1)
 
 
-class TopicSettings(Section):
-    """What is special about some topics."""
+Format = Literal["auto", "json", "text", "bytes", "cloudevents", "avro"]
+Normalise = Literal["none", "lower", "uuid"]
 
-    redact: list[Redactable] = []
-    """Payload paths and headers whose values are replaced before anything is stored."""
+
+class RegistrySettings(Section):
+    """Where the schemas of Avro payloads are asked for."""
+
+    url: str = Field(pattern=r"^https?://")
+    username: str | None = None
+    password: SecretStr | None = None
+    token: SecretStr | None = None
+    """A bearer token, instead of name and password."""
+    timeout: Duration = "3s"
+    tls: TlsSettings | None = None
+
+    @model_validator(mode="after")
+    def one_way_in(self) -> "RegistrySettings":
+        if (self.username is None) != (self.password is None):
+            raise ValueError("`username` and `password` belong together")
+        if self.token is not None and self.username is not None:
+            raise ValueError("give `token`, or `username` and `password`, not both")
+        return self
+
+    def relative_to(self, folder: Path) -> "RegistrySettings":
+        return self.model_copy(update={"tls": self.tls and self.tls.relative_to(folder)})
+
+
+class RedactSettings(Section):
+    """One thing that is not stored as it came."""
+
+    path: Redactable
+    how: Literal["mask", "drop", "hash"] = "mask"
+
+
+class TopicSettings(Section):
+    """What is special about some topics. Where several globs fit, the last word counts."""
+
+    format: Format | None = None
+    correlation: list[Place] | None = None
+    normalise: Normalise | None = None
+    redact: list[Annotated[RedactSettings, BeforeValidator(_as_mapping)]] = []
+    """Payload paths, headers, attributes and keys; what several globs name is all redacted."""
+    ignore: Condition | None = None
+    """Events for which this is true are not stored; with several globs, for which any is."""
+    sample: float | None = Field(default=None, gt=0, le=1)
+    """The share of correlation IDs whose events are stored."""
+    store: Literal["payload", "headers", "position"] | None = None
+    max_payload: Size | None = None
     names: list[str] | None = None
     """The event names (globs) that these topics carry, where the places alone cannot tell."""
 
@@ -105,11 +196,21 @@ class SourceSettings(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     kafka: KafkaSettings | None = None
     file: FileSettings | None = None
-    name_from: list[Place] = ["header:type", "payload:type", "topic"]
-    id_from: list[Place] = ["header:event_id", "payload:id"]
-    time_from: list[Place] = ["payload:occurred_at", "record"]
-    correlation: list[Place] = ["header:correlation_id", "payload:correlation_id"]
+    format: Format = "auto"
+    registry: RegistrySettings | None = None
+    name_from: list[Place] = ["header:type", "attribute:type", "payload:type", "topic"]
+    id_from: list[Place] = ["header:event_id", "attribute:id", "payload:id"]
+    time_from: list[Place] = ["payload:occurred_at", "attribute:time", "record"]
+    correlation: list[Place] = [
+        "header:correlation_id", "attribute:correlationid", "payload:correlation_id",
+    ]  # fmt: skip
+    normalise: Normalise = "none"
+    """How correlation IDs are written: as they come, in lower case, or UUIDs in their usual form"""
     keys: dict[str, KeySettings] = {}
+    hash_key: SecretStr | None = Field(default=None, min_length=16)
+    """What `how: hash` is keyed with: who does not know it cannot guess what was hashed."""
+    max_payload: Size = "1MB"
+    """Of longer payloads the beginning is stored, with their size and hash."""
     skew: Duration | None = None
     """How far producers' clocks may differ: 1s for Kafka, 0s for a file."""
     topics: dict[str, TopicSettings] = {}
@@ -120,9 +221,30 @@ class SourceSettings(Section):
             raise ValueError("a source needs exactly one of `kafka:` and `file:`")
         return self
 
+    @model_validator(mode="after")
+    def what_is_used_is_given(self) -> "SourceSettings":
+        if self.registry is not None and self.kafka is None:
+            raise ValueError("`registry:` is for `kafka:` only: event lines hold no Avro")
+        formats = [self.format, *(topic.format for topic in self.topics.values())]
+        if "avro" in formats and self.registry is None:
+            raise ValueError("`format: avro` needs `registry:`, where the schemas are")
+        ways = [one.how for topic in self.topics.values() for one in topic.redact]
+        if "hash" in ways and self.hash_key is None:
+            raise ValueError('`how: hash` needs `hash_key:`; write e.g. "${NONEVENT_HASH_KEY}"')
+        return self
+
     @property
     def kind(self) -> str:
         return "kafka" if self.kafka else "file"
+
+    def relative_to(self, folder: Path) -> "SourceSettings":
+        """The same with its paths taken from this folder."""
+        file, registry = self.file, self.registry
+        if file is not None:
+            file = file.model_copy(update={"path": folder / file.path})
+        return self.model_copy(
+            update={"file": file, "registry": registry and registry.relative_to(folder)}
+        )
 
     def special(self, topic: str) -> list[TopicSettings]:
         """What is configured for this topic, by every glob that fits."""

@@ -9,7 +9,6 @@ FOREVER = 2**62
 NEVER = -(2**62)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ONE_US = timedelta(microseconds=1)
 _FIRST_MS, _LAST_MS = -62_135_596_800_000, 10**14
 """The year 1, and one far enough before the last that a deadline still has a date."""
 _UNITS = {"ms": US_PER_MS, "s": US_PER_S, "m": 60 * US_PER_S, "h": 3600 * US_PER_S,
@@ -52,7 +51,7 @@ def parse_time(value: object) -> int | None:
         return round(value * US_PER_MS) if _FIRST_MS <= value < _LAST_MS else None
     if not isinstance(value, str):
         return None
-    if value.isascii() and value.isdecimal():
+    if value.isdecimal() and value.isascii():
         # Before the calendar is asked: it would read some of these as a date without dashes.
         return parse_time(int(value)) if len(value) < 15 else None
     try:
@@ -61,7 +60,8 @@ def parse_time(value: object) -> int | None:
         return None
     if moment.tzinfo is None:
         return None
-    us = (moment - _EPOCH) // _ONE_US
+    past = moment - _EPOCH
+    us = (past.days * 86_400 + past.seconds) * US_PER_S + past.microseconds
     return us if _FIRST_MS <= us // US_PER_MS < _LAST_MS else None
 
 

@@ -30,14 +30,7 @@ class Configuration(Section):
 
     def relative_to(self, folder: Path) -> "Configuration":
         """The same with its paths taken from the file's folder."""
-        sources = [
-            source.model_copy(
-                update={"file": source.file.model_copy(update={"path": folder / source.file.path})}
-            )
-            if source.file
-            else source
-            for source in self.sources
-        ]
+        sources = [source.relative_to(folder) for source in self.sources]
         store = self.store.model_copy(update={"path": folder / self.store.path})
         return self.model_copy(
             update={

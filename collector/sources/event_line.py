@@ -4,9 +4,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from collector.decode import Reader, text_of
+from collector.decode import Reader
 from collector.event import Event
 from collector.places import as_text
+from collector.readers import Readers
+from collector.record import text_of
 from collector.settings import SourceSettings
 from collector.times import US_PER_MS, parse_time
 
@@ -51,14 +53,14 @@ class _Record(msgspec.Struct):
 class EventLineReader:
     """Reads lines as events of one source. Without a correlation ID, the configuration finds it."""
 
-    def __init__(self, settings: SourceSettings, path: str) -> None:
+    def __init__(self, settings: SourceSettings, path: str, readers: Readers) -> None:
         self._settings = settings
         self._path = path
         self._decoder = msgspec.json.Decoder(_Line)
-        self._readers: dict[tuple[str, str], Reader] = {}
+        self._readers = readers
 
     def event(self, raw: bytes, number: int, now: int) -> Event:
-        """The line as an event; raises LineError."""
+        """The line as an event, before it is said what of it is kept; raises LineError."""
         try:
             line = self._decoder.decode(raw)
         except (msgspec.DecodeError, RecursionError) as error:
@@ -66,7 +68,8 @@ class EventLineReader:
         time = parse_time(line.time)
         if time is None:
             raise LineError(f"`time` is {line.time!r}: write RFC 3339 with a zone, or epoch ms")
-        event = self._extracted(line, number, time, now)
+        reader = self._reader(line)
+        event = reader.read(self._record(line, number, time), now)
         event.name, event.time = line.name, time
         if line.arrival is not None:
             event.arrival = parse_time(line.arrival) or now
@@ -77,7 +80,7 @@ class EventLineReader:
                 else ([line.correlation_id])
             )
             # As on a bus: each ID once, and an empty one is none.
-            event.correlation_ids = tuple(dict.fromkeys(str(one) for one in given if one != ""))
+            event.correlation_ids = reader.normalised([str(one) for one in given if one != ""])
         if line.id is not None:
             event.id = str(line.id)
         if line.keys:
@@ -88,15 +91,22 @@ class EventLineReader:
         event.problems = (*(p for p in event.problems if p not in told), *missing)
         return event
 
-    def _extracted(self, line: _Line, number: int, time: int, now: int) -> Event:
+    def kept(self, event: Event) -> Event | None:
+        """The event as it is to be stored, if it is."""
+        return self._readers.of(event.topic, event.topic_id).kept(event)
+
+    def _reader(self, line: _Line) -> Reader:
         topic = line.topic or self._path
-        topic_id = line.topic_id or topic
+        return self._readers.of(topic, line.topic_id or topic)
+
+    @staticmethod
+    def _record(line: _Line, number: int, time: int) -> _Record:
         payload = line.payload
         if isinstance(payload, str):
             value: bytes | None = payload.encode()  # the payload's own text, JSON or not
         else:
             value = None if payload is None else msgspec.json.encode(payload)
-        record = _Record(
+        return _Record(
             line.partition or 0,
             number if line.offset is None else line.offset,
             time // US_PER_MS,
@@ -104,7 +114,6 @@ class EventLineReader:
             value,
             [(name, _header_bytes(inner)) for name, inner in line.headers],
         )
-        return self._reader(topic, topic_id).event(record, now)
 
     def broken(self, raw: bytes, number: int, now: int, why: str) -> Event:
         """A line that is no event line: stored as what it is, with the reason.
@@ -118,14 +127,6 @@ class EventLineReader:
             payload=text, encoding="none" if secret else "text",
             problems=(f"bad-line: {why}", *(("unredactable",) if secret else ())),
         )  # fmt: skip
-
-    def _reader(self, topic: str, topic_id: str) -> Reader:
-        reader = self._readers.get((topic, topic_id))
-        if reader is None:
-            special = self._settings.special(topic)
-            reader = Reader(self._settings, topic, topic_id, special)
-            self._readers[(topic, topic_id)] = reader
-        return reader
 
 
 def _header_bytes(value: object) -> bytes:

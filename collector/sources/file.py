@@ -11,6 +11,7 @@ from collector.batch import Batch, PartitionState
 from collector.completeness import WINDOW
 from collector.errors import SourceError
 from collector.event import Event
+from collector.readers import Readers
 from collector.settings import FileSettings, SourceSettings
 from collector.sources.event_line import EventLineReader, LineError
 
@@ -36,6 +37,7 @@ class FileTap:
         self._settings = settings
         self._file: FileSettings = settings.file
         self._clock = clock
+        self.readers = Readers(settings, clock)
         path = str(self._file.path)
         self._state = next(
             (state for state in resume if state.topic == path),
@@ -46,7 +48,7 @@ class FileTap:
         self._former = [
             msgspec.structs.replace(state, retired=True) for state in resume if state.topic != path
         ]
-        self._lines = EventLineReader(settings, path)
+        self._lines = EventLineReader(settings, path, self.readers)
         self._last: list[int] = []
         self._line_number = 0
 
@@ -88,8 +90,8 @@ class FileTap:
                     break  # a line that is still being written
                 self._line_number += 1
                 state.next_offset += len(line)
-                if line.strip():
-                    batch.events.append(self._event(line, now, times))
+                if line.strip() and (event := self._event(line, now, times)) is not None:
+                    batch.events.append(event)
         if times:
             self._last = [*self._last, *times][-WINDOW:]
             state.seen_from = min(times) if state.seen_from is None else state.seen_from
@@ -101,14 +103,14 @@ class FileTap:
         batch.partitions.append(msgspec.structs.replace(state))
         return batch
 
-    def _event(self, line: bytes, now: int, times: list[int]) -> Event:
+    def _event(self, line: bytes, now: int, times: list[int]) -> Event | None:
         try:
             event = self._lines.event(line, self._line_number, now)
         except LineError as error:
             # It has no time: what it has instead says nothing of how far the file was seen.
             return self._lines.broken(line, self._line_number, now, str(error))
         times.append(event.time)
-        return event
+        return self._lines.kept(event)
 
 
 def _lines_before(file: BinaryIO, end: int) -> int:

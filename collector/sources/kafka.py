@@ -14,6 +14,7 @@ from collector.batch import Batch, PartitionState
 from collector.completeness import Completeness, Poll
 from collector.decode import Reader
 from collector.errors import SourceError
+from collector.readers import Readers
 from collector.settings import KafkaSettings, SourceSettings
 from collector.sources.kafka_offsets import Offsets
 from collector.sources.kafka_polls import watch_fetches
@@ -63,6 +64,7 @@ class KafkaTap:
         self._kafka: KafkaSettings = settings.kafka
         self._offsets = Offsets(settings.kafka, resume, clock)
         self._clock = clock
+        self.readers = Readers(settings, clock)
         self._partitions: dict[TopicPartition, _Partition] = {}
         self._aside: dict[TopicPartition, int] = {}
         """Partitions that cannot be read now, with the moment of the last try."""
@@ -99,6 +101,7 @@ class KafkaTap:
     async def stop(self) -> None:
         if self._consumer is not None:
             await self._consumer.stop()
+        await self.readers.close()
 
     async def _discover(self) -> None:
         """Takes up new topics and partitions; a topic with another ID is another topic."""
@@ -134,7 +137,7 @@ class KafkaTap:
             del known[tp]
         for tp, state in states.items():
             state.carries = self._carries(tp.topic)
-            known[tp] = _Partition(state, self._reader(tp.topic, state.topic_id), self._clock())
+            known[tp] = _Partition(state, self.readers.of(tp.topic, state.topic_id), self._clock())
         for tp in states.keys() | (self._polls.keys() - known.keys()):
             self._polls.pop(tp, None)
             self._aside.pop(tp, None)
@@ -150,9 +153,6 @@ class KafkaTap:
         for state in gone:
             state.retired = True
         return gone
-
-    def _reader(self, topic: str, topic_id: str) -> Reader:
-        return Reader(self._settings, topic, topic_id, self._settings.special(topic))
 
     def _carries(self, topic: str) -> tuple[str, ...] | None:
         """The names that a topic can carry: as declared, or its own where only it names events."""
@@ -178,8 +178,16 @@ class KafkaTap:
         batch.partitions += [msgspec.structs.replace(state) for state in self._retire()]
         for tp, records in fetched.items():
             one = self._partitions[tp]
+            count, away = await one.reader.readable(records)
+            if away is not None:
+                self._set_aside(tp, records[count].offset, away)
+                records = records[:count]
+            if not records:
+                continue
             decode = one.reader.event
-            batch.events.extend([decode(record, now) for record in records])
+            events = [decode(record, now) for record in records]
+            batch.events.extend([event for event in events if event is not None])
+            batch.gaps += one.reader.take_gaps()
             times = [record.timestamp * US_PER_MS for record in records]
             one.completeness.read(times)
             if one.state.seen_from is None:
@@ -218,13 +226,19 @@ class KafkaTap:
             try:
                 fetched.update(await consumer.getmany(tp, timeout_ms=WAIT_MS))
             except KafkaError as error:
-                consumer.pause(tp)
-                consumer.seek(tp, one.state.next_offset)
-                self._aside[tp] = self._clock()
-                if one.state.blocked_since is None:
-                    one.state.blocked_since = self._clock()
-                    log.warning("source %s: blind on %s-%d: %s", self.name, *tp, error)
+                self._set_aside(tp, one.state.next_offset, error)
         return fetched
+
+    def _set_aside(self, tp: TopicPartition, offset: int, error: Exception) -> None:
+        """Leaves a partition alone for a while, to go on at `offset`; its judgements are held."""
+        consumer, state = self._running(), self._partitions[tp].state
+        consumer.pause(tp)
+        consumer.seek(tp, offset)
+        state.next_offset = offset
+        self._aside[tp] = self._clock()
+        if state.blocked_since is None:
+            state.blocked_since = self._clock()
+            log.warning("source %s: blind on %s-%d: %s", self.name, *tp, error)
 
     def _try_set_aside_again(self) -> None:
         for tp, since in list(self._aside.items()):

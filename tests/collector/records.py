@@ -5,7 +5,7 @@ from typing import Any
 
 from collector.decode import Reader
 from collector.event import Event
-from collector.redact import Headers
+from collector.record import Headers
 from collector.settings import SourceSettings
 from collector.times import US_PER_MS, US_PER_S
 

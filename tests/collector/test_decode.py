@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.batch import Batch
-from collector.decode import DAY, YEAR_2000, Reader
+from collector.decode import Reader
 from collector.event import Event
+from collector.extraction import DAY, YEAR_2000
 from collector.store import reading
 from collector.store.store import Store
 from collector.times import US_PER_MS
@@ -287,6 +288,7 @@ def test_any_record_becomes_an_event_that_is_stored_and_read_back_equal(tmp_path
 
 def test_a_payload_of_megabytes_is_kept_whole(tmp_path: Path) -> None:
     opened = Store(tmp_path / "large.duckdb")
-    event = read(Record(b'{"text":"' + b"x" * 5_000_000 + b'"}', TIED))
+    event = read(Record(b'{"text":"' + b"x" * 5_000_000 + b'"}', TIED), max_payload="10MB")
+    assert len(event.payload or "") > 5_000_000
     assert stored(opened, [event]) == [event]
     opened.close()

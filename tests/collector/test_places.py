@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.places import Place, as_text, parse_place, walk
+from collector.places import Place, as_text, parse_place, trace_id, walk
 
 DOCUMENT = {
     "id": 7,
@@ -75,3 +75,39 @@ def test_what_is_found_at_a_path(path: str, values: list[object]) -> None:
 )  # fmt: skip
 def test_texts_and_numbers_are_identifiers(value: object, text: str | None) -> None:
     assert as_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("attribute:type", Place("attribute", "type")),
+        ("attribute:correlationid", Place("attribute", "correlationid")),
+        ("traceparent", Place("traceparent")),
+        ("attribute:Type", None),
+        ("attribute:", None),
+        ("traceparent:x", None),
+    ],
+)
+def test_places_of_cloud_events_and_traces(text: str, place: Place | None) -> None:
+    assert parse_place(text) == place
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "found"),
+    [
+        (f"00-{TRACE}-00f067aa0ba902b7-01", TRACE),
+        (f" 00-{TRACE}-00f067aa0ba902b7-00 ", TRACE),
+        (f"01-{TRACE}-00f067aa0ba902b7-01-more", TRACE),
+        (f"00-{'0' * 32}-00f067aa0ba902b7-01", None),
+        (f"ff-{TRACE}-00f067aa0ba902b7-01", None),
+        (f"00-{TRACE.upper()}-00f067aa0ba902b7-01", None),
+        (f"00-{TRACE[:-1]}-00f067aa0ba902b7-01", None),
+        (TRACE, None),
+        ("", None),
+    ],
+)
+def test_of_a_traceparent_the_trace_id_counts(traceparent: str, found: str | None) -> None:
+    assert trace_id(traceparent) == found

@@ -1,5 +1,7 @@
 """What must not be stored is not stored, however it is written."""
 
+import base64
+
 import msgspec
 import pytest
 from pydantic import ValidationError
@@ -67,6 +69,7 @@ def test_a_header_is_masked_whatever_its_case(name: str, place: str) -> None:
         f'{{"card":"{SECRET}"'.encode(),
         f"card={SECRET}".encode(),
         b"\xff" + SECRET.encode(),
+        msgspec.json.encode(f'{{"card":"{SECRET}"}}'),
         b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b',"card":"' + SECRET.encode() + b'"}',
         b"",
     ],
@@ -108,7 +111,7 @@ def test_masks_are_only_for_the_topics_that_they_name() -> None:
     assert SECRET in (read(Record(value), topics=settings).payload or "")
 
 
-@pytest.mark.parametrize("place", ["key", "topic", "record", "card"])
+@pytest.mark.parametrize("place", ["topic", "record", "traceparent", "card"])
 def test_what_would_not_be_masked_may_not_be_asked_for(place: str) -> None:
     with pytest.raises(ValidationError, match="cannot be redacted"):
         source(topics={"orders": {"redact": [place]}})
@@ -117,3 +120,101 @@ def test_what_would_not_be_masked_may_not_be_asked_for(place: str) -> None:
 def test_masking_changes_neither_time_nor_position() -> None:
     event = redacted(b'{"card":"x"}', "payload:card")
     assert (event.offset, event.arrival) == (7, NOW)
+
+
+# Dropping, keys, and CloudEvents
+
+
+def dropped(value: bytes, *paths: str, **record: object) -> Event:
+    redact = [{"path": path, "how": "drop"} for path in paths]
+    return read(Record(value, **record), topics={"orders": {"redact": redact}})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "kept"),
+    [
+        ("payload:card", b'{"card":1,"n":2}', '{"n":2}'),
+        ("payload:a.b", b'{"a":{"b":1,"c":2}}', '{"a":{"c":2}}'),
+        ("payload:cards[*].no", b'{"cards":[{"no":1},{"no":2,"x":3}]}', '{"cards":[{},{"x":3}]}'),
+        ("payload:cards[0]", b'{"cards":[1,2]}', '{"cards":[null,2]}'),
+        ("payload:cards[*]", b'{"cards":[1,2]}', '{"cards":[null,null]}'),
+    ],
+)
+def test_a_dropped_field_is_gone_and_the_others_keep_their_places(
+    path: str, value: bytes, kept: str
+) -> None:
+    assert dropped(value, path).payload == kept
+
+
+def test_headers_and_keys_can_be_dropped() -> None:
+    headers = [("Auth", SECRET.encode()), ("type", b"paid"), ("auth", b"\xff")]
+    event = dropped(b"{}", "header:auth", "key", headers=headers, key=SECRET.encode())
+    assert (event.headers, event.key, event.name) == ('[["type","paid"]]', None, "paid")
+
+
+def test_a_key_is_masked() -> None:
+    event = redacted(b"{}", "key", key=SECRET.encode())
+    assert (event.key, SECRET in str(event)) == ("[redacted]", False)
+    assert redacted(b"{}", "key").key is None
+
+
+def encoded(document: object) -> str:
+    return base64.b64encode(msgspec.json.encode(document)).decode()
+
+
+ENVELOPE = {"specversion": "1.0", "id": "1", "source": "s", "type": "paid", "subject": SECRET}
+STRUCTURED = [("content-type", b"application/cloudevents+json")]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"data": {"card": SECRET, "n": 1}},
+        {"data_base64": encoded({"card": SECRET, "n": 1})},
+        {"data": {"n": 1}, "data_base64": encoded({"card": SECRET})},
+    ],
+)
+def test_of_a_structured_cloud_event_data_and_attributes_are_masked(
+    data: dict[str, object],
+) -> None:
+    value = msgspec.json.encode({**ENVELOPE, **data})
+    event = redacted(value, "payload:card", "attribute:subject", headers=STRUCTURED)
+    assert event.encoding == "cloudevents"
+    stored = msgspec.json.decode(event.payload or "")
+    assert (stored["subject"], stored["type"]) == ("[redacted]", "paid")
+    assert SECRET not in str(event)
+    assert base64.b64encode(SECRET.encode())[:8].decode() not in str(event)
+    assert SECRET not in base64.b64decode(stored.get("data_base64", "")).decode()
+
+
+def test_of_a_binary_cloud_event_an_attribute_is_a_header() -> None:
+    headers = [("ce_id", b"1"), ("ce_type", b"paid"), ("ce_subject", SECRET.encode())]
+    event = redacted(b"{}", "attribute:subject", headers=headers)
+    assert SECRET not in str(event)
+    assert event.name == "paid"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        msgspec.json.encode({**ENVELOPE, "data": f'{{"card":"{SECRET}"}}'}),
+        msgspec.json.encode({**ENVELOPE, "data_base64": encoded(SECRET)}),
+        msgspec.json.encode({**ENVELOPE, "data_base64": SECRET}),
+        msgspec.json.encode({**ENVELOPE, "data_base64": [SECRET]}),
+        msgspec.json.encode([SECRET]),
+        msgspec.json.encode(f'{{"card":"{SECRET}"}}'),
+        SECRET.encode(),
+        b"\xff" + SECRET.encode(),
+    ],
+)
+def test_an_envelope_that_cannot_be_looked_into_is_not_kept(value: bytes) -> None:
+    event = redacted(value, "payload:card", headers=STRUCTURED)
+    assert (event.payload, event.encoding) == (None, "none")
+    assert "unredactable" in event.problems
+
+
+@pytest.mark.parametrize("format", ["text", "bytes"])
+def test_a_format_without_fields_keeps_nothing_where_a_field_is_secret(format: str) -> None:
+    topics = {"orders": {"redact": ["payload:card"], "format": format}}
+    event = read(Record(f'{{"card":"{SECRET}"}}'.encode()), topics=topics)
+    assert (event.payload, event.problems[0]) == (None, "unredactable")

@@ -61,7 +61,8 @@ def test_a_whole_configuration(file: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert (kafka.kind, kafka.kafka.topics, kafka.skew_us()) == (
         "kafka", ["orders", "payments.*"], 1_000_000,
     )  # fmt: skip
-    assert [one.redact for one in kafka.special("payments.eu")] == [["payload.card"]]
+    ((redacted,),) = [one.redact for one in kafka.special("payments.eu")]
+    assert (redacted.path, redacted.how) == ("payload.card", "mask")
     assert kafka.special("orders") == []
     assert (export.kind, export.skew_us()) == ("file", 0)
     assert read.http.token is not None
@@ -143,7 +144,8 @@ def test_a_variable_may_be_part_of_a_value_and_its_value_is_not_read_again(
             "sources: [{name: a, file: {path: x}, skew: 5, keys: {k: {from: [id]}}}]",
             [
                 ": sources.0.keys.k.from.0: 'id' is not a place; write header:NAME, payload:PATH "
-                "(payload:order.id, payload:items[*].sku), key, topic or record",
+                "(payload:order.id, payload:items[*].sku), attribute:NAME (of a CloudEvent), "
+                "traceparent, key, topic or record",
                 ": sources.0.skew: Input should be a valid string",
             ],
         ),
@@ -165,10 +167,10 @@ def test_a_variable_may_be_part_of_a_value_and_its_value_is_not_read_again(
             ],
         ),
         (
-            "sources: [{name: a, file: {path: x}, topics: {t: {redact: [key]}}}]",
+            "sources: [{name: a, file: {path: x}, topics: {t: {redact: [topic]}}}]",
             [
-                ": sources.0.topics.t.redact.0: 'key' cannot be redacted; write header:NAME or "
-                "payload:PATH (payload:card.number)"
+                ": sources.0.topics.t.redact.0.path: 'topic' cannot be redacted; write "
+                "header:NAME, payload:PATH (payload:card.number), attribute:NAME or key"
             ],
         ),
         (

@@ -1,0 +1,1 @@
+"""How payloads are written: one file and one row of the table for each format."""

@@ -1,0 +1,54 @@
+"""The fields of a document that some place names: what is read of every payload."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from collector.places import Place
+
+Values = tuple[Any, ...]
+"""The values of the named fields, in the order of their names; the last is a document's own."""
+
+
+class Fields:
+    """Decodes only the top-level fields that places name, and checks the whole.
+
+    A document that is a list has no fields; where places begin with an index, it is read itself.
+    """
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        first = [place.path[0] for place in places if place.kind == "payload"]
+        self._names = sorted({step for step in first if isinstance(step, str) and step != "*"})
+        self._lists = any(isinstance(step, int) or step == "*" for step in first)
+        self._index = {name: index for index, name in enumerate(self._names)}
+        self.nothing: Values = (None,) * (len(self._names) + 1)
+        self.decode = self._decoder()
+        """JSON to values; raises what msgspec raises: ValidationError for another shape."""
+
+    def index(self, step: str | int) -> int:
+        """Where the values hold what a path's first step names."""
+        return self._index.get(step, len(self._names)) if isinstance(step, str) else -1
+
+    def of(self, document: object) -> Values:
+        """The values of a document that is decoded already."""
+        if isinstance(document, dict):
+            return (*map(document.get, self._names), None)
+        if isinstance(document, list) and self._lists:
+            return (*self.nothing[:-1], document)
+        return self.nothing
+
+    def of_other(self, raw: bytes) -> Values:
+        """JSON that is no object, or one that is not sound: it raises what msgspec raises."""
+        return self.of(msgspec.json.decode(raw))
+
+    def _decoder(self) -> Callable[[bytes], Values]:
+        named = [
+            (f"f{i}", Any, msgspec.field(default=None, name=name))
+            for i, name in enumerate(self._names)
+        ]
+        needed = msgspec.defstruct("Needed", named, gc=False)
+        decode, values = msgspec.json.Decoder(needed).decode, msgspec.structs.astuple
+        if self._lists:
+            return lambda raw: (*values(decode(raw)), None)
+        return lambda raw: values(decode(raw))

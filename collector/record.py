@@ -1,0 +1,62 @@
+"""A record as a bus hands it over, and its headers as text."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+Headers = Sequence[tuple[str, bytes]]
+
+_encode = msgspec.json.encode
+
+
+class Record(Protocol):
+    """What every bus can give; `timestamp` in ms, negative when the bus has none."""
+
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
+
+
+def text_of(raw: bytes) -> str:
+    """UTF-8, else its hex: an identifier is never lost to an encoding."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.hex()
+
+
+def read_headers(headers: Headers) -> tuple[dict[str, str], str]:
+    """Each name's first value as text; and all of them as JSON, in order, repeated ones too."""
+    try:
+        pairs: list[tuple[str, Any]] = [(k, v.decode() if v else "") for k, v in headers]
+        texts = dict(pairs)
+    except UnicodeDecodeError:
+        pairs = [(k, _header_value(v)) for k, v in headers]
+        texts = {k: text_of(v or b"") for k, v in headers}
+    if len(texts) != len(pairs):
+        texts = {k: text_of(v or b"") for k, v in reversed(headers)}
+    return texts, _encode(pairs).decode()
+
+
+def content_type(texts: dict[str, str]) -> str | None:
+    """The media type that the headers tell, in lower case and without its parameters."""
+    said = texts.get("content-type") or texts.get("Content-Type")
+    return said.partition(";")[0].strip().lower() if said else None
+
+
+def _header_value(raw: bytes | None) -> str | dict[str, str]:
+    """A value that is not UTF-8 is {"hex": "…"}."""
+    try:
+        return (raw or b"").decode()
+    except UnicodeDecodeError:
+        return {"hex": (raw or b"").hex()}
