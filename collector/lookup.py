@@ -60,8 +60,8 @@ def first_of(places: Sequence[Place], topic: str, fields: Fields) -> First:
                 continue
             value = look(texts, values, key)
             if value is not None:
-                text = as_text(value)
-                if text is not None and text != MASK:
+                text = value if type(value) is str else as_text(value)
+                if text and text != MASK:
                     return text
         return None
 

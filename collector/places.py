@@ -77,7 +77,7 @@ def as_text(value: object) -> str | None:
     """An identifier as text: strings and numbers are, anything else is not."""
     if isinstance(value, str):
         return value or None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return str(value)
 

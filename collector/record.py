@@ -1,5 +1,6 @@
 """A record as a bus hands it over, and its headers as text."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -51,7 +52,13 @@ def read_headers(headers: Headers) -> tuple[dict[str, str], str]:
 def content_type(texts: dict[str, str]) -> str | None:
     """The media type that the headers tell, in lower case and without its parameters."""
     said = texts.get("content-type") or texts.get("Content-Type")
-    return said.partition(";")[0].strip().lower() if said else None
+    return _media_type(said[:200]) if said else None
+
+
+@functools.lru_cache(maxsize=256)
+def _media_type(text: str) -> str:
+    """A topic has one or two of them."""
+    return text.partition(";")[0].strip().lower()
 
 
 def _header_value(raw: bytes | None) -> str | dict[str, str]:

@@ -44,13 +44,11 @@ def format_duration(us: int) -> str:
 
 def parse_time(value: object) -> int | None:
     """RFC 3339 with a zone, or epoch milliseconds (number, or digits as text); else None."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
+    if not isinstance(value, str):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
         # NaN and the infinities are no moments, and neither is what no calendar holds.
         return round(value * US_PER_MS) if _FIRST_MS <= value < _LAST_MS else None
-    if not isinstance(value, str):
-        return None
     if value.isdecimal() and value.isascii():
         # Before the calendar is asked: it would read some of these as a date without dashes.
         return parse_time(int(value)) if len(value) < 15 else None

@@ -20,7 +20,7 @@ class Auto:
         self._wire: Codec | None = Wire(needs) if needs.registry is not None else None
 
     def __call__(self, value: bytes, texts: Texts) -> Content:
-        said = content_type(texts) if "content-type" in texts or "Content-Type" in texts else None
+        said = content_type(texts)
         if said == STRUCTURED:
             return self._structured(value, texts)
         if self._wire is not None and is_wire(value, said):

@@ -32,10 +32,7 @@ class Structured:
             value = redacted
         try:
             envelope = msgspec.json.decode(value)
-        except msgspec.ValidationError:
-            problems = ("number-out-of-range",)
-            return Content(nothing, value.decode(), "cloudevents", problems, None, True)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.MsgspecError, RecursionError):
             envelope = None
         if not isinstance(envelope, dict):
             content = self._json.read(value)

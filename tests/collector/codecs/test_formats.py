@@ -239,9 +239,10 @@ def test_data_that_is_no_json_is_no_problem() -> None:
         (Record(b"{", STRUCTURED), ("bad-json", "bad-cloudevent", "no-correlation-id")),
         (Record(b"\xff", STRUCTURED), ("not-utf8", "bad-cloudevent", "no-correlation-id")),
         (
-            Record(b'{"type":"x","a":1e999}', STRUCTURED),
-            ("number-out-of-range", "no-correlation-id"),
+            Record(b'{"a":1e999,"b":"\xff"}', STRUCTURED),
+            ("not-utf8", "bad-cloudevent", "no-correlation-id"),
         ),
+        (Record(b'{"a":1e999}', STRUCTURED), ("bad-cloudevent", "no-correlation-id")),
     ],
 )
 def test_an_envelope_that_is_none_is_kept_and_says_so(
