@@ -100,9 +100,10 @@ def keys_in(value: Any) -> set[str]:
 def test_the_configuration_that_the_docs_show_is_valid_and_has_every_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NONEVENT_TOKEN", "secret")
-    monkeypatch.setenv("PAGER_URL", "http://127.0.0.1:1/hook")
     (block,) = fenced(text("configuration.md"), "yaml")
+    for variable in re.findall(r"\$\{(\w+)\}", block):
+        monkeypatch.setenv(variable, "a secret of some length")
+    monkeypatch.setenv("PAGER_URL", "http://127.0.0.1:1/hook")
     path = tmp_path / "nonevent.yaml"
     path.write_text(block)
     load_configuration(path)

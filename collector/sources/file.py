@@ -66,13 +66,14 @@ class FileTap:
         pass
 
     async def poll(self) -> Batch:
+        begin = self._state.next_offset
         try:
             batch = self._read()
         except OSError as error:
             raise SourceError(
                 f"source {self.name}: {self._file.path} cannot be read any more: {error.strerror}"
             ) from error
-        if not batch.events:
+        if self._state.next_offset == begin:
             await asyncio.sleep(WAIT_S)
         return batch
 
@@ -84,7 +85,7 @@ class FileTap:
         with self._file.path.open("rb") as file:
             file.seek(state.next_offset)
             size = os.fstat(file.fileno()).st_size
-            while len(batch.events) < MAX_LINES:
+            for _ in range(MAX_LINES):
                 line = file.readline()
                 if not line.endswith(b"\n"):
                     break  # a line that is still being written

@@ -7,11 +7,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from pydantic import ValidationError
 
 from collector.batch import Batch, PartitionState
 from collector.errors import SourceError
 from collector.event import Event
+from collector.keep import in_sample
 from collector.settings import SourceSettings
+from collector.sources import file
 from collector.sources.file import FileTap
 from collector.store import reading
 from collector.store.store import Store
@@ -47,6 +50,9 @@ def tap(export: Path) -> Callable[..., FileTap]:
         return made
 
     return start
+
+
+Tapped = Callable[..., FileTap]
 
 
 def poll(tap: FileTap) -> Batch:
@@ -316,3 +322,44 @@ def test_lines_without_positions_are_told_apart_by_their_number(
     export.write_bytes(line() + line())
     store = tmp_path / "store.duckdb"
     assert len(stored(store, poll(tap()), poll(tap()))) == 2
+
+
+# What is not kept
+
+
+def test_a_line_that_is_ignored_was_seen_all_the_same(tap: Tapped, export: Path) -> None:
+    ignored = "event.name == 'probe' || event.payload.test == true"
+    started = tap(topics={"*": {"ignore": ignored}})
+    export.write_bytes(
+        line(name="probe", time=at(1)) + line(payload={"test": True}, time=at(2))
+        + line(payload={"test": False}, time=at(3)) + line(name="probe", time=at(4))
+    )  # fmt: skip
+    batch = poll(started)
+    assert [event.offset for event in batch.events] == [3]
+    assert batch.partitions[0].complete_to == START + 4 * US_PER_S
+    assert batch.partitions[0].next_offset == export.stat().st_size
+    assert started.readers.skipped() == {(str(export), "ignored"): 3}
+
+
+def test_ignored_lines_without_end_are_read_in_portions(
+    tap: Tapped, export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "MAX_LINES", 10)
+    export.write_bytes(line(name="probe") * 25 + line())
+    started = tap(topics={"*": {"ignore": "event.name == 'probe'"}})
+    assert [len(poll(started).events) for _ in range(3)] == [0, 0, 1]
+
+
+def test_ids_in_lines_are_normalised_and_sampled_like_others(tap: Tapped, export: Path) -> None:
+    export.write_bytes(line(correlation_id=["A", "a", "B"]))
+    assert only(poll(tap(normalise="lower"))).correlation_ids == ("a", "b")
+    names = [f"ord-{i}" for i in range(200)]
+    export.write_bytes(b"".join(line(correlation_id=name) for name in names))
+    sampled = poll(tap(topics={"*": {"sample": 0.5}})).events
+    assert [e.correlation_ids[0] for e in sampled] == [n for n in names if in_sample([n], 0.5)]
+    assert 0 < len(sampled) < 200
+
+
+def test_event_lines_need_no_registry(tap: Tapped) -> None:
+    with pytest.raises(ValidationError, match="event lines hold no Avro"):
+        tap(registry={"url": "http://127.0.0.1:1"})
