@@ -39,13 +39,8 @@ class JudgeStage:
         with store.reader() as cursor:
             self._seq = next_seq(cursor, FINDING_LOG.name)
             self._see(reading.partitions(cursor), reading.gaps(cursor))
-            chunk = []
-            for event in reading.events(cursor, "ORDER BY seq"):
-                chunk.append(event)
-                if len(chunk) == reading.CHUNK:
-                    self.live.absorb(chunk)
-                    chunk = []
-            self.live.absorb(chunk)
+            for chunk in reading.all_events(cursor):
+                self.live.absorb(chunk)
             standing = findings(cursor, "WHERE state <> 'retracted'")
         self._silent = {row.id for row, _ in standing if row.historical}
         self.live.remember(row.to_finding() for row, _ in standing)

@@ -207,8 +207,8 @@ class Finish:
             self._watch.lap()
 
     def committed(self, batch: Batch) -> None:
-        self._events += len(batch.events)
-        if batch.events or batch.rows:
+        self._events += batch.count
+        if batch.count or batch.rows:
             self._watch.lap()
         done = self._judged is not None and batch.now >= self._judged
         if done and self._events >= self._task.events:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from collector.event import Event
+from collector.store.columns import Columns
 from collector.times import NEVER
 
 
@@ -60,6 +61,14 @@ class Batch:
     """When the tap took it, in µs: the one clock of everything that the batch passes through."""
     may_repeat: bool = False
     """Positions may have been stored before: an export that is read a second time."""
+    columns: Columns | None = None
+    """The events as they are stored, where a tap has made them; `events` are then only those
+    that the stages look at, without what they do not read."""
+
+    @property
+    def count(self) -> int:
+        """How many events are stored with this batch."""
+        return len(self.events) if self.columns is None else self.columns.count
 
     def add(self, table: str, row: object) -> None:
         self.rows.setdefault(table, []).append(row)

@@ -51,7 +51,7 @@ class Pipeline:
         while True:
             batch = await tap.poll()
             await self._queue.put(batch)
-            if len(batch.events) < SMALL:
+            if batch.count < SMALL:
                 await asyncio.sleep(LINGER_S)
 
     async def _pass_on(self) -> None:
@@ -75,7 +75,7 @@ class Pipeline:
 
     def _worth_a_commit(self, batch: Batch) -> bool:
         """Completeness alone can wait a little; whatever else a batch holds comes only once."""
-        once = batch.events or batch.gaps or batch.rows or any(p.retired for p in batch.partitions)
+        once = batch.count or batch.gaps or batch.rows or any(p.retired for p in batch.partitions)
         if once or batch.now - self._quiet_since > QUIET_COMMIT:
             self._quiet_since = batch.now
             return True

@@ -31,7 +31,7 @@ class Garbage:
 
     def after(self, batch: Batch) -> None:
         self._batches += 1
-        if not batch.events and batch.now - self._all_at > ALL_EVERY:
+        if not batch.count and batch.now - self._all_at > ALL_EVERY:
             self._all_at = batch.now
             gc.collect()
         else:

@@ -115,7 +115,7 @@ class StoreQueries:
         order = "DESC" if after is None else "ASC"
         clauses = f"WHERE {' AND '.join(conditions)} ORDER BY seq {order} LIMIT ?"
         with self._store.reader() as connection:
-            found = list(reading.events(connection, clauses, [*parameters, limit]))
+            found = reading.events(connection, clauses, [*parameters, limit])
         found.sort(key=lambda event: event.seq)
         last = str(found[-1].seq) if found else None
         return EventPage(items=[event_item(event) for event in found], next=last)

@@ -8,29 +8,60 @@ import msgspec
 
 from collector.batch import Gap, PartitionState
 from collector.event import Event
+from collector.store.blocks import Block, unpack
 
 Row = TypeVar("Row", PartitionState, Gap)
 
 # TIMESTAMPs leave the database as µs: building datetime objects costs more than judging them.
 EVENT_COLUMNS = (
     'source, topic, topic_id, partition, "offset", epoch_us(time), epoch_us(arrival), name, '
-    "correlation_ids, id, keys, key, headers, payload, encoding, problems, seq"
+    "correlation_ids, id, keys, key, encoding, problems, seq, block"
 )
 CHUNK = 10_000
 
 
 def events(
     cursor: duckdb.DuckDBPyConnection, clauses: str = "", parameters: Sequence[object] = ()
-) -> Iterator[Event]:
-    """Events, selected and ordered by `clauses` (WHERE …, ORDER BY …)."""
-    result = cursor.execute(f"SELECT {EVENT_COLUMNS} FROM events {clauses}", list(parameters))
-    while rows := result.fetchmany(CHUNK):
-        for row in rows:
-            yield Event(
-                row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], tuple(row[8]),
-                row[9], tuple(row[10].items()), row[11], row[12], row[13], row[14],
-                tuple(row[15]), row[16],
-            )  # fmt: skip
+) -> list[Event]:
+    """Events with their payloads, selected and ordered by `clauses` (WHERE …, ORDER BY …)."""
+    query = f"SELECT {EVENT_COLUMNS} FROM events {clauses}"
+    rows = cursor.execute(query, list(parameters)).fetchall()
+    blocks = _blocks(cursor, {row[15] for row in rows})
+    return [
+        Event(
+            row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], tuple(row[8]),
+            row[9], tuple(row[10].items()), row[11], *_beside(blocks, row[15], row[14]),
+            row[12], tuple(row[13]), row[14],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def all_events(cursor: duckdb.DuckDBPyConnection) -> Iterator[list[Event]]:
+    """Every event in the order of storing, some thousands at a time."""
+    row = cursor.execute("SELECT min(seq), max(seq) FROM events").fetchone()
+    if row is None or row[0] is None:
+        return
+    for start in range(row[0], row[1] + 1, CHUNK):
+        yield events(cursor, "WHERE seq BETWEEN ? AND ? ORDER BY seq", [start, start + CHUNK - 1])
+
+
+def _blocks(cursor: duckdb.DuckDBPyConnection, wanted: set[int]) -> dict[int, Block]:
+    """The blocks that begin with these numbers."""
+    if not wanted:
+        return {}
+    found = cursor.execute(
+        "SELECT block, data FROM payloads WHERE block BETWEEN ? AND ? "
+        "AND block IN (SELECT unnest(?::BIGINT[]))",
+        [min(wanted), max(wanted), list(wanted)],
+    )
+    return {block: unpack(data) for block, data in found.fetchall()}
+
+
+def _beside(blocks: dict[int, Block], block: int, seq: int) -> tuple[str, str | None]:
+    """An event's headers and payload."""
+    headers, payloads = blocks[block]
+    return headers[seq - block], payloads[seq - block]
 
 
 def events_of_flows(

@@ -10,10 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from collector.batch import Batch
 from collector.errors import StoreError
-from collector.store.tables import COLLECTOR_TABLES, EVENTS, GAPS, PARTITIONS, SCHEMA_VERSION, Table
+from collector.store.columns import Columns
+from collector.store.tables import (
+    COLLECTOR_TABLES,
+    EVENTS,
+    GAPS,
+    PARTITIONS,
+    PAYLOADS,
+    SCHEMA_VERSION,
+    Table,
+)
 
 log = logging.getLogger(__name__)
 
@@ -119,20 +129,30 @@ class Store:
         return self.submit(lambda connection: self._write(connection, batch))
 
     def _write(self, connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-        for event in batch.events:
-            event.seq = self._next_seq
-            self._next_seq += 1
-        self._insert(connection, EVENTS, batch.events)
-        self._insert(connection, PARTITIONS, batch.partitions)
-        self._insert(connection, GAPS, batch.gaps)
+        columns = batch.columns
+        if columns is None:
+            columns = Columns.of(batch.events)
+            for seq, event in enumerate(batch.events, self._next_seq):
+                event.seq = seq
+        if columns.count:
+            events, payloads = columns.numbered(self._next_seq)
+            self._next_seq += columns.count
+            self._insert(connection, EVENTS, events)
+            self._insert(connection, PAYLOADS, payloads)
+        self._insert_rows(connection, PARTITIONS, batch.partitions)
+        self._insert_rows(connection, GAPS, batch.gaps)
         for name, rows in batch.rows.items():
-            self._insert(connection, self._tables[name], rows)
+            self._insert_rows(connection, self._tables[name], rows)
+
+    def _insert_rows(
+        self, connection: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Any]
+    ) -> None:
+        if rows:
+            self._insert(connection, table, table.arrow(rows))
 
     @staticmethod
-    def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Any]) -> None:
-        if not rows:
-            return
-        connection.register("incoming", table.arrow(rows))
+    def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:
+        connection.register("incoming", rows)
         try:
             connection.execute(table.insert_sql("incoming"))
         finally:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from collector.batch import Gap, PartitionState
 from collector.event import Event
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _ARROW = {
     "VARCHAR": pa.string(),
@@ -72,12 +72,26 @@ EVENTS = Table(
         "id": "VARCHAR",
         "keys": "MAP(VARCHAR, VARCHAR)",
         "key": "VARCHAR",
-        "headers": "VARCHAR",
-        "payload": "VARCHAR",
         "encoding": "VARCHAR",
         "problems": "VARCHAR[]",
         "seq": "BIGINT",
+        "block": "BIGINT",
     },
+)
+"""Without headers and payload, which lie in `payloads`; see `collector.store.columns`."""
+
+
+class Payloads(msgspec.Struct, gc=False):
+    """The headers and payloads of some events that were stored one after another."""
+
+    block: int
+    """The `seq` of the first of them."""
+    data: bytes
+
+
+# DuckDB would look for a compression again at every checkpoint, and find none.
+PAYLOADS = Table(
+    "payloads", Payloads, {"block": "BIGINT", "data": "BLOB USING COMPRESSION uncompressed"}
 )
 
 # A moment that is not known (never, for ever) is no TIMESTAMP: these two keep their µs.
@@ -118,4 +132,4 @@ GAPS = Table(
     },
 )
 
-COLLECTOR_TABLES = (EVENTS, PARTITIONS, GAPS)
+COLLECTOR_TABLES = (EVENTS, PAYLOADS, PARTITIONS, GAPS)
