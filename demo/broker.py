@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -62,17 +62,41 @@ class Broker:
         port: int | None = None,
         num_partitions: int = 3,
         properties: Mapping[str, str] | None = None,
+        listeners: Mapping[str, str] | None = None,
+        format_options: Sequence[str] = (),
+        joins: Broker | None = None,
+        node: int = 1,
     ) -> None:
+        """`listeners`: further ones, by name, with what they speak (SSL, SASL_SSL, …).
+
+        `joins`: the first broker of the cluster; this one is its node number `node`.
+        """
         self._temporary = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="nonevent-kafka-"))
         self.port = port or free_port()
         self._controller_port = free_port(other_than=self.port)
+        self._listeners = dict(listeners or {})
+        self._ports: dict[str, int] = {}
+        for name in self._listeners:
+            taken = {self.port, self._controller_port, *self._ports.values()}
+            self._ports[name] = next(p for p in iter(free_port, 0) if p not in taken)
+        self._format_options = format_options
+        self._joins = joins
+        self._node = node
         self._settings = {"num.partitions": str(num_partitions), **(properties or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    def address(self, listener: str) -> str:
+        """Where a further listener listens. By name: a certificate names hosts, not addresses."""
+        return f"localhost:{self._ports[listener]}"
+
+    @property
+    def controller(self) -> str:
+        return f"127.0.0.1:{self._controller_port}"
 
     @property
     def log(self) -> Path:
@@ -150,12 +174,14 @@ class Broker:
 
     def _configuration(self) -> Path:
         """Write server.properties anew: a restart may have changed settings."""
-        controller = f"127.0.0.1:{self._controller_port}"
+        further = "".join(f",{name}://{self.address(name)}" for name in self._ports)
+        speaks = "".join(f",{name}:{protocol}" for name, protocol in self._listeners.items())
+        protocols = SETTINGS["listener.security.protocol.map"]
         settings = {
             **SETTINGS,
-            "controller.quorum.bootstrap.servers": controller,
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            **self._role(further),
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}{further}",
+            "listener.security.protocol.map": protocols + speaks,
             "log.dirs": str(self.folder / "data"),
             **self._settings,
         }
@@ -163,11 +189,32 @@ class Broker:
         path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         return path
 
+    def _role(self, further: str) -> dict[str, str]:
+        own = f"PLAINTEXT://{self.bootstrap}"
+        if self._joins is None:
+            return {
+                "controller.quorum.bootstrap.servers": self.controller,
+                "listeners": f"{own},CONTROLLER://{self.controller}{further}",
+            }
+        return {
+            "process.roles": "broker",
+            "node.id": str(self._node),
+            "controller.quorum.bootstrap.servers": self._joins.controller,
+            "listeners": own + further,
+        }
+
+    def _cluster(self) -> str:
+        if self._joins is None:
+            return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        formatted = (self._joins.folder / "data" / "meta.properties").read_text()
+        return formatted.partition("cluster.id=")[2].split()[0]
+
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # Joined by "=": one ID in 64 begins with a dash, and would be taken for an option.
-        words = ("kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}")
-        self._process = self._java(*words, "-c", self._configuration())
+        words = ("kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster()}")
+        alone = () if self._joins else ("--standalone",)
+        configured = ("-c", self._configuration())
+        self._process = self._java(*words, *alone, *self._format_options, *configured)
         if code := self._process.wait():
             raise BrokerError(self.account(f"could not prepare its folder (exit code {code})"))
 
