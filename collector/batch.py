@@ -22,6 +22,12 @@ class PartitionState(msgspec.Struct):
     first_offset: int
     """Where the tap began: what lies before was never seen."""
     high_watermark: int | None = None
+    last_stable_offset: int | None = None
+    """Where the oldest open transaction begins; what others committed behind it is hidden."""
+    hidden_since: int | None = None
+    """Set while a transaction hides what lies from there to the high watermark."""
+    epoch: int | None = None
+    """The leader's epoch of the last record that was read: whether a log still holds it."""
     complete_to: int = NEVER
     """Every event with a time before this (µs) was seen."""
     seen_from: int | None = None

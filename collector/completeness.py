@@ -35,13 +35,18 @@ class Completeness:
         self.complete_to = complete_to
         self._poll: Poll | None = None
         self._last: deque[int] = deque(maxlen=WINDOW)
+        self.reached: int | None = None
+        """How far in record time the last read went: the middle of it, whatever single ones say."""
 
     def polled(self, poll: Poll) -> None:
         self._poll = poll
 
     def read(self, record_times: list[int]) -> None:
         """Record times in the order of offsets."""
-        self._last.extend(record_times[-WINDOW:])
+        last = record_times[-WINDOW:]
+        self._last.extend(last)
+        if last:
+            self.reached = sorted(last)[len(last) // 2]
 
     def advance(self, position: int, now: int) -> int:
         """The moment, given that everything below `position` was read."""

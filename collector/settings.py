@@ -24,6 +24,10 @@ def _duration(text: str) -> str:
     return text
 
 
+def _ahead(text: str) -> str:
+    return text if text == "none" else _duration(text)
+
+
 def _start(text: str) -> str:
     if text in ("latest", "earliest") or parse_duration(text) or parse_time(text) is not None:
         return text
@@ -81,6 +85,7 @@ def _condition(text: str) -> str:
 
 
 Duration = Annotated[str, AfterValidator(_duration)]
+Ahead = Annotated[str, AfterValidator(_ahead)]
 Redactable = Annotated[str, AfterValidator(_redactable)]
 Place = Annotated[str, AfterValidator(_place)]
 Start = Annotated[str, AfterValidator(_start)]
@@ -116,20 +121,67 @@ class TlsSettings(Section):
         return self.model_copy(update={name: folder / p for name, p in paths.items() if p})
 
 
+class SaslSettings(Section):
+    """Who we are: by password, or by a token (given, or fetched with client credentials)."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+    username: str | None = None
+    password: SecretStr | None = None
+    token: SecretStr | None = None
+    token_url: str | None = Field(default=None, pattern=r"^https?://")
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    scope: str | None = None
+
+    @model_validator(mode="after")
+    def what_the_mechanism_needs(self) -> "SaslSettings":
+        by_password = {"username", "password"}
+        by_client = {"token_url", "client_id", "client_secret"}
+        given = {name for name, value in self if value is not None} - {"mechanism"}
+        if self.mechanism != "OAUTHBEARER":
+            ways = [by_password]
+        else:
+            ways = [{"token"}, by_client, by_client | {"scope"}]
+        if given not in ways:
+            needs = " or ".join(", ".join(sorted(way)) for way in ways[:2])
+            raise ValueError(f"{self.mechanism} takes {needs}")
+        return self
+
+
 class KafkaSettings(Section):
     """Where the bus is, and what of it to read."""
 
     bootstrap: str
     topics: list[str] = Field(min_length=1)
+    """Globs; with `!` in front: topics to leave out."""
     start: Start = "1h"
     """Where to begin on the very first start: latest, earliest, 24h, or a time."""
     isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    ahead: Ahead = "5m"
+    """When catching up, no partition reads further past the slowest, in record time."""
+    tls: TlsSettings | None = None
+    sasl: SaslSettings | None = None
+
+    @model_validator(mode="after")
+    def some_topic_is_wanted(self) -> "KafkaSettings":
+        if all(glob.startswith("!") for glob in self.topics):
+            raise ValueError("`topics` only leaves out: name what to read too, as in ['*', '!x.*']")
+        return self
+
+    def ahead_us(self) -> int | None:
+        return None if self.ahead == "none" else parse_duration(self.ahead)
+
+    def relative_to(self, folder: Path) -> "KafkaSettings":
+        return self.model_copy(update={"tls": self.tls and self.tls.relative_to(folder)})
 
 
 class FileSettings(Section):
     """A file of event lines (JSON Lines), read to its end and then followed."""
 
     path: Path
+
+    def relative_to(self, folder: Path) -> "FileSettings":
+        return self.model_copy(update={"path": folder / self.path})
 
 
 class KeySettings(Section):
@@ -239,12 +291,10 @@ class SourceSettings(Section):
 
     def relative_to(self, folder: Path) -> "SourceSettings":
         """The same with its paths taken from this folder."""
-        file, registry = self.file, self.registry
-        if file is not None:
-            file = file.model_copy(update={"path": folder / file.path})
-        return self.model_copy(
-            update={"file": file, "registry": registry and registry.relative_to(folder)}
-        )
+        where = self.kafka or self.file
+        registry = self.registry and self.registry.relative_to(folder)
+        update = {self.kind: where and where.relative_to(folder), "registry": registry}
+        return self.model_copy(update=update)
 
     def special(self, topic: str) -> list[TopicSettings]:
         """What is configured for this topic, by every glob that fits."""

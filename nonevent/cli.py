@@ -116,9 +116,13 @@ def _log(verbose: bool) -> None:
     for telling in ("httpx", "httpcore"):
         # They write whole addresses down, and a webhook's holds its password.
         logging.getLogger(telling).setLevel(logging.WARNING)
+    # At its most talkative it writes down what it sends to log in: the password.
+    logging.getLogger("aiokafka.conn").setLevel(logging.WARNING)
     if not verbose:
-        for noisy in ("aiokafka", "uvicorn"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
+        # While a broker is away the client writes lines without end; the tap says it itself.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        logging.getLogger("aiokafka.conn").setLevel(logging.CRITICAL)
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from collector.errors import SourceError
 from collector.event import Event
 from collector.readers import Readers
 from collector.settings import FileSettings, SourceSettings
+from collector.sources.condition import Condition
 from collector.sources.event_line import EventLineReader, LineError
 
 MAX_LINES = 20_000
@@ -51,6 +52,7 @@ class FileTap:
         self._lines = EventLineReader(settings, path, self.readers)
         self._last: list[int] = []
         self._line_number = 0
+        self._since = clock()
 
     async def start(self) -> None:
         try:
@@ -64,6 +66,9 @@ class FileTap:
 
     async def stop(self) -> None:
         pass
+
+    def condition(self) -> Condition:
+        return Condition("file", "reading", self._since)
 
     async def poll(self) -> Batch:
         begin = self._state.next_offset

@@ -1,10 +1,12 @@
-"""Asks a broker which topics there are, with their IDs: what tells a topic from its namesake.
+"""Asks a broker which topics there are, with their IDs, leaders and what we may do with them.
 
-The client library speaks an older version of this request, without IDs, and remembers only the
-topics that it reads.
+The client library speaks an older version of this request, without IDs (what tells a topic from its
+namesake), and remembers only the topics that it reads.
 """
 
 import uuid
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -34,6 +36,10 @@ class Uuid(AbstractType[uuid.UUID]):
 
 
 _NO_ID = uuid.UUID(int=0)
+_AUTHORIZATION_FAILED = 29
+_READ = 1 << 3
+"""Bits stand for Kafka's AclOperation codes."""
+_NOT_TOLD = -(2**31)
 _TEXT = CompactString("utf-8")
 
 
@@ -101,31 +107,76 @@ class _RequestStruct(RequestStruct):
 class _TopicsRequest(Request[_RequestStruct]):
     API_KEY = 3
 
+    def __init__(self, names: Sequence[str] | None) -> None:
+        self._names = names
+
     def build(self, request_struct_class: type[_RequestStruct]) -> _RequestStruct:
-        return request_struct_class(None, False, False, {})  # None: all topics
+        names: Any = None if self._names is None else [(_NO_ID, name, {}) for name in self._names]
+        return request_struct_class(names, False, True, {})  # None: all topics
+
+
+class Leader(NamedTuple):
+    """Who leads a partition; `node` is -1 while nobody does, `epoch` -1 where it is not told."""
+
+    node: int
+    epoch: int
 
 
 class Topic(NamedTuple):
     """`id` is the name itself where the broker is too old to have IDs."""
 
     id: str
-    partitions: tuple[int, ...]
+    readable: bool
+    """We may read it, as far as the broker tells."""
+    partitions: dict[int, Leader]
 
 
-async def all_topics(client: AIOKafkaClient) -> dict[str, Topic]:
-    """Every topic that may be read, by name."""
+def wanted(globs: Sequence[str], topic: str) -> bool:
+    """Fits a glob, and none with `!`; a topic of Kafka's own (`__…`) only one that says so."""
+    if any(fnmatchcase(topic, glob[1:]) for glob in globs if glob.startswith("!")):
+        return False
+    return any(
+        fnmatchcase(topic, glob) and (glob.startswith("__") or not topic.startswith("__"))
+        for glob in globs
+    )
+
+
+def exact(globs: Sequence[str]) -> list[str]:
+    """The topics that are named as such: what is said of them when they are not there."""
+    return [glob for glob in globs if not set(glob) & set("*?[!")]
+
+
+async def all_topics(client: AIOKafkaClient, node: Any) -> dict[str, Topic]:
+    """Every topic that may be described, by name."""
     try:
-        answer: Any = await client.send(client.get_random_node(), _TopicsRequest())
+        answer: Any = await client.send(node, _TopicsRequest(None))
     except (IncompatibleBrokerVersion, NotImplementedError):
         cluster = await client.fetch_all_metadata()
         return {
-            name: Topic(name, tuple(sorted(cluster.partitions_for_topic(name) or ())))
+            name: Topic(
+                name, True, {p: Leader(0, -1) for p in cluster.partitions_for_topic(name) or ()}
+            )
             for name in cluster.topics()
         }
     return {
         name: Topic(
-            name if topic_id == _NO_ID else str(topic_id), tuple(sorted(p[1] for p in partitions))
+            name if topic_id == _NO_ID else str(topic_id),
+            _may_read(operations),
+            {p[1]: Leader(p[2], p[3]) for p in partitions},
         )
-        for error, name, topic_id, _, partitions, *_ in answer.topics
+        for error, name, topic_id, _, partitions, operations, *_ in answer.topics
         if error == 0 and name is not None
     }
+
+
+async def undescribed(client: AIOKafkaClient, node: Any, names: Sequence[str]) -> list[str]:
+    """Those of these topics that we may not even describe."""
+    try:
+        answer: Any = await client.send(node, _TopicsRequest(names))
+    except (IncompatibleBrokerVersion, NotImplementedError):
+        return []
+    return [topic[1] for topic in answer.topics if topic[0] == _AUTHORIZATION_FAILED]
+
+
+def _may_read(operations: int) -> bool:
+    return operations == _NOT_TOLD or bool(operations & _READ)

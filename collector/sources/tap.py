@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from collector.batch import Batch
+from collector.sources.condition import Condition
 
 
 class Tap(Protocol):
@@ -19,3 +20,7 @@ class Tap(Protocol):
         ...
 
     async def stop(self) -> None: ...
+
+    def condition(self) -> Condition:
+        """How it stands with its bus now; may be asked from any thread."""
+        ...

@@ -1,11 +1,16 @@
-"""A plain look at topics, with nothing but the Kafka client."""
+"""Looks at topics: a plain one with nothing but the Kafka client, and a tap's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+
+from collector.batch import Batch, Gap, PartitionState
+from collector.event import Event
+from collector.sources.kafka import KafkaTap
 
 Record = ConsumerRecord[bytes, bytes]
 
@@ -57,3 +62,41 @@ async def members(bootstrap: str, group: str) -> int:
 def headers_of(record: Record) -> dict[str, str]:
     """As text; numbers that libraries write as bytes may not be any."""
     return {name: value.decode(errors="replace") for name, value in record.headers}
+
+
+class TapReading:
+    """A tap that is polled, and what came of it."""
+
+    def __init__(self, tap: KafkaTap) -> None:
+        self.tap = tap
+        self.events: list[Event] = []
+        self.gaps: list[Gap] = []
+        self.states: dict[tuple[str, str, int], PartitionState] = {}
+
+    async def poll(self) -> Batch:
+        batch = await self.tap.poll()
+        self.events += batch.events
+        self.gaps += batch.gaps
+        for state in batch.partitions:
+            self.states[(state.topic, state.topic_id, state.partition)] = state
+        return batch
+
+    async def until(self, done: Callable[[], bool], patience: float = 30) -> None:
+        deadline = time.monotonic() + patience
+        while not done():
+            assert time.monotonic() < deadline, (self.states, len(self.events))
+            await self.poll()
+
+    def offsets(self, partition: int = 0) -> list[int]:
+        return [event.offset for event in self.events if event.partition == partition]
+
+    def active(self) -> list[PartitionState]:
+        return [state for state in self.states.values() if not state.retired]
+
+    def state(self, topic: str, partition: int = 0) -> PartitionState:
+        (found,) = [s for s in self.active() if (s.topic, s.partition) == (topic, partition)]
+        return found
+
+    def complete_after(self, moment: int) -> bool:
+        """Everything that is read was seen beyond this moment."""
+        return bool(self.active()) and all(s.complete_to > moment for s in self.active())

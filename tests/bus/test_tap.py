@@ -11,15 +11,15 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
-from collector.batch import Batch, Gap, PartitionState
+from collector.batch import PartitionState
 from collector.errors import SourceError
-from collector.event import Event
 from collector.settings import SourceSettings
 from collector.sources import kafka
 from collector.sources.kafka import KafkaTap
 from collector.times import NEVER
 from demo.broker import Broker, free_port
 from tests.bus.conftest import CreateTopic
+from tests.bus.reading import TapReading
 
 
 def clock() -> int:
@@ -31,33 +31,7 @@ def settings(broker: Broker, topics: str, **changes: object) -> SourceSettings:
     return SourceSettings.model_validate({"name": "s", "kafka": found, "name_from": ["topic"]})
 
 
-class Reading:
-    """A tap that is polled, and what came of it."""
-
-    def __init__(self, tap: KafkaTap) -> None:
-        self.tap = tap
-        self.events: list[Event] = []
-        self.gaps: list[Gap] = []
-        self.states: dict[tuple[str, str, int], PartitionState] = {}
-
-    async def until(self, done: Callable[[], bool], patience: float = 30) -> None:
-        deadline = time.monotonic() + patience
-        while not done():
-            assert time.monotonic() < deadline, (self.states, len(self.events))
-            batch: Batch = await self.tap.poll()
-            self.events += batch.events
-            self.gaps += batch.gaps
-            for state in batch.partitions:
-                self.states[(state.topic, state.topic_id, state.partition)] = state
-
-    def offsets(self, partition: int = 0) -> list[int]:
-        return [event.offset for event in self.events if event.partition == partition]
-
-    def active(self) -> list[PartitionState]:
-        return [state for state in self.states.values() if not state.retired]
-
-
-Tapped = Callable[..., Awaitable[Reading]]
+Tapped = Callable[..., Awaitable[TapReading]]
 
 
 @pytest.fixture
@@ -68,11 +42,11 @@ async def tapped(
     monkeypatch.setattr(kafka, "DISCOVER_EVERY", 0)
     taps = []
 
-    async def start(*known: PartitionState, **changes: object) -> Reading:
+    async def start(*known: PartitionState, **changes: object) -> TapReading:
         tap = KafkaTap(settings(broker, f"{topic_name}*", **changes), known, clock)
         await tap.start()
         taps.append(tap)
-        return Reading(tap)
+        return TapReading(tap)
 
     yield start
     for tap in taps:
@@ -250,6 +224,20 @@ async def test_a_broker_that_comes_back_is_read_on(
         lambda: len(reading.events) == 2 and reading.active()[0].complete_to > restarted
     )
     assert reading.offsets() == [0, 1]
+
+
+async def test_when_the_library_ends_by_itself_another_connection_reads_on(
+    tapped: Tapped, create_topic: CreateTopic, producer: AIOKafkaProducer
+) -> None:
+    topic = await create_topic()
+    await fill(producer, topic, 2)
+    reading = await tapped()
+    await reading.until(lambda: len(reading.events) == 2)
+    assert reading.tap._consumer is not None
+    reading.tap._consumer.consumer._fetcher.error_future.cancel()
+    await fill(producer, topic, 2)
+    await reading.until(lambda: len(reading.events) == 4)
+    assert reading.offsets() == [0, 1, 2, 3]
 
 
 async def test_no_broker_is_an_error_that_names_the_address() -> None:

@@ -226,3 +226,65 @@ def test_options_are_enough_without_a_file(tmp_path: Path) -> None:
     assert update["store"].path == tmp_path / "s.duckdb"
     assert without_file("h:9092", None, [], None)["sources"][0].kafka.topics == ["*"]
     assert without_file(None, None, [], None) == {}
+
+
+TLS = """
+sources:
+  - name: a
+    kafka:
+      bootstrap: x
+      topics: [y]
+      tls: {ca: ca.pem, cert: /etc/own.pem, key: own.key, key_password: s3cret}
+"""
+
+
+def test_the_paths_of_certificates_are_relative_to_the_file(file: Path) -> None:
+    (source,) = loaded(file, TLS).sources
+    assert source.kafka is not None
+    assert source.kafka.tls is not None
+    assert source.kafka.tls.ca == file.parent.absolute() / "ca.pem"
+    assert source.kafka.tls.cert == Path("/etc/own.pem")
+    assert source.kafka.tls.key == file.parent.absolute() / "own.key"
+    assert "s3cret" not in repr(source)
+
+
+@pytest.mark.parametrize(
+    ("kafka", "said"),
+    [
+        (
+            "sasl: {mechanism: PLAIN, username: a}",
+            "kafka.sasl: PLAIN takes password, username",
+        ),
+        (
+            "sasl: {mechanism: SCRAM-SHA-256, username: a, password: s3cret, token: s3cret}",
+            "kafka.sasl: SCRAM-SHA-256 takes password, username",
+        ),
+        (
+            "sasl: {mechanism: OAUTHBEARER, client_id: a}",
+            "kafka.sasl: OAUTHBEARER takes token or client_id, client_secret, token_url",
+        ),
+        (
+            "sasl: {mechanism: GSSAPI}",
+            "kafka.sasl.mechanism: Input should be 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512' or "
+            "'OAUTHBEARER'",
+        ),
+        (
+            "tls: {key: own.key}",
+            "kafka.tls: `key` and `key_password` need `cert`, the certificate they belong to",
+        ),
+        (
+            "ahead: soon",
+            "kafka.ahead: 'soon' is not a duration; write e.g. 500ms, 30s, 5m, 2h or 1d",
+        ),
+    ],
+)
+def test_mistakes_of_a_secured_bus_are_told_without_the_secret(
+    file: Path, kafka: str, said: str
+) -> None:
+    text = f"sources: [{{name: a, kafka: {{bootstrap: x, topics: [y], {kafka}}}}}]"
+    assert refused(file, text) == [f": sources.0.{said}"]
+
+
+def test_topics_that_only_leave_out_are_a_mistake(file: Path) -> None:
+    (said,) = refused(file, "sources: [{name: a, kafka: {bootstrap: x, topics: ['!y']}}]")
+    assert said.startswith(": sources.0.kafka: `topics` only leaves out")
