@@ -27,10 +27,13 @@ from collector.batch import Batch, PartitionState, Stage
 from collector.errors import ConfigurationError, SourceError
 from collector.event import Event
 from collector.pipeline import Pipeline
+from collector.sources.condition import Condition
+from collector.sources.patience import Patience
 from collector.sources.table import SOURCES
 from collector.sources.tap import Tap
 from collector.store import reading
 from collector.store.store import Store
+from collector.times import US_PER_S
 from nonevent.beacon import Beacon
 from nonevent.config import Configuration
 from nonevent.garbage import Garbage
@@ -41,8 +44,6 @@ from ui.server import Server
 from ui.store_queries import StoreQueries
 
 log = logging.getLogger("nonevent")
-
-LONGEST_PAUSE_S = 30.0
 
 
 def clock() -> int:
@@ -153,7 +154,14 @@ class Daemon:
 
         # What people see: the API and the pages, from the store alone.
         self._ready = False
-        queries = StoreQueries(watch.store, lambda: watch.rules, running=True, held=watch.held)
+        self._starting: dict[str, Patience] = {}
+        queries = StoreQueries(
+            watch.store,
+            lambda: watch.rules,
+            running=True,
+            held=watch.held,
+            conditions=self._conditions,
+        )
         app = create_app(
             queries,
             token=token,
@@ -173,8 +181,7 @@ class Daemon:
             log.info("pages and API: %s", self._server.url)
             await watch.pick_up()
             self._garbage.keep()
-            for tap in watch.taps:
-                await self._start(tap)
+            await asyncio.gather(*(self._start(tap) for tap in watch.taps))
             self._ready = True
             log.info("watching %d sources with %d expectations",
                      len(watch.taps), len(watch.rules.expectations()))  # fmt: skip
@@ -192,14 +199,31 @@ class Daemon:
 
     async def _start(self, tap: Tap) -> None:
         """A bus that is away is waited for, and said to be."""
-        pause = 1.0
+        patience = Patience(clock())
         while True:
             try:
-                return await tap.start()
+                await tap.start()
             except SourceError as error:
-                log.warning("%s; next try in %.0f s", error, pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
+                if patience.failed(clock(), str(error)):
+                    log.warning("%s; trying on with growing pauses", error)
+                self._starting[tap.name] = patience
+                await asyncio.sleep(patience.pause / US_PER_S)
+            else:
+                self._starting.pop(tap.name, None)
+                return
+
+    def _conditions(self) -> dict[str, Condition]:
+        """How the taps stand with their buses; asked from the server's threads."""
+        found = {tap.name: tap.condition() for tap in self._watch.taps}
+        for name, patience in self._starting.copy().items():
+            found[name] = replace(
+                found[name],
+                state="connecting",
+                since=patience.since,
+                why=patience.why,
+                next_try=patience.next_try,
+            )
+        return found
 
     def _after_commit(self, batch: Batch) -> None:
         if OUTBOX.name in batch.rows:

@@ -18,6 +18,7 @@ from ui.models import (
     FlowDetail,
     FlowPage,
     Ghost,
+    SourceStatus,
     Status,
     TimelineEvent,
 )
@@ -218,17 +219,44 @@ def _event_line(event: EventItem) -> Text:
 
 def _hindrances(status: Status, console: Console) -> None:
     for source in status.sources:
+        _bus(source, console)
         for part in source.partitions:
             if part.blocked_since:
                 place = f"{source.name}/{part.topic}-{part.partition}"
                 console.print(
                     _line(f"✗ blind on {place} since {_moment(part.blocked_since)} UTC", "red")
                 )
+            if part.hidden_since:
+                console.print(
+                    _line(
+                        f"– {source.name}/{part.topic}-{part.partition}: an open transaction "
+                        f"hides what lies from offset {part.hidden_from:,} on, "
+                        f"since {_moment(part.hidden_since)} UTC",
+                        "yellow",
+                    )
+                )
     if status.held:
         held = f"{status.held:,} judgement{'' if status.held == 1 else 's'} held"
         console.print(_line(f"✗ {held} until everything is readable again", "red"))
     for error in status.rule_errors:
         console.print(_line(f"✗ {error}", "yellow"))
+
+
+def _bus(source: SourceStatus, console: Console) -> None:
+    """What lies between the tap and its bus."""
+    if source.state == "connecting" and source.since:
+        tried = f"; next try {_moment(source.next_try)} UTC" if source.next_try else ""
+        why = f": {source.why}" if source.why else ""
+        since = f"since {_moment(source.since)} UTC"
+        console.print(_line(f"✗ {source.name} cannot be reached {since}{tried}{why}", "red"))
+    for denied in source.denied:
+        since = f"since {_moment(denied.since)} UTC"
+        console.print(
+            _line(f"✗ {source.name}/{denied.topic} is denied {since}: {denied.why}", "yellow")
+        )
+    if waiting := sum(part.waiting for part in source.partitions):
+        some = f"{waiting:,} partition{' waits' if waiting == 1 else 's wait'} for slower ones"
+        console.print(_line(f"– {source.name} catches up: {some}", QUIET))
 
 
 def _partitions(status: Status, console: Console) -> None:

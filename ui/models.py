@@ -125,11 +125,32 @@ class PartitionStatus(BaseModel):
     complete_to: str | None
     gaps: int
     blocked_since: str | None
+    hidden_from: int | None = None
+    """Where an open transaction begins: what others committed from there on is not seen yet."""
+    hidden_since: str | None = None
+    waiting: bool = False
+    """It is not read for now: slower partitions catch up first."""
+
+
+class DeniedTopic(BaseModel):
+    """A topic that the tap may not read."""
+
+    topic: str
+    since: str
+    why: str
 
 
 class SourceStatus(BaseModel):
+    """A source and how its tap stands with the bus; while connecting, why and when it tries."""
+
     name: str
     kind: str
+    state: Literal["reading", "connecting"] | None = None
+    """Null where no daemon runs."""
+    since: str | None = None
+    why: str | None = None
+    next_try: str | None = None
+    denied: list[DeniedTopic] = []
     partitions: list[PartitionStatus]
 
 

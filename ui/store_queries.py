@@ -1,6 +1,6 @@
 """The questions answered from the store, whether a daemon runs on it or not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
 import duckdb
@@ -8,7 +8,7 @@ import duckdb
 from analyzer.clocks import Clocks
 from analyzer.reading import findings as read_findings
 from analyzer.rules.ruleset import RuleSet
-from collector.batch import PartitionState
+from collector.sources.condition import Condition
 from collector.store import reading
 from collector.store.store import Store
 from collector.times import NEVER
@@ -19,11 +19,10 @@ from ui.models import (
     FindingPage,
     FlowDetail,
     FlowPage,
-    PartitionStatus,
-    SourceStatus,
     Status,
 )
 from ui.rows import event_item, finding_model, moment
+from ui.sources import source_statuses
 
 
 class StoreQueries:
@@ -36,11 +35,13 @@ class StoreQueries:
         *,
         running: bool = False,
         held: Callable[[], int] = lambda: 0,
+        conditions: Callable[[], Mapping[str, Condition]] = dict,
     ) -> None:
         self._store = store
         self._rules = rules
         self._running = running
         self._held = held
+        self._conditions = conditions
 
     def flows(
         self,
@@ -157,7 +158,7 @@ class StoreQueries:
                 outbox=_one(connection, "SELECT count(*) FROM outbox WHERE delivered IS NULL"),
                 expectations=rules.expectations(),
                 rule_errors=[],
-                sources=_sources(partitions, gap_counts),
+                sources=source_statuses(partitions, gap_counts, self._conditions()),
             )
 
 
@@ -184,26 +185,3 @@ def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:
 
 def _pairs(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]:
     return dict(connection.execute(query).fetchall())
-
-
-def _sources(
-    partitions: list[PartitionState], gaps: dict[tuple[str, str, int], int]
-) -> list[SourceStatus]:
-    found: dict[str, SourceStatus] = {}
-    for state in partitions:
-        kind = "file" if state.topic == state.topic_id and "/" in state.topic else "kafka"
-        source = found.setdefault(
-            state.source, SourceStatus(name=state.source, kind=kind, partitions=[])
-        )
-        source.partitions.append(
-            PartitionStatus(
-                topic=state.topic,
-                partition=state.partition,
-                position=state.next_offset,
-                high_watermark=state.high_watermark,
-                complete_to=None if state.complete_to == NEVER else moment(state.complete_to),
-                gaps=gaps[(state.source, state.topic_id, state.partition)],
-                blocked_since=moment(state.blocked_since),
-            )
-        )
-    return list(found.values())

@@ -85,6 +85,18 @@ def test_status_says_what_is_held_back(printed: Callable[..., str]) -> None:
     assert "No partition is tapped" in printed(terminal.print_status, samples.unread_status())
 
 
+def test_status_says_what_lies_between_tap_and_bus(printed: Callable[..., str]) -> None:
+    text = " ".join(printed(terminal.print_status, samples.troubled_status()).split())
+    assert "✗ us-prod cannot be reached since 2026-03-01 10:01:00 UTC; next try" in text
+    assert "kafka.us:9092: connection refused" in text
+    assert "eu-prod/secrets is denied since 2026-03-01 09:00:00 UTC: grant <READ>" in text
+    assert (
+        "eu-prod/orders-1: an open transaction hides what lies from offset 4,700 on, "
+        "since 2026-03-01 10:03:00 UTC"
+    ) in text
+    assert "eu-prod catches up: 1 partition waits for slower ones" in text
+
+
 def test_empty_lists_say_so(printed: Callable[..., str]) -> None:
     assert "No flow" in printed(terminal.print_flows, FlowPage(items=[], next=None))
     assert "No finding" in printed(terminal.print_findings, FindingPage(items=[], next=None))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ui.models import (
+    DeniedTopic,
     EventItem,
     Finding,
     FlowDetail,
@@ -244,6 +245,30 @@ def blocked_status() -> Status:
             SourceStatus(name="eu-prod", kind="kafka", partitions=[partition(0), blocked]),
         ],
     )
+
+
+def troubled_status() -> Status:
+    """One bus is away; on another a topic is denied, and a transaction hangs."""
+    away = SourceStatus(
+        name="us-prod",
+        kind="kafka",
+        state="connecting",
+        since=f"{DAY}T10:01:00Z",
+        why="kafka.us:9092: connection refused",
+        next_try=f"{DAY}T10:05:10Z",
+        partitions=[],
+    )
+    hidden = partition(1, hidden_from=4700, hidden_since=f"{DAY}T10:03:00Z")
+    denied = DeniedTopic(topic="secrets", since=f"{DAY}T09:00:00Z", why="grant <READ>")
+    here = SourceStatus(
+        name="eu-prod",
+        kind="kafka",
+        state="reading",
+        since=f"{DAY}T09:00:00Z",
+        denied=[denied],
+        partitions=[partition(0, waiting=True), hidden],
+    )
+    return status(sources=[here, away])
 
 
 def unread_status() -> Status:

@@ -54,6 +54,16 @@ def test_a_blocked_partition_is_told_with_what_it_holds_back(
         assert "214 judgements held" in page
 
 
+def test_a_bus_that_is_away_and_topics_that_are_denied_are_told(
+    client: httpx.Client, queries: FakeQueries
+) -> None:
+    queries.now_status = samples.troubled_status()
+    page = client.get("/").text
+    assert "<code>us-prod</code> cannot be reached since 10:01:00" in page
+    assert "kafka.us:9092: connection refused" in page
+    assert "<code>secrets</code> (grant &lt;READ&gt;)" in page
+
+
 def test_mistakes_in_rule_files_are_told(client: httpx.Client, queries: FakeQueries) -> None:
     queries.now_status = samples.status(rule_errors=["order.yaml:3:5: 'afterr', meant 'after'?"])
     assert "order.yaml:3:5" in client.get("/").text

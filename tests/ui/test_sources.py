@@ -1,0 +1,39 @@
+"""A source's condition comes from its tap, its partitions from the store: both make one answer."""
+
+from collector.batch import PartitionState
+from collector.sources.condition import Condition, Denied
+from collector.times import format_time
+from ui.models import DeniedTopic
+from ui.sources import source_statuses
+
+NOW = 1_772_359_200_000_000
+
+
+def test_partitions_say_what_hides_in_them_and_whether_they_wait() -> None:
+    state = PartitionState(
+        "bus", "orders", "id", 3, 10, 0, high_watermark=14, last_stable_offset=10, hidden_since=NOW
+    )
+    condition = Condition("kafka", "reading", NOW, waiting=(("orders", 3),))
+    (source,) = source_statuses([state], {("bus", "id", 3): 0}, {"bus": condition})
+    (partition,) = source.partitions
+    assert (partition.hidden_from, partition.hidden_since) == (10, format_time(NOW))
+    assert partition.waiting
+    (stored,) = source_statuses([state], {("bus", "id", 3): 0}, {})
+    assert (stored.state, stored.partitions[0].waiting) == (None, False)
+
+
+def test_a_source_that_was_never_reached_is_told_of_all_the_same() -> None:
+    denied = (Denied("secrets", NOW, "grant READ"),)
+    away = Condition("kafka", "connecting", NOW, "refused", NOW + 500_000, denied)
+    (source,) = source_statuses([], {}, {"bus": away})
+    assert (source.name, source.kind, source.state, source.why) == (
+        "bus", "kafka", "connecting", "refused",
+    )  # fmt: skip
+    assert source.next_try == format_time(NOW + 500_000)
+    assert source.denied == [DeniedTopic(topic="secrets", since=format_time(NOW), why="grant READ")]
+
+
+def test_a_partition_that_could_not_be_asked_for_its_offsets_yet_shows_none_below_zero() -> None:
+    state = PartitionState("bus", "orders", "id", 0, -1, -1, blocked_since=NOW)
+    (source,) = source_statuses([state], {("bus", "id", 0): 0}, {})
+    assert source.partitions[0].position == 0

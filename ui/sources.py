@@ -1,0 +1,57 @@
+"""How sources stand: what the store holds of their partitions, and what their taps say."""
+
+from collections.abc import Mapping, Sequence
+
+from collector.batch import PartitionState
+from collector.sources.condition import Condition
+from collector.times import NEVER
+from ui.models import DeniedTopic, PartitionStatus, SourceStatus
+from ui.rows import moment
+
+
+def source_statuses(
+    partitions: Sequence[PartitionState],
+    gaps: Mapping[tuple[str, str, int], int],
+    conditions: Mapping[str, Condition],
+) -> list[SourceStatus]:
+    """All sources with a partition or a tap; without a tap their condition is not known."""
+    found = {name: _of_tap(name, condition) for name, condition in sorted(conditions.items())}
+    waiting = {
+        (name, *place) for name, condition in conditions.items() for place in condition.waiting
+    }
+    for state in partitions:
+        kind = "file" if state.topic == state.topic_id and "/" in state.topic else "kafka"
+        source = found.setdefault(
+            state.source, SourceStatus(name=state.source, kind=kind, partitions=[])
+        )
+        source.partitions.append(
+            PartitionStatus(
+                topic=state.topic,
+                partition=state.partition,
+                position=max(0, state.next_offset),
+                high_watermark=state.high_watermark,
+                complete_to=None if state.complete_to == NEVER else moment(state.complete_to),
+                gaps=gaps[(state.source, state.topic_id, state.partition)],
+                blocked_since=moment(state.blocked_since),
+                hidden_from=None if state.hidden_since is None else state.last_stable_offset,
+                hidden_since=moment(state.hidden_since),
+                waiting=(state.source, state.topic, state.partition) in waiting,
+            )
+        )
+    return list(found.values())
+
+
+def _of_tap(name: str, condition: Condition) -> SourceStatus:
+    return SourceStatus(
+        name=name,
+        kind=condition.kind,
+        state=condition.state,
+        since=moment(condition.since),
+        why=condition.why,
+        next_try=moment(condition.next_try),
+        denied=[
+            DeniedTopic(topic=one.topic, since=moment(one.since) or "", why=one.why)
+            for one in condition.denied
+        ],
+        partitions=[],
+    )
