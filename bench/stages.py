@@ -15,11 +15,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
-
 from analyzer.live import Live
 from analyzer.stages import AlertStage, JudgeStage
 from collector.completeness import Completeness
+from collector.sources.kafka_consumer import Consumer
 from collector.store.store import Store
 from collector.store.tables import Table
 
@@ -50,7 +49,7 @@ class Meter:
         for owner, name, stage in TIMED:
             self._replace(owner, name, partial(self._timed, stage))
         self._replace(Store, "_write_loop", self._whole_thread)
-        self._replace(AIOKafkaConsumer, "getmany", self._before_decoding)
+        self._replace(Consumer, "records", self._before_decoding)
         self._replace(Completeness, "read", self._after_decoding)
         gc.callbacks.append(self._collecting)
         self._main_began = time.thread_time()

@@ -9,7 +9,7 @@ from collector.settings import TlsSettings
 
 
 def tls_context(place: str, tls: TlsSettings | None) -> ssl.SSLContext:
-    """The system's authorities, or the one that is named; a file that fails is told with `place`."""
+    """The system's authorities, or the one named; a file that fails is told with `place`."""
     context = ssl.create_default_context()
     if tls is None:
         return context
