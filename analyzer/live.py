@@ -20,6 +20,7 @@ from analyzer.plan import NamePlan, make_plan
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
 from collector.event import Event
+from collector.interest import Interest, Part
 from collector.times import NEVER, US_PER_S, format_duration
 
 Load = Callable[[Sequence[str]], dict[str, list[Event]]]
@@ -92,6 +93,11 @@ class Live:
         self._leaving: deque[tuple[int, str]] = deque()
         """Flows that are done, with the moment from which on they are let go of."""
         self._dirty: set[str] = set()
+
+    def interest(self) -> Interest:
+        """What of an event is looked at here."""
+        parts = {name: Part(plan.payload, plan.rest) for name, plan in self._plan.items()}
+        return Interest(parts)
 
     # Events in
 

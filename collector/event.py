@@ -5,10 +5,11 @@ from operator import attrgetter
 import msgspec
 
 
-class Event(msgspec.Struct, gc=False):
+class Event(msgspec.Struct, gc=False, array_like=True):
     """One record. Its position (source, topic ID, partition, offset) is its identity.
 
     `gc=False`: events hold no cycles, and millions of them would keep the collector busy.
+    `array_like`: between processes they cross as values without names.
     """
 
     source: str

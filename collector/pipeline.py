@@ -51,7 +51,7 @@ class Pipeline:
         while True:
             batch = await tap.poll()
             await self._queue.put(batch)
-            if batch.count < SMALL:
+            if batch.count < SMALL and not tap.paced:
                 await asyncio.sleep(LINGER_S)
 
     async def _pass_on(self) -> None:

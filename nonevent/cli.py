@@ -5,7 +5,6 @@ Exit codes: 0 fine, 1 findings, 2 usage or configuration, 3 unavailable.
 
 import asyncio
 import contextlib
-import logging
 import signal
 import sys
 import time
@@ -21,6 +20,7 @@ from collector.errors import ConfigurationError, NoneventError
 from nonevent import terminal
 from nonevent.asking import asking
 from nonevent.config import explained, load_configuration, without_file
+from nonevent.logs import log_to_stderr
 from ui.models import FindingState, FlowState
 from ui.moments import parse_moment
 
@@ -83,7 +83,7 @@ def run(
     """
     from nonevent.daemon import Daemon
 
-    _log(verbose)
+    log_to_stderr(verbose=verbose)
     configuration = load_configuration(config)
     try:
         update = without_file(bootstrap, topics, rules, store)
@@ -105,24 +105,6 @@ async def _until_stopped(serving: Coroutine[None, None, None]) -> None:
         loop.add_signal_handler(number, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-def _log(verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    for telling in ("httpx", "httpcore"):
-        # They write whole addresses down, and a webhook's holds its password.
-        logging.getLogger(telling).setLevel(logging.WARNING)
-    # At its most talkative it writes down what it sends to log in: the password.
-    logging.getLogger("aiokafka.conn").setLevel(logging.WARNING)
-    if not verbose:
-        # While a broker is away the client writes lines without end; the tap says it itself.
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-        logging.getLogger("aiokafka.conn").setLevel(logging.CRITICAL)
-        logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 
 @app.command()

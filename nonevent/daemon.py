@@ -7,6 +7,7 @@ tap -> [decode, inside the tap] -> judge -> alert -> one transaction -> outbox -
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,14 +28,17 @@ from collector.batch import Batch, PartitionState, Stage
 from collector.errors import ConfigurationError, SourceError
 from collector.event import Event
 from collector.pipeline import Pipeline
+from collector.settings import SourceSettings
+from collector.sources.apart import TapApart
 from collector.sources.condition import Condition
 from collector.sources.patience import Patience
-from collector.sources.table import SOURCES
+from collector.sources.table import APART, SOURCES
 from collector.sources.tap import Tap
 from collector.store import reading
 from collector.store.store import Store
 from collector.times import US_PER_S
 from nonevent.beacon import Beacon
+from nonevent.clock import clock
 from nonevent.config import Configuration
 from nonevent.garbage import Garbage
 from ui.access import allowed_hosts, check_listen
@@ -45,10 +49,7 @@ from ui.store_queries import StoreQueries
 
 log = logging.getLogger("nonevent")
 
-
-def clock() -> int:
-    """The one clock, in µs. Everything below is handed a moment, or this function."""
-    return time.time_ns() // 1000
+TAP_PROCESS = (sys.executable, "-m", "nonevent.tap_process")
 
 
 class Watch:
@@ -64,6 +65,7 @@ class Watch:
         committed: Callable[[Batch], None],
         first_start: int | None = None,
         more_stages: Sequence[Stage] = (),
+        apart: bool = True,
     ) -> None:
         # What should happen: all rule files, checked as a whole.
         self.rules: RuleSet = load(configuration.expectations)
@@ -87,10 +89,19 @@ class Watch:
 
         # The taps, each going on where the store says that it was.
         self.taps: list[Tap] = [
-            SOURCES[source.kind](source, [s for s in known if s.source == source.name], clock)
+            self._tap(source, [s for s in known if s.source == source.name], apart=apart)
             for source in configuration.sources
         ]
         self.pipeline = Pipeline(self.taps, stages, self.store, committed)
+
+    def _tap(self, source: SourceSettings, resume: Sequence[PartitionState], *, apart: bool) -> Tap:
+        """What is wrong with its settings is an error now, wherever it will run."""
+        tap = SOURCES[source.kind](source, resume, self._clock)
+        if not apart or source.kind not in APART:
+            return tap
+        return TapApart(
+            source, resume, self._clock, interest=self.live.interest(), command=TAP_PROCESS
+        )
 
     async def pick_up(self) -> None:
         """Reads the store back: open flows, deadlines, findings; and judges by today's rules."""

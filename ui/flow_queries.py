@@ -110,12 +110,7 @@ class FlowReader:
 
     def flows_of_key(self, value: str) -> list[str]:
         """The flows with an event that carries a key of this value."""
-        rows = self._cursor.execute(
-            "SELECT DISTINCT unnest(correlation_ids) AS flow FROM events "
-            "WHERE list_contains(map_values(keys), ?) ORDER BY flow LIMIT 1000",
-            [value],
-        ).fetchall()
-        return [row[0] for row in rows]
+        return reading.flows_of_key(self._cursor, value)
 
     def _items(self, rows: Sequence[_Listed]) -> Iterator[FlowItem]:
         members = reading.events_of_flows(self._cursor, [row.flow for row in rows])

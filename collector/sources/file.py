@@ -27,6 +27,8 @@ class FileTap:
     waits there.
     """
 
+    paced = False
+
     def __init__(
         self,
         settings: SourceSettings,

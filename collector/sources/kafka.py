@@ -33,6 +33,8 @@ DISCOVER_PATIENCE_S = 10
 class KafkaTap:
     """One cluster's topics. `resume` is what the store holds of this source."""
 
+    paced = False
+
     def __init__(
         self,
         settings: SourceSettings,

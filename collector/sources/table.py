@@ -12,3 +12,6 @@ SOURCES: dict[str, Callable[[SourceSettings, Sequence[PartitionState], Callable[
     "kafka": KafkaTap,
     "file": FileTap,
 }
+
+APART = frozenset(("kafka",))
+"""Kinds that are read by a process of their own: what they decode would hold the judge up."""

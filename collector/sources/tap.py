@@ -10,6 +10,8 @@ class Tap(Protocol):
     """Reads one source. It never disturbs the bus, and never asks the clock by itself."""
 
     name: str
+    paced: bool
+    """Whether it rests by itself after a small batch."""
 
     async def start(self) -> None:
         """Connects and finds where to go on; raises SourceError with the cure."""

@@ -19,7 +19,7 @@ class Columns:
 
     __slots__ = ("blocks", "count", "lengths", "table")
 
-    def __init__(self, table: pa.RecordBatch, lengths: Sequence[int], blocks: pa.Array) -> None:
+    def __init__(self, table: pa.RecordBatch, lengths: list[int], blocks: list[bytes]) -> None:
         self.table = table
         self.lengths = lengths
         """How many events each block of payloads holds."""
@@ -29,7 +29,7 @@ class Columns:
     @classmethod
     def of(cls, events: Sequence[Event]) -> "Columns":
         lengths, packed = blocks.pack(events)
-        return cls(_table(events), lengths, pa.array(packed, pa.binary()))
+        return cls(_table(events), lengths, packed)
 
     def numbered(self, first: int) -> tuple[pa.Table, pa.Table]:
         """The rows of `events` and of `payloads`, when the first event has this number."""
@@ -39,7 +39,7 @@ class Columns:
         events = pa.Table.from_batches([self.table])
         events = events.append_column("seq", numbers)
         events = events.append_column("block", pa.array(of_events, pa.int64()))
-        payloads = [pa.array(starts, pa.int64()), self.blocks]
+        payloads = [pa.array(starts, pa.int64()), pa.array(self.blocks, pa.binary())]
         return events, pa.Table.from_arrays(payloads, ["block", "data"])
 
 

@@ -9,6 +9,7 @@ import msgspec
 from collector.batch import Gap, PartitionState
 from collector.event import Event
 from collector.store.blocks import Block, unpack
+from collector.store.spans import ranges
 
 Row = TypeVar("Row", PartitionState, Gap)
 
@@ -69,12 +70,26 @@ def events_of_flows(
 ) -> dict[str, list[Event]]:
     """The events of some flows; an event that carries several IDs is in each of theirs."""
     found: dict[str, list[Event]] = {flow: [] for flow in flows}
-    wanted = "WHERE list_has_any(correlation_ids, ?::VARCHAR[])"
-    for event in events(cursor, wanted, [list(flows)]):
-        for flow in event.correlation_ids:
-            if flow in found:
-                found[flow].append(event)
+    wanted = "WHERE seq BETWEEN ? AND ? AND list_has_any(correlation_ids, ?::VARCHAR[])"
+    for lo, hi in ranges(cursor, flows):
+        for event in events(cursor, wanted, [lo, hi, list(flows)]):
+            for flow in event.correlation_ids:
+                if flow in found:
+                    found[flow].append(event)
     return found
+
+
+def flows_of_key(cursor: duckdb.DuckDBPyConnection, value: str, limit: int = 1_000) -> list[str]:
+    """The flows with an event that carries a key of this value."""
+    flows: set[str] = set()
+    for lo, hi in ranges(cursor, [value]):
+        rows = cursor.execute(
+            "SELECT DISTINCT unnest(correlation_ids) FROM events WHERE seq BETWEEN ? AND ? "
+            "AND list_contains(map_values(keys), ?) LIMIT ?",
+            [lo, hi, value, limit],
+        )
+        flows.update(row[0] for row in rows.fetchall())
+    return sorted(flows)[:limit]
 
 
 def partitions(cursor: duckdb.DuckDBPyConnection) -> list[PartitionState]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from collector.batch import Batch
 from collector.errors import StoreError
 from collector.store.columns import Columns
+from collector.store.spans import RUN, Spans
 from collector.store.tables import (
     COLLECTOR_TABLES,
     EVENTS,
@@ -41,6 +42,7 @@ class Store:
         views: Sequence[str] = (),
         memory: str = "2GB",
         read_only: bool = False,
+        run: int = RUN,
     ) -> None:
         self.path = path
         self._tables = {table.name: table for table in (*COLLECTOR_TABLES, *tables)}
@@ -50,6 +52,7 @@ class Store:
         if not read_only:
             self._create(views)
         self._next_seq = self._read_next_seq()
+        self._spans = Spans(run)
         self._jobs: queue.Queue[tuple[Job, Future[Any]] | None] = queue.Queue(maxsize=8)
         self._thread: threading.Thread | None = None
         if not read_only:
@@ -139,6 +142,7 @@ class Store:
             self._next_seq += columns.count
             self._insert(connection, EVENTS, events)
             self._insert(connection, PAYLOADS, payloads)
+            self._spans.after(connection, self._next_seq)
         self._insert_rows(connection, PARTITIONS, batch.partitions)
         self._insert_rows(connection, GAPS, batch.gaps)
         for name, rows in batch.rows.items():

@@ -135,4 +135,16 @@ GAPS = Table(
     },
 )
 
-COLLECTOR_TABLES = (EVENTS, PAYLOADS, PARTITIONS, GAPS)
+
+class Span(msgspec.Struct, gc=False):
+    """Between which numbers a value occurs in one run of events; see `collector.store.spans`."""
+
+    hash: int
+    lo: int
+    hi: int
+    run: int
+
+
+SPANS = Table("spans", Span, {"hash": "UBIGINT", "lo": "BIGINT", "hi": "BIGINT", "run": "INTEGER"})
+
+COLLECTOR_TABLES = (EVENTS, PAYLOADS, SPANS, PARTITIONS, GAPS)

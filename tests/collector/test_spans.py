@@ -1,0 +1,89 @@
+"""Finding what belongs to an ID or a key's value: as a look at every event would."""
+
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.batch import Batch
+from collector.event import Event
+from collector.store import reading, spans
+from collector.store.store import Store
+
+RUN = 4
+IDS = [f"c-{number}" for number in range(9)]
+KEYS = [f"ord-{number}" for number in range(5)]
+
+one_event = st.tuples(
+    st.lists(st.sampled_from(IDS), max_size=3, unique=True), st.sampled_from(KEYS)
+)
+
+
+def made(number: int, ids: list[str], key: str) -> Event:
+    return Event(
+        "bus", "orders", "id", 0, number, number, number, "order.created", tuple(ids),
+        keys=(("order_id", key),),
+    )  # fmt: skip
+
+
+def stored(path: Path, batches: list[list[tuple[list[str], str]]]) -> Store:
+    store = Store(path, run=RUN)
+    number = 0
+    for batch in batches:
+        events = []
+        for ids, key in batch:
+            number += 1
+            events.append(made(number, ids, key))
+        store.commit(Batch(events=events)).result()
+    return store
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(one_event, min_size=1, max_size=30), min_size=1, max_size=8))
+def test_a_look_up_finds_what_a_look_at_everything_finds(
+    tmp_path_factory: object, batches: list[list[tuple[list[str], str]]]
+) -> None:
+    folder = tmp_path_factory.mktemp("spans")  # type: ignore[attr-defined]  # pytest's own
+    store = stored(folder / "store.duckdb", batches)
+    everything = [one for batch in batches for one in batch]
+    try:
+        with store.reader() as cursor:
+            found = reading.events_of_flows(cursor, IDS)
+            for flow in IDS:
+                there = [n for n, (ids, _) in enumerate(everything, 1) if flow in ids]
+                assert sorted(event.seq for event in found[flow]) == there
+            for key in KEYS:
+                flows = {flow for ids, own in everything if own == key for flow in ids}
+                assert reading.flows_of_key(cursor, key) == sorted(flows)
+            sealed = spans.sealed_to(cursor)
+    finally:
+        store.close()
+    assert sealed == len(everything) // RUN * RUN
+
+
+def test_runs_become_one_and_stay_sorted(tmp_path: Path) -> None:
+    count = RUN * (spans.MERGED * 2 + 3) + 1
+    store = stored(tmp_path / "store.duckdb", [[([IDS[n % 9]], KEYS[n % 5]) for n in range(count)]])
+    with store.reader() as cursor:
+        runs = cursor.execute("SELECT DISTINCT run FROM spans ORDER BY run").fetchall()
+        rows = cursor.execute("SELECT run, hash FROM spans ORDER BY rowid").fetchall()
+        assert len(reading.events_of_flows(cursor, ["c-0"])["c-0"]) == (count + 8) // 9
+    store.close()
+    assert [run for (run,) in runs] == [16, 32, 33, 34, 35]
+    assert rows == sorted(rows)
+
+
+def test_what_a_failed_transaction_sealed_is_sealed_again(tmp_path: Path) -> None:
+    store = stored(tmp_path / "store.duckdb", [])
+
+    def failing(connection: object) -> None:
+        store._write(connection, Batch(events=[made(n, ["lost"], "k") for n in range(9)]))  # type: ignore[arg-type]  # the writer's own
+        raise OSError("no space left on device")
+
+    assert isinstance(store.submit(failing).exception(), OSError)
+    store.commit(Batch(events=[made(n, ["kept"], "k") for n in range(9)])).result()
+    store.commit(Batch(events=[made(n, ["kept"], "k") for n in range(9, 18)])).result()
+    with store.reader() as cursor:
+        assert len(reading.events_of_flows(cursor, ["kept", "lost"])["kept"]) == 18
+        assert cursor.execute("SELECT count(*) FROM spans").fetchone() != (0,)
+    store.close()
