@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from collector.cel import Environment, compile_cel
+from collector.cel import Environment, compile_cel, fields_read
 from collector.cel_values import FieldMissing
 from collector.event import Event
 from collector.event_view import EventView
@@ -14,11 +14,13 @@ MISSING = object()
 class Guard:
     """A compiled condition, or a path. A field that is not there makes it false, and is counted."""
 
-    __slots__ = ("_evaluate", "missing", "text")
+    __slots__ = ("_evaluate", "fields", "missing", "text")
 
     def __init__(self, text: str, evaluate: Callable[[Environment], Any]) -> None:
         self.text = text
         self._evaluate = evaluate
+        self.fields = fields_read(text, "payload")
+        """The payload's fields that it reads; None: the whole."""
         self.missing = 0
         """How often a field was not there, or was of another type than the guard needs."""
 

@@ -16,11 +16,11 @@ from analyzer.episode import is_over
 from analyzer.finding import Finding, findings
 from analyzer.instance import Instance, finding_id
 from analyzer.judge import judge
-from analyzer.plan import NamePlan, make_plan
+from analyzer.plan import make_plan
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
 from collector.event import Event
-from collector.interest import Interest, Part
+from collector.interest import Interest
 from collector.times import NEVER, US_PER_S, format_duration
 
 Load = Callable[[Sequence[str]], dict[str, list[Event]]]
@@ -96,8 +96,7 @@ class Live:
 
     def interest(self) -> Interest:
         """What of an event is looked at here."""
-        parts = {name: Part(plan.payload, plan.rest) for name, plan in self._plan.items()}
-        return Interest(parts)
+        return Interest({name: plan.part for name, plan in self._plan.items()})
 
     # Events in
 
@@ -110,7 +109,7 @@ class Live:
             plan = plans.get(event.name)
             if plan is None:
                 continue
-            kept = _slim(event, plan)
+            kept = plan.part.of(event)
             for flow_id in event.correlation_ids:
                 flow = flows.get(flow_id)
                 if flow is None:
@@ -161,7 +160,7 @@ class Live:
             for event in stored:
                 plan = self._plan.get(event.name)
                 if plan is not None:
-                    flow.events.append(_slim(event, plan))
+                    flow.events.append(plan.part.of(event))
                     flow.mask |= plan.bit
             self._dirty.add(flow_id)
 
@@ -267,19 +266,6 @@ class Live:
     def _waits(self, flow_id: str) -> bool:
         flow = self.flows.get(flow_id)
         return flow is not None and not flow.settled
-
-
-def _slim(event: Event, plan: NamePlan) -> Event:
-    """The event without what no rule reads: this is what an open flow costs in memory."""
-    slim = Event(
-        event.source, event.topic, event.topic_id, event.partition, event.offset, event.time,
-        event.arrival, event.name, event.correlation_ids, event.id,
-    )  # fmt: skip
-    if plan.payload:
-        slim.payload, slim.encoding = event.payload, event.encoding
-    if plan.rest:
-        slim.headers, slim.key = event.headers, event.key
-    return slim
 
 
 def _changes(

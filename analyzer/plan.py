@@ -5,10 +5,12 @@ judge's, whatever the plan says.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from analyzer.guards import Guard
 from analyzer.rules.rule import Names
 from analyzer.rules.ruleset import RuleFile, RuleSet
+from collector.interest import Part
 
 
 @dataclass(slots=True)
@@ -21,10 +23,8 @@ class NamePlan:
     """Judge the flow at once if it has seen any of these names."""
     dues: tuple[tuple[frozenset[str], int], ...] = ()
     """(names awaited, µs after the event): judge the flow when completeness has passed that."""
-    payload: bool = False
-    """Some rule reads its payload: it is kept in memory."""
-    rest: bool = False
-    """Some rule reads its headers or its key: they are kept in memory."""
+    part: Part = field(default_factory=Part)
+    """What some rule reads of it: that much is kept in memory."""
 
 
 def make_plan(rules: RuleSet, default_grace: int) -> dict[str, NamePlan]:
@@ -53,8 +53,15 @@ def _plan_file(file: RuleFile, plans: dict[str, NamePlan], default_grace: int) -
             _wake(plans, wake.names or file.begins, wake.after)
         for guard in rule.guards():
             for name in rule.names():
-                plans[name].payload |= "payload" in guard.text
-                plans[name].rest |= "headers" in guard.text or "key" in guard.text
+                plans[name].part = _with(plans[name].part, guard)
+
+
+def _with(part: Part, guard: Guard) -> Part:
+    """What was read before, and what this guard reads besides."""
+    fields: tuple[str, ...] | None = None
+    if part.payload is not None and guard.fields is not None:
+        fields = tuple(sorted({*part.payload, *guard.fields}))
+    return Part(fields, part.rest or "headers" in guard.text or "key" in guard.text)
 
 
 def _wake(plans: dict[str, NamePlan], names: Names, after: Iterable[str]) -> None:

@@ -29,7 +29,8 @@ class Sight:
         """How long events are kept (µs): how far back a begin may lie that was never seen."""
         self._skews = skews or {}
         values = set(self._skews.values())
-        self._one_skew = min(values, default=0) if len(values) < 2 else None
+        self.one_skew = min(values, default=0) if len(values) < 2 else None
+        """The skew between any two sources, where there is but one."""
         self._complete: dict[frozenset[str], int] = {}
         """Answers given so far: a few hundred flows of a batch ask the same few questions."""
 
@@ -75,8 +76,8 @@ class Sight:
 
     def skew(self, one: str, other: str) -> int:
         """How far the clocks behind two sources may differ, in µs."""
-        if self._one_skew is not None:
-            return self._one_skew
+        if self.one_skew is not None:
+            return self.one_skew
         return max(self._skews.get(one, 0), self._skews.get(other, 0))
 
 

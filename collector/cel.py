@@ -64,6 +64,35 @@ def compile_cel(text: str, variables: frozenset[str]) -> Closure:
     return _Compiler(variables).closure(tree)
 
 
+def fields_read(text: str, part: str) -> frozenset[str] | None:
+    """The fields that an expression reads of an event's `part`; None when it looks at it whole.
+
+    `event.payload.a.b > cause.payload.c` reads `a` and `c` of the payload.
+    """
+    tree = _parser().parse(text)
+    fields: set[str] = set()
+    looked_into = 0
+    for node in tree.iter_subtrees():
+        if node.data == "member_dot":
+            base = _unwrapped(node.children[0])
+            if _is_part(base, part):
+                looked_into += 1
+                fields.add(str(node.children[1]))
+    looked_at = sum(_is_part(node, part) for node in tree.iter_subtrees())
+    return frozenset(fields) if looked_into == looked_at else None
+
+
+def _is_part(tree: Any, part: str) -> bool:
+    return isinstance(tree, Tree) and tree.data == "member_dot" and str(tree.children[1]) == part
+
+
+def _unwrapped(tree: Any) -> Any:
+    """Without the grammar's levels that hold one thing only."""
+    while isinstance(tree, Tree) and len(tree.children) == 1 and tree.data != "ident":
+        tree = tree.children[0]
+    return tree
+
+
 def _deeper_than(limit: int, tree: Tree[Token]) -> bool:
     level: list[object] = [tree]
     for _ in range(limit):

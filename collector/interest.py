@@ -1,5 +1,8 @@
 """What the stages look at in an event: the rest of it is stored, and not kept in memory."""
 
+import functools
+from collections.abc import Callable, Iterable
+
 import msgspec
 
 from collector.event import Event
@@ -8,9 +11,24 @@ from collector.event import Event
 class Part(msgspec.Struct, frozen=True):
     """What some rule reads of the events with one name, besides position, time and IDs."""
 
-    payload: bool = False
+    payload: tuple[str, ...] | None = ()
+    """These fields of it; None: all of it."""
     rest: bool = False
     """Headers and key."""
+
+    def of(self, event: Event) -> Event:
+        """A copy of the event with nothing more in it."""
+        slim = Event(
+            event.source, event.topic, event.topic_id, event.partition, event.offset,
+            event.time, event.arrival, event.name, event.correlation_ids, event.id, event.keys,
+        )  # fmt: skip
+        if self.payload != () and event.payload is not None:
+            slim.encoding, slim.payload = event.encoding, event.payload
+            if self.payload is not None and event.encoding == "json":
+                slim.payload = _only(self.payload)(event.payload)
+        if self.rest:
+            slim.headers, slim.key = event.headers, event.key
+        return slim
 
 
 class Interest(msgspec.Struct, frozen=True):
@@ -18,20 +36,30 @@ class Interest(msgspec.Struct, frozen=True):
 
     names: dict[str, Part]
 
-    def slim(self, events: list[Event]) -> list[Event]:
+    def slim(self, events: Iterable[Event]) -> list[Event]:
         """Copies of the events of interest with nothing more in them than is read."""
-        found = []
-        for event in events:
-            part = self.names.get(event.name)
-            if part is None:
-                continue
-            slim = Event(
-                event.source, event.topic, event.topic_id, event.partition, event.offset,
-                event.time, event.arrival, event.name, event.correlation_ids, event.id, event.keys,
-            )  # fmt: skip
-            if part.payload:
-                slim.payload, slim.encoding = event.payload, event.encoding
-            if part.rest:
-                slim.headers, slim.key = event.headers, event.key
-            found.append(slim)
-        return found
+        names = self.names
+        return [part.of(event) for event in events if (part := names.get(event.name)) is not None]
+
+
+@functools.cache
+def _only(fields: tuple[str, ...]) -> Callable[[str], str]:
+    """Leaves these fields of a JSON object, each as it was written; what is no object stays."""
+    members = [
+        (
+            f"f{number}",
+            msgspec.Raw | msgspec.UnsetType,
+            msgspec.field(default=msgspec.UNSET, name=f),
+        )
+        for number, f in enumerate(fields)
+    ]
+    kept = msgspec.defstruct("Kept", members, gc=False)
+    decode, encode = msgspec.json.Decoder(kept).decode, msgspec.json.Encoder().encode
+
+    def only(payload: str) -> str:
+        try:
+            return encode(decode(payload)).decode()
+        except (msgspec.DecodeError, RecursionError):
+            return payload
+
+    return only

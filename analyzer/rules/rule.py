@@ -122,10 +122,10 @@ def _counts_as_after(rule: Rule, sight: Sight, event: Event, activation: Event) 
     return follows(event, activation, skew_between(rule.options.skew, sight, event, activation))
 
 
-def activations(rule: Rule, episode: Episode, trigger: Names) -> list[Event]:
+def activations(rule: Rule, episode: Episode, trigger: Names) -> Sequence[Event]:
     """The events that match the trigger: name and `where`."""
     options = rule.options
     found = episode.of(trigger, copies=options.copies)
     if options.where is None:
-        return list(found)
+        return found
     return [event for event in found if options.where(event, None)]

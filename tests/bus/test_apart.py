@@ -23,7 +23,7 @@ from nonevent.clock import clock
 from nonevent.daemon import TAP_PROCESS
 from tests.bus.conftest import CreateTopic
 
-INTEREST = Interest({"order.created": Part(payload=True), "order.paid": Part()})
+INTEREST = Interest({"order.created": Part(payload=None), "order.paid": Part()})
 
 Apart = Callable[..., TapApart]
 
