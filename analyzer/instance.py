@@ -37,8 +37,8 @@ class Instance(msgspec.Struct, gc=False):
 def finding_id(episode: Episode, instance: Instance) -> str:
     """The same finding has the same id, on every machine and after every restart.
 
-    An event that carries several correlation IDs begins or activates in several flows at once:
-    there the flow tells them apart.
+    An event that carries several correlation IDs, or none and is tied by keys, may begin or
+    activate in several flows at once: there the flow tells them apart.
     """
     begin, activation = episode.begin, instance.activation
     parts = [
@@ -47,6 +47,6 @@ def finding_id(episode: Episode, instance: Instance) -> str:
         activation.position() if activation else "-",
     ]
     anchor = begin or activation
-    if anchor is not None and len(anchor.correlation_ids) > 1:
+    if anchor is not None and len(anchor.correlation_ids) != 1:
         parts.append(episode.flow)
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:24]

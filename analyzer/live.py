@@ -21,10 +21,11 @@ from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
 from collector.event import Event
 from collector.interest import Interest
+from collector.ties import Ties
 from collector.times import NEVER, US_PER_S, format_duration
 
 Load = Callable[[Sequence[str]], dict[str, list[Event]]]
-"""Reads flows back from the store, everything committed and submitted included."""
+"""Reads flows back from the store, by name, everything committed and submitted included."""
 
 HOT_FLOWS = 200_000
 LINGER = 60 * US_PER_S
@@ -72,11 +73,14 @@ class Live:
         default_grace: int,
         hot_flows: int = HOT_FLOWS,
         linger: int = LINGER,
+        ties: Ties | None = None,
     ) -> None:
+        """`ties`: where keys tie; it is kept by this cache, and read by `load`."""
         self.rules = rules
         self.flows: dict[str, OpenFlow] = {}
         self.judged = 0
         self._load = load
+        self._ties = ties
         self._grace = default_grace
         self._hot_flows = hot_flows
         self._linger = linger
@@ -93,24 +97,41 @@ class Live:
         self._leaving: deque[tuple[int, str]] = deque()
         """Flows that are done, with the moment from which on they are let go of."""
         self._dirty: set[str] = set()
+        self._adrift: dict[str, Finding] = {}
+        """Findings that were announced, of flows that may be others now: the next judgement tells
+        whose they are, or takes them back."""
 
     def interest(self) -> Interest:
         """What of an event is looked at here."""
-        return Interest({name: plan.part for name, plan in self._plan.items()})
+        parts = {name: plan.part for name, plan in self._plan.items()}
+        return Interest(parts, keyed=self._ties is not None)
 
     # Events in
+
+    @property
+    def ties(self) -> bool:
+        """Whether keys tie; then the history is to be given to `prime` first."""
+        return self._ties is not None
+
+    def prime(self, events: Iterable[Event]) -> None:
+        """What keys tie in the stored history, before that is absorbed."""
+        if self._ties is not None:
+            self._ties.add(events)
 
     def absorb(self, events: Iterable[Event]) -> None:
         """Takes events in, in any order. Judging waits for `advance`."""
         events = list(events)
+        if self._ties is not None:
+            self._retie(self._ties, events)
         self._recall(events)
         plans, flows = self._plan, self.flows
+        flows_of = None if self._ties is None else self._ties.flows
         for event in events:
             plan = plans.get(event.name)
             if plan is None:
                 continue
             kept = plan.part.of(event)
-            for flow_id in event.correlation_ids:
+            for flow_id in event.correlation_ids if flows_of is None else flows_of(event):
                 flow = flows.get(flow_id)
                 if flow is None:
                     flow = flows[flow_id] = OpenFlow()
@@ -125,27 +146,25 @@ class Live:
     def remember(self, found: Iterable[Finding]) -> None:
         """What had been announced before a restart; each of these flows is judged again."""
         for finding in found:
-            flow_id = finding.correlation_id
-            flow = self.flows.get(flow_id)
-            if flow is None and hash(flow_id) in self._cold:
+            self._adrift[finding.id] = finding
+            flow_id = self._name(finding.correlation_id)
+            if flow_id not in self.flows and hash(flow_id) in self._cold:
                 self._revive([flow_id])
-                flow = self.flows.get(flow_id)
-            if flow is None:
-                # Its events are gone, or no rule names them any more.
-                flow = self.flows[flow_id] = OpenFlow()
-            flow.found[finding.id] = finding
             self._dirty.add(flow_id)
+
+    def _name(self, correlation_id: str) -> str:
+        return correlation_id if self._ties is None else self._ties.flow(correlation_id)
 
     def _recall(self, events: Sequence[Event]) -> None:
         """Flows that were let go of come back with all their stored events, before the new ones."""
         if not self._cold:
             return
-        cold = self._cold
+        cold, ties = self._cold, self._ties
         self._revive(
             {
                 f
                 for e in events
-                for f in e.correlation_ids
+                for f in (e.correlation_ids if ties is None else ties.flows(e))
                 if f not in self.flows and hash(f) in cold
             }
         )
@@ -163,6 +182,39 @@ class Live:
                     flow.events.append(plan.part.of(event))
                     flow.mask |= plan.bit
             self._dirty.add(flow_id)
+
+    def _retie(self, ties: Ties, events: Sequence[Event]) -> None:
+        """Flows that these events join are put together; what they part is read anew."""
+        retied = ties.add(events)
+        anew = set(retied.anew)
+        parts: dict[str, dict[str, OpenFlow]] = {}
+        for before in retied.before:
+            name, flow = ties.flow(before), self.flows.get(before)
+            if flow is not None:
+                parts.setdefault(name, {})[before] = flow
+            elif hash(before) in self._cold:
+                self._cold.discard(hash(before))
+                anew.add(name)
+        for name, olds in parts.items():
+            if name not in anew and list(olds) == [name]:
+                continue  # what joins it was not there before
+            for before, old in olds.items():
+                del self.flows[before]
+                self._adrift.update(old.found)
+            if name not in anew:
+                self.flows[name] = _together(list(olds.values()))
+                self._expect(name)
+        self._revive(anew)
+        for name in anew:
+            self._expect(name)
+
+    def _expect(self, flow_id: str) -> None:
+        """Under its new name a flow is judged now, and when its events say."""
+        flow = self.flows[flow_id]
+        self._dirty.add(flow_id)
+        for event in flow.events:
+            for awaits, wait in self._plan[event.name].dues:
+                self._push(awaits, event.time + wait, flow_id)
 
     def _push(self, awaits: frozenset[str], due: int, flow_id: str) -> None:
         heap = self._heaps.get(awaits)
@@ -187,6 +239,8 @@ class Live:
         changes: list[Transition] = []
         for flow_id in sorted(due):
             changes.extend(self._judge(flow_id, sight))
+        if self._adrift:
+            changes.extend(self._take_back())
         self._let_go(sight.settled_to())
         return changes
 
@@ -205,7 +259,8 @@ class Live:
                 over = over and is_over(one.episode, sight)
                 for instance in one.instances:
                     if instance.state == "pending" and instance.due is not None:
-                        stood = flow.found.get(finding_id(one.episode, instance))
+                        id = finding_id(one.episode, instance)
+                        stood = flow.found.get(id) or self._adrift.get(id)
                         if stood is not None:
                             # Sight went back: what was seen to be missing is so still.
                             now[stood.id] = stood
@@ -213,10 +268,24 @@ class Live:
                 for finding in findings(one, self.rules.by_name):
                     now[finding.id] = finding
         before, flow.found = flow.found, now
+        if self._adrift:
+            before |= {id: self._adrift.pop(id) for id in now if id in self._adrift}
+        if not flow.events:
+            del self.flows[flow_id]  # nothing in it is any rule's business
+            return _changes(before, now, (), self.rules, over)
         flow.done = flow.settled and over and not now
         if flow.done:
             self._leaving.append((flow.events[-1].time + self._linger, flow_id))
         return _changes(before, now, flow.events, self.rules, over)
+
+    def _take_back(self) -> Iterable[Transition]:
+        """Findings of flows that were judged again, and that none of them has any more."""
+        adrift, self._adrift = self._adrift, {}
+        for old in adrift.values():
+            flow = self.flows.get(self._name(old.correlation_id))
+            events = [] if flow is None else flow.events
+            taken_back = msgspec.structs.replace(old, state="retracted")
+            yield Transition(taken_back, _why_retracted(old, events, self.rules))
 
     def _await(self, flow_id: str, flow: OpenFlow, file: RuleFile, instance: Instance) -> None:
         """Sees to it that the flow is judged when this instance can be."""
@@ -266,6 +335,16 @@ class Live:
     def _waits(self, flow_id: str) -> bool:
         flow = self.flows.get(flow_id)
         return flow is not None and not flow.settled
+
+
+def _together(flows: Sequence[OpenFlow]) -> OpenFlow:
+    """One flow of the events of several; an event that was in two of them is in it once."""
+    whole = OpenFlow()
+    events = [event for flow in flows for event in flow.events]
+    whole.events = list({(e.source, e.topic_id, e.partition, e.offset): e for e in events}.values())
+    for flow in flows:
+        whole.mask |= flow.mask
+    return whole
 
 
 def _changes(

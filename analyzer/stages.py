@@ -14,6 +14,7 @@ from analyzer.tables import FINDING_LOG, OUTBOX, FindingRow, OutboxRow
 from collector.batch import Batch, Gap, PartitionState
 from collector.store import reading
 from collector.store.store import Store
+from collector.store.tied import keyed_events
 
 SightOf = Callable[[Sequence[PartitionState], Sequence[Gap]], Sight]
 
@@ -39,6 +40,8 @@ class JudgeStage:
         with store.reader() as cursor:
             self._seq = next_seq(cursor, FINDING_LOG.name)
             self._see(reading.partitions(cursor), reading.gaps(cursor))
+            if self.live.ties:
+                self.live.prime(keyed_events(cursor))
             for chunk in reading.all_events(cursor):
                 self.live.absorb(chunk)
             standing = findings(cursor, "WHERE state <> 'retracted'")

@@ -35,10 +35,19 @@ class Interest(msgspec.Struct, frozen=True):
     """By event name. Events with other names are no business of the stages."""
 
     names: dict[str, Part]
+    keyed: bool = False
+    """Keys tie: an event that carries one counts, whatever its name."""
 
     def slim(self, events: Iterable[Event]) -> list[Event]:
         """Copies of the events of interest with nothing more in them than is read."""
         names = self.names
+        if self.keyed:
+            nothing = Part()
+            return [
+                names.get(event.name, nothing).of(event)
+                for event in events
+                if event.keys or event.name in names
+            ]
         return [part.of(event) for event in events if (part := names.get(event.name)) is not None]
 
 

@@ -188,6 +188,8 @@ class KeySettings(Section):
     """A business identifier: where it is found."""
 
     from_: list[Place] = Field(alias="from", min_length=1)
+    ties: bool = False
+    """Events that carry one value of it are one flow."""
 
 
 Format = Literal["auto", "json", "text", "bytes", "cloudevents", "avro"]

@@ -36,6 +36,8 @@ from collector.sources.table import APART, SOURCES
 from collector.sources.tap import Tap
 from collector.store import reading
 from collector.store.store import Store
+from collector.store.tied import events_of_tied_flows, save_tying
+from collector.ties import Ties, tying_of
 from collector.times import US_PER_S
 from nonevent.beacon import Beacon
 from nonevent.clock import clock
@@ -82,7 +84,9 @@ class Watch:
 
         # The stages that a batch passes on its way to its commit.
         first = self._first_start(clock()) if first_start is None else first_start
-        self.live = Live(self.rules, self._load_flows, clocks.grace)
+        self._ties = Ties(tying) if (tying := tying_of(configuration.sources)) else None
+        save_tying(self.store, tying)
+        self.live = Live(self.rules, self._load_flows, clocks.grace, ties=self._ties)
         self.judge = JudgeStage(self.live, clocks.sight, first)
         self.alert = AlertStage(routes, configuration.labels, link_base, seq)
         stages: list[Stage] = [self.judge, self.alert, *more_stages]
@@ -120,7 +124,14 @@ class Watch:
 
     def _load_flows(self, flows: Sequence[str]) -> dict[str, list[Event]]:
         """Through the writer's queue: what was submitted before is committed by then."""
-        job = self.store.submit(lambda connection: reading.events_of_flows(connection, flows))
+        ties = self._ties
+        job = self.store.submit(
+            lambda connection: (
+                reading.events_of_flows(connection, flows)
+                if ties is None
+                else events_of_tied_flows(connection, flows, ties)
+            )
+        )
         return job.result()  # type: ignore[no-any-return]  # the job's own result
 
     def _retire_all_but(self, configuration: Configuration, known: list[PartitionState]) -> None:

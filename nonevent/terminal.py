@@ -76,6 +76,8 @@ def print_flow(flow: FlowDetail, console: Console | None = None) -> None:
     head = _line(flow.flow, "bold").append("  ").append_text(_state(flow.state))
     if flow.type:
         head.append(f"  {visible(flow.type)}")
+    if flow.aliases:
+        head.append(f"  also {visible(', '.join(flow.aliases[:5]))}", QUIET)
     for key, values in flow.keys.items():
         head.append(f"  {visible(key)}={visible(', '.join(values[:5]))}", QUIET)
     console.print(head)

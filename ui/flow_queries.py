@@ -12,6 +12,14 @@ from analyzer.rules.ruleset import RuleSet
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
 from collector.store import reading
+from collector.store.tied import (
+    MEMBERS,
+    TIED_MEMBERS,
+    events_of_tied_flows,
+    flows_of_value,
+    lay_out,
+)
+from collector.ties import Ties
 from collector.times import format_time
 from ui.errors import BadParameterError
 from ui.models import FlowDetail, FlowItem, FlowPage
@@ -48,8 +56,15 @@ class _Listed:
 class FlowReader:
     """Reads and judges flows within one transaction: events and completeness of one moment."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, rules: RuleSet, clocks: Clocks) -> None:
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        rules: RuleSet,
+        clocks: Clocks,
+        ties: Ties | None = None,
+    ) -> None:
         self._cursor = cursor
+        self._ties = ties
         self._rules = rules
         self.sight: Sight = clocks.sight(reading.partitions(cursor), reading.gaps(cursor))
 
@@ -57,6 +72,8 @@ class FlowReader:
 
     def page(self, wanted: FlowFilter, limit: int, cursor: str | None) -> FlowPage:
         """Flows with the newest event first, judged until the page is full."""
+        if self._ties is not None:
+            lay_out(self._cursor, self._ties)
         items: list[FlowItem] = []
         scanned, at = 0, _parse_cursor(cursor)
         while scanned < SCANNED:
@@ -80,9 +97,10 @@ class FlowReader:
         if after is not None:
             having.append("(last < ? OR (last = ? AND flow > ?))")
             parameters += [after[0], after[0], after[1]]
+        members = MEMBERS if self._ties is None else TIED_MEMBERS
         rows = self._cursor.execute(
-            "WITH member AS (SELECT unnest(correlation_ids) AS flow, epoch_us(time) AS time, name "
-            "FROM events), listed AS (SELECT flow, min(time) AS began, max(time) AS last, "
+            f"WITH member AS ({members}), "
+            "listed AS (SELECT flow, min(time) AS began, max(time) AS last, "
             "count(*) AS n, list(DISTINCT name ORDER BY name) AS names FROM member GROUP BY flow) "
             f"SELECT flow, began, last, n, names FROM listed WHERE {' AND '.join(having)} "
             "ORDER BY last DESC, flow LIMIT ?",
@@ -94,9 +112,11 @@ class FlowReader:
         having = ["true"]
         parameters: list[object] = []
         if wanted.q is not None:
-            # A flow whose ID holds the text, or that carries a key of exactly this value.
+            # A flow one of whose IDs holds the text, or that carries a key of exactly this value.
             having.append("(contains(flow, ?) OR list_contains(?::VARCHAR[], flow))")
-            parameters += [wanted.q, self.flows_of_key(wanted.q)]
+            joined = {} if self._ties is None else self._ties.joined()
+            by_alias = [flow for id, flow in joined.items() if wanted.q in id]
+            parameters += [wanted.q, [*by_alias, *self.flows_of_key(wanted.q)]]
         for value, condition in (
             (wanted.name, "list_contains(names, ?)"),
             (wanted.without, "NOT list_contains(names, ?)"),
@@ -110,10 +130,20 @@ class FlowReader:
 
     def flows_of_key(self, value: str) -> list[str]:
         """The flows with an event that carries a key of this value."""
+        if self._ties is not None:
+            return flows_of_value(self._cursor, value, self._ties)
         return reading.flows_of_key(self._cursor, value)
 
+    def _events(self, flows: Sequence[str]) -> dict[str, list[Event]]:
+        if self._ties is None:
+            return reading.events_of_flows(self._cursor, flows)
+        return events_of_tied_flows(self._cursor, flows, self._ties)
+
+    def _ids(self, flow: str) -> list[str]:
+        return [flow] if self._ties is None else self._ties.ids(flow)
+
     def _items(self, rows: Sequence[_Listed]) -> Iterator[FlowItem]:
-        members = reading.events_of_flows(self._cursor, [row.flow for row in rows])
+        members = self._events([row.flow for row in rows])
         for row in rows:
             events = members[row.flow]
             judged = self.judge(row.flow, events)
@@ -138,6 +168,7 @@ class FlowReader:
                     keys[name].append(value)
         return FlowItem(
             flow=row.flow,
+            aliases=self._ids(row.flow)[1:],
             type=main.episode.type if main else None,
             state=main.state if main else "open",
             began=format_time(row.began),
@@ -152,8 +183,9 @@ class FlowReader:
 
     def detail(self, flow_or_key: str) -> FlowDetail | None:
         """The flow of this ID; or of an episode's; or the only flow with a key of this value."""
-        for flow in self._candidates(flow_or_key):
-            events = reading.events_of_flows(self._cursor, [flow])[flow]
+        for id in self._candidates(flow_or_key):
+            flow = id if self._ties is None else self._ties.flow(id)
+            events = self._events([flow])[flow]
             if events:
                 return self._detail(flow, sorted(events, key=ORDER))
         return None
@@ -188,7 +220,9 @@ class FlowReader:
             (last if at is None else at, 1, number, one) for number, (at, one) in enumerate(ghosts)
         ]
         timeline = [item for *_, item in sorted([*placed, *haunted], key=lambda entry: entry[:3])]
-        found = findings(self._cursor, 'WHERE correlation_id = ? ORDER BY "at", id', [flow])
+        ids = self._ids(flow)
+        of_flow = 'WHERE list_contains(?::VARCHAR[], correlation_id) ORDER BY "at", id'
+        found = findings(self._cursor, of_flow, [ids])
         return FlowDetail(
             **self._item(row, events, judged).model_dump(),
             timeline=timeline,

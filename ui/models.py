@@ -48,9 +48,10 @@ class Finding(BaseModel):
 
 
 class FlowItem(BaseModel):
-    """A flow in a list."""
+    """A flow in a list. `aliases` are its correlation IDs besides the one that names it."""
 
     flow: str
+    aliases: list[str] = []
     type: str | None
     state: FlowState
     began: str

@@ -11,6 +11,8 @@ from analyzer.rules.ruleset import RuleSet
 from collector.sources.condition import Condition
 from collector.store import reading
 from collector.store.store import Store
+from collector.store.tied import StoredTies, lay_out
+from collector.ties import Ties
 from collector.times import NEVER
 from ui.errors import BadParameterError
 from ui.flow_queries import FlowFilter, FlowReader
@@ -38,6 +40,7 @@ class StoreQueries:
         conditions: Callable[[], Mapping[str, Condition]] = dict,
     ) -> None:
         self._store = store
+        self._ties = StoredTies(store)
         self._rules = rules
         self._running = running
         self._held = held
@@ -58,13 +61,13 @@ class StoreQueries:
     ) -> FlowPage:
         wanted = FlowFilter(type, state, q, name, without, since, until)
         clocks = Clocks.stored(self._store)
-        with self._store.reader() as connection:
-            return FlowReader(connection, self._rules(), clocks).page(wanted, limit, cursor)
+        with self._ties.reader() as (connection, ties):
+            return FlowReader(connection, self._rules(), clocks, ties).page(wanted, limit, cursor)
 
     def flow(self, flow_or_key: str) -> FlowDetail | None:
         clocks = Clocks.stored(self._store)
-        with self._store.reader() as connection:
-            return FlowReader(connection, self._rules(), clocks).detail(flow_or_key)
+        with self._ties.reader() as (connection, ties):
+            return FlowReader(connection, self._rules(), clocks, ties).detail(flow_or_key)
 
     def findings(
         self,
@@ -109,13 +112,13 @@ class StoreQueries:
             if value is not None:
                 conditions.append(condition)
                 parameters.append(value)
-        if untied:
-            conditions.append("len(correlation_ids) = 0")
         if problems:
             conditions.append("len(problems) > 0")
         order = "DESC" if after is None else "ASC"
-        clauses = f"WHERE {' AND '.join(conditions)} ORDER BY seq {order} LIMIT ?"
-        with self._store.reader() as connection:
+        with self._ties.reader() as (connection, ties):
+            if untied:
+                conditions.append(_untied(connection, ties))
+            clauses = f"WHERE {' AND '.join(conditions)} ORDER BY seq {order} LIMIT ?"
             found = reading.events(connection, clauses, [*parameters, limit])
         found.sort(key=lambda event: event.seq)
         last = str(found[-1].seq) if found else None
@@ -124,7 +127,7 @@ class StoreQueries:
     def status(self) -> Status:
         rules = self._rules()
         clocks = Clocks.stored(self._store)
-        with self._store.reader() as connection:
+        with self._ties.reader() as (connection, ties):
             partitions = [p for p in reading.partitions(connection) if not p.retired]
             gaps = reading.gaps(connection)
             sight = clocks.sight(partitions, gaps)
@@ -136,7 +139,7 @@ class StoreQueries:
                 )
                 for p in partitions
             }
-            events, untied, unnamed = _counts(connection)
+            events, untied, unnamed = _counts(connection, _untied(connection, ties))
             return Status(
                 version=version("nonevent"),
                 running=self._running,
@@ -170,10 +173,17 @@ def _number(name: str, text: str | None) -> int | None:
     return int(text)
 
 
-def _counts(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
+def _untied(connection: duckdb.DuckDBPyConnection, ties: Ties | None) -> str:
+    """The condition of events in no flow."""
+    if ties is None:
+        return "len(correlation_ids) = 0"
+    lay_out(connection, ties)
+    return "len(correlation_ids) = 0 AND seq NOT IN (SELECT seq FROM by_key)"
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, untied: str) -> tuple[int, int, int]:
     row = connection.execute(
-        "SELECT count(*), count(*) FILTER (len(correlation_ids) = 0), "
-        "count(*) FILTER (name = '') FROM events"
+        f"SELECT count(*), count(*) FILTER ({untied}), count(*) FILTER (name = '') FROM events"
     ).fetchone()
     return (0, 0, 0) if row is None else (row[0], row[1], row[2])
 

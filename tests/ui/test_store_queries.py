@@ -128,6 +128,7 @@ def test_a_flow_in_the_list_says_what_it_is(asked: StoreQueries) -> None:
     (item,) = asked.flows(q="ord-1").items
     assert item.model_dump() == {
         "flow": "ord-1",
+        "aliases": [],
         "type": "order",
         "state": "ended",
         "began": moment(1),

@@ -1,0 +1,139 @@
+"""Flows where keys tie: what the store's events tie, and the events of such flows."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from collector.event import Event
+from collector.store import reading
+from collector.store.spans import ranges
+from collector.store.store import Store
+from collector.ties import Ties, Tying
+
+META_KEY = "tying"
+
+MEMBERS = "SELECT seq, unnest(correlation_ids) AS flow, epoch_us(time) AS time, name FROM events"
+TIED_MEMBERS = (
+    "SELECT m.seq, coalesce(j.flow, m.flow) AS flow, m.time, m.name "
+    f"FROM ({MEMBERS}) m LEFT JOIN joined j ON j.id = m.flow UNION "
+    "SELECT seq, b.flow, epoch_us(time), name FROM events JOIN by_key b USING (seq)"
+)
+"""An event's place in each of its flows, once; after `lay_out`."""
+
+
+def save_tying(store: Store, tying: Tying) -> None:
+    """Which keys tie, kept with the events, so that all readers tie alike."""
+    text = msgspec.json.encode({source: sorted(keys) for source, keys in tying.items()})
+    store.set_meta(META_KEY, text.decode())
+
+
+def stored_tying(store: Store) -> dict[str, frozenset[str]]:
+    text = store.meta(META_KEY)
+    return {} if text is None else msgspec.json.decode(text, type=dict[str, frozenset[str]])
+
+
+def keyed_events(cursor: duckdb.DuckDBPyConnection, after: int = 0) -> Iterator[Event]:
+    """Of every event that has a key what tying needs, in the order of storing."""
+    return _for_tying(cursor, "seq > ? AND cardinality(keys) > 0 ORDER BY seq", [after])
+
+
+def flows_of_value(cursor: duckdb.DuckDBPyConnection, value: str, ties: Ties) -> list[str]:
+    """The flows of the events that have a key of this value, tying or not."""
+    found = _for_tying(
+        cursor, "list_contains(map_values(keys), ?) ORDER BY seq LIMIT 1000", [value]
+    )
+    return sorted({flow for event in found for flow in ties.flows(event)})
+
+
+def _for_tying(
+    cursor: duckdb.DuckDBPyConnection, where: str, parameters: Sequence[object]
+) -> Iterator[Event]:
+    result = cursor.execute(
+        f"SELECT source, correlation_ids, keys, seq FROM events WHERE {where}", list(parameters)
+    )
+    while rows := result.fetchmany(reading.CHUNK):
+        for source, ids, keys, seq in rows:
+            yield Event(source, "", "", 0, 0, 0, 0, "", tuple(ids), None, tuple(keys.items()),
+                        seq=seq)  # fmt: skip
+
+
+def events_of_tied_flows(
+    cursor: duckdb.DuckDBPyConnection, flows: Sequence[str], ties: Ties
+) -> dict[str, list[Event]]:
+    """The events of some flows, by name: those of all their IDs, and those that keys tie."""
+    found: dict[str, list[Event]] = {flow: [] for flow in flows}
+    ids = [id for flow in flows for id in ties.ids(flow)]
+    values = {value for flow in flows for _, value in ties.keys(flow)}
+    wanted = (
+        "WHERE seq BETWEEN ? AND ? AND (list_has_any(correlation_ids, ?::VARCHAR[]) OR "
+        "(len(correlation_ids) <> 1 AND list_has_any(map_values(keys), ?::VARCHAR[])))"
+    )
+    for lo, hi in ranges(cursor, [*ids, *values]):
+        for event in reading.events(cursor, wanted, [lo, hi, ids, sorted(values)]):
+            for flow in ties.flows(event):
+                if flow in found:
+                    found[flow].append(event)
+    return found
+
+
+def lay_out(cursor: duckdb.DuckDBPyConnection, ties: Ties) -> None:
+    """For queries in SQL: `joined` (id, flow) and `by_key` (seq, flow), on this cursor alone."""
+    joined = ties.joined()
+    cursor.register("joined", _strings(["id", "flow"], list(joined.items())))
+    loose = (
+        "SELECT seq, source, unnest(map_entries(keys)) AS entry FROM events "
+        "WHERE len(correlation_ids) <> 1 AND cardinality(keys) > 0"
+    )
+    carried = [
+        (source, name, value, flow)
+        for source, name, value in cursor.execute(
+            f"SELECT DISTINCT source, entry.key, entry.value FROM ({loose})"
+        ).fetchall()
+        if name in ties.tying.get(source, ()) and (flow := ties.flow_of_key((name, value)))
+    ]
+    cursor.register("carried", _strings(["source", "name", "value", "flow"], carried))
+    by_key = cursor.execute(
+        f"SELECT DISTINCT l.seq, c.flow FROM ({loose}) l JOIN carried c "
+        "ON l.source = c.source AND l.entry.key = c.name AND l.entry.value = c.value"
+    ).fetchall()
+    columns = {
+        "seq": pa.array([seq for seq, _ in by_key], pa.int64()),
+        "flow": pa.array([flow for _, flow in by_key], pa.string()),
+    }
+    cursor.register("by_key", pa.table(columns))
+
+
+def _strings(names: Sequence[str], rows: Sequence[tuple[str, ...]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    return pa.table({n: pa.array(c, pa.string()) for n, c in zip(names, columns, strict=True)})
+
+
+class StoredTies:
+    """For those who only read: the ties of the stored events, brought up to date when asked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._ties = Ties({})
+        self._seen = 0
+
+    @contextmanager
+    def reader(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Ties | None]]:
+        """A cursor, and the ties of exactly what it sees; None where nothing ties."""
+        tying = stored_tying(self._store)
+        if not tying:
+            with self._store.reader() as cursor:
+                yield cursor, None
+            return
+        # One reader at a time: the next may see more, and would add it below this one's hands.
+        with self._lock, self._store.reader() as cursor:
+            if tying != self._ties.tying:
+                self._ties, self._seen = Ties(tying), 0
+            new = list(keyed_events(cursor, self._seen))
+            self._ties.add(new)
+            self._seen = new[-1].seq if new else self._seen
+            yield cursor, self._ties

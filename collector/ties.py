@@ -1,0 +1,231 @@
+"""Which flows events belong to: by their correlation IDs, and by the keys that tie.
+
+Tying is a function of the set of events, not of their arrival. `tied_flows` is that function;
+`Ties` holds its answer while events come in one after the other.
+
+A key value is *carried* by the correlation IDs of the events that have it and exactly one
+correlation ID: of a batch's IDs nobody knows which one its key belongs to. IDs that carry one value
+are one flow, and an event without an ID, or with many, is in the flows that carry its values
+besides those of its own IDs. It joins none of them: only what surely is of one piece does.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from collector.event import Event
+from collector.settings import SourceSettings
+
+MOST_CARRIERS = 10
+"""A value that more correlation IDs carry is no flow key: it ties none of them."""
+
+Key = tuple[str, str]
+"""A key's name and value."""
+Tying = Mapping[str, frozenset[str]]
+"""The names of the keys that tie, by source."""
+
+
+def tying_of(sources: Iterable[SourceSettings]) -> dict[str, frozenset[str]]:
+    """What the configuration says; empty when nothing ties."""
+    found = {s.name: frozenset(k for k, key in s.keys.items() if key.ties) for s in sources}
+    return {source: keys for source, keys in found.items() if keys}
+
+
+@dataclass(frozen=True)
+class TiedFlow:
+    """A flow: its correlation IDs in alphabetical order, the first of which names it."""
+
+    ids: tuple[str, ...]
+    events: tuple[Event, ...]
+
+
+def tied_flows(events: Sequence[Event], tying: Tying) -> dict[str, TiedFlow]:
+    """The flows of these events, by name. Events with no tie at all are in none."""
+    carriers: dict[Key, set[str]] = {}
+    for event in events:
+        if len(event.correlation_ids) == 1:
+            for key in tying_keys(event, tying):
+                carriers.setdefault(key, set()).add(event.correlation_ids[0])
+    ties = {key: ids for key, ids in carriers.items() if len(ids) <= MOST_CARRIERS}
+    joined: dict[str, set[str]] = {id: {id} for e in events for id in e.correlation_ids}
+    for ids in ties.values():
+        whole = set().union(*(joined[id] for id in ids))
+        for id in whole:
+            joined[id] = whole
+    members: dict[str, list[Event]] = {}
+    for event in events:
+        ids = {*event.correlation_ids}
+        ids.update(*(ties.get(key, ()) for key in tying_keys(event, tying)))
+        for name in {min(joined[id]) for id in ids}:
+            members.setdefault(name, []).append(event)
+    return {
+        name: TiedFlow(tuple(sorted(joined[name])), tuple(found)) for name, found in members.items()
+    }
+
+
+def tying_keys(event: Event, tying: Tying) -> list[Key]:
+    """Those of an event's keys that tie."""
+    names = tying.get(event.source)
+    return [key for key in event.keys if key[0] in names] if names else []
+
+
+@dataclass(frozen=True)
+class Retied:
+    """What events changed in flows that were there before."""
+
+    before: set[str] = field(default_factory=set)
+    """Names of the flows that are no longer what they were."""
+    anew: set[str] = field(default_factory=set)
+    """Flows, as they are now, that are more or less than the sum of those before."""
+
+
+@dataclass(slots=True)
+class _Group:
+    """Correlation IDs that are joined: two at least."""
+
+    ids: set[str]
+    name: str
+
+
+class Ties:
+    """The answer of `tied_flows` while events come: who carries what, and who is joined.
+
+    It remembers every tying value that it was given, in the order of 200 bytes each.
+    """
+
+    def __init__(self, tying: Tying) -> None:
+        self.tying = tying
+        self.common: set[Key] = set()
+        """Values that too many correlation IDs carry: they tie none."""
+        self._carriers: dict[Key, tuple[str, ...]] = {}
+        self._carried: dict[str, tuple[Key, ...]] = {}
+        """By correlation ID the values that it carries, those that are common included."""
+        self._groups: dict[str, _Group] = {}
+        self._early: set[int] = set()
+        """Hashes of values of events in no flow by them, because nothing carried them yet."""
+
+    # Questions
+
+    def flow(self, id: str) -> str:
+        """The name of the flow that this correlation ID belongs to."""
+        group = self._groups.get(id)
+        return id if group is None else group.name
+
+    def ids(self, flow: str) -> list[str]:
+        """All correlation IDs of a flow, in order: the first is its name."""
+        group = self._groups.get(flow)
+        return [flow] if group is None else sorted(group.ids)
+
+    def keys(self, flow: str) -> list[Key]:
+        """The values that tie events to this flow."""
+        carried = (key for id in self.ids(flow) for key in self._carried.get(id, ()))
+        return [key for key in dict.fromkeys(carried) if key not in self.common]
+
+    def flow_of_key(self, key: Key) -> str | None:
+        """The flow that a value ties its events to."""
+        ids = self._carriers.get(key)
+        return self.flow(ids[0]) if ids else None
+
+    def flows(self, event: Event) -> tuple[str, ...]:
+        """The flows that an event belongs to."""
+        ids = event.correlation_ids
+        if len(ids) == 1:
+            return (self.flow(ids[0]),)
+        found = dict.fromkeys(self.flow(id) for id in ids)
+        for key in tying_keys(event, self.tying):
+            flow = self.flow_of_key(key)
+            if flow is not None:
+                found[flow] = None
+        return tuple(found)
+
+    def joined(self) -> dict[str, str]:
+        """The flow of every correlation ID that is not alone in it."""
+        return {id: group.name for id, group in self._groups.items()}
+
+    # Events in
+
+    def add(self, events: Iterable[Event]) -> Retied:
+        """Takes events in, known ones too; says which flows are others than before."""
+        loose: list[Event] = []
+        joins: list[tuple[str, str]] = []
+        split: set[str] = set()
+        late: set[str] = set()
+        for event in events:
+            keys = tying_keys(event, self.tying)
+            if not keys:
+                continue
+            if len(event.correlation_ids) != 1:
+                loose.append(event)
+                continue
+            for key in keys:
+                self._carry(key, event.correlation_ids[0], joins, split, late)
+        for event in loose:
+            keys = tying_keys(event, self.tying)
+            self._early.update(hash(key) for key in keys if key not in self._carriers)
+        if not joins and not split and not late:
+            return Retied()
+        involved = {id for pair in joins for id in pair} | split | late
+        before = {self.flow(id) for id in involved}
+        for one, other in joins:
+            self._join(one, other)
+        divided: set[str] = set()
+        for id in split:
+            if id not in divided:
+                divided |= self._divide(id)
+        return Retied(before, {self.flow(id) for id in divided | late})
+
+    def _carry(
+        self, key: Key, id: str, joins: list[tuple[str, str]], split: set[str], late: set[str]
+    ) -> None:
+        ids = self._carriers.get(key)
+        if ids is None:
+            self._carriers[key] = (id,)
+            self._carried[id] = (*self._carried.get(id, ()), key)
+            if hash(key) in self._early:
+                self._early.discard(hash(key))
+                late.add(id)
+        elif id in ids or key in self.common:
+            return
+        elif len(ids) < MOST_CARRIERS:
+            self._carriers[key] = (*ids, id)
+            self._carried[id] = (*self._carried.get(id, ()), key)
+            joins.append((ids[0], id))
+        else:
+            self._carriers[key] = ()
+            self.common.add(key)
+            split.update(ids)
+
+    def _join(self, one: str, other: str) -> None:
+        first = self._groups.get(one) or _Group({one}, one)
+        second = self._groups.get(other) or _Group({other}, other)
+        if first is second:
+            return
+        large, small = (first, second) if len(first.ids) >= len(second.ids) else (second, first)
+        large.ids |= small.ids
+        large.name = min(large.name, small.name)
+        self._groups.update(dict.fromkeys((*small.ids, one, other), large))
+
+    def _divide(self, id: str) -> set[str]:
+        """Cuts the group of an ID along the ties that are left; what it was."""
+        group = self._groups.get(id)
+        if group is None:
+            return {id}
+        rest = set(group.ids)
+        while rest:
+            reached = self._reach(rest.pop())
+            rest -= reached
+            part = _Group(reached, min(reached))
+            for one in reached:
+                if len(reached) > 1:
+                    self._groups[one] = part
+                else:
+                    del self._groups[one]
+        return group.ids
+
+    def _reach(self, id: str) -> set[str]:
+        reached, todo = {id}, [id]
+        while todo:
+            for key in self._carried.get(todo.pop(), ()):
+                new = [one for one in self._carriers[key] if one not in reached]
+                reached.update(new)
+                todo += new
+        return reached
