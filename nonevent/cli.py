@@ -217,6 +217,21 @@ def tail(
 
 
 @app.command()
+def dropped(
+    config: Config = None, url: Url = None, store: StorePath = None, rules: Rules = [],  # noqa: B006
+    token: Token = None, json: Json = False,
+) -> None:  # fmt: skip
+    """Show who drops correlation IDs: topic, name, producer, and since when. Exit code 1 if any.
+
+    Example: nonevent dropped
+    """
+    with asking(config, url, store, rules, token) as queries:
+        page = queries.dropped()
+    _print_json(page) if json else terminal.print_dropped(page)
+    raise typer.Exit(1 if page.items else 0)
+
+
+@app.command()
 def status(
     config: Config = None, url: Url = None, store: StorePath = None, rules: Rules = [],  # noqa: B006
     token: Token = None, json: Json = False,

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from collector.errors import ConfigurationError, NoneventError
 from collector.times import format_time
-from ui.models import EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.models import DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -43,6 +43,9 @@ class RemoteQueries:
 
     def events(self, **filters: Any) -> EventPage:
         return self._get("/api/events", EventPage, filters)
+
+    def dropped(self) -> DroppedPage:
+        return self._get("/api/dropped", DroppedPage, {})
 
     def status(self) -> Status:
         return self._get("/api/status", Status, {})

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ui import moments
 from ui.models import (
+    DroppedPage,
     EventItem,
     EventPage,
     Finding,
@@ -111,6 +112,27 @@ def print_events(page: EventPage, console: Console | None = None) -> None:
     console = console or stdout()
     for event in page.items:
         console.print(_event_line(event), soft_wrap=True)
+
+
+def print_dropped(page: DroppedPage, console: Console | None = None) -> None:
+    """Who drops correlation IDs, the one that has for longest first."""
+    console = console or stdout()
+    if not page.items:
+        console.print(_line("No event lacks a correlation ID that its flow is known to have."))
+        return
+    table = _table("Topic", "Event", "Producer", "Dropped", "Of", "Since (UTC)", "For example")
+    table.columns[3].justify = table.columns[4].justify = "right"
+    for one in page.items:
+        table.add_row(
+            _line(one.topic),
+            _line(one.name, "bold"),
+            _line(one.producer or "–"),
+            _line(f"{one.dropped:,}", "red"),
+            _line(f"{one.dropped + one.carried:,}"),
+            _line(_moment(one.since)),
+            _line(one.example),
+        )
+    console.print(table)
 
 
 def print_status(status: Status, console: Console | None = None) -> None:

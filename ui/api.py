@@ -15,7 +15,7 @@ from ui import failures, pages, probes
 from ui.access import Access
 from ui.errors import UnknownFlowError
 from ui.filters import EventFilter, FindingFilter, FlowFilter
-from ui.models import EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.models import DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
 from ui.moments import parse_moment
 from ui.queries import Queries
 
@@ -111,6 +111,11 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
     def events(asked: Annotated[EventFilter, Query()]) -> EventPage:
         """Events in the order in which they were stored; without `after` the newest."""
         return queries.events(**asked.model_dump())
+
+    @router.get("/dropped")
+    def dropped() -> DroppedPage:
+        """Which topics, names and producers drop correlation IDs, and since when."""
+        return queries.dropped()
 
     @router.get("/status")
     def status() -> Status:

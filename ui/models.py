@@ -185,6 +185,27 @@ class FindingPage(BaseModel):
     next: str | None
 
 
+class Dropped(BaseModel):
+    """Events without a correlation ID although their flow has one, by who publishes them."""
+
+    source: str
+    topic: str
+    name: str
+    producer: str | None
+    dropped: int
+    carried: int
+    """Since then so many of the same did carry one."""
+    since: str
+    last: str
+    example: str
+    """A flow that lacks one of them, or has it by a key alone."""
+
+
+class DroppedPage(BaseModel):
+    items: list[Dropped]
+    next: str | None = None
+
+
 class EventItem(TimelineEvent):
     """An event in a list of events; `seq` is its place in the store."""
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from ui.models import EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.models import DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
 
 
 class Queries(Protocol):
@@ -52,6 +52,10 @@ class Queries(Protocol):
         limit: int = 100,
     ) -> EventPage:
         """Events in the order in which they were stored; without `after` the newest `limit`."""
+        ...
+
+    def dropped(self) -> DroppedPage:
+        """Which topics, names and producers drop correlation IDs, and since when."""
         ...
 
     def status(self) -> Status: ...

@@ -11,12 +11,14 @@ from analyzer.rules.ruleset import RuleSet
 from collector.sources.condition import Condition
 from collector.store import reading
 from collector.store.store import Store
-from collector.store.tied import StoredTies, lay_out
+from collector.store.tied import StoredTies, lay_out, stored_tying
 from collector.ties import Ties
 from collector.times import NEVER
+from ui.dropped_queries import dropped
 from ui.errors import BadParameterError
 from ui.flow_queries import FlowFilter, FlowReader
 from ui.models import (
+    DroppedPage,
     EventPage,
     FindingPage,
     FlowDetail,
@@ -123,6 +125,11 @@ class StoreQueries:
         found.sort(key=lambda event: event.seq)
         last = str(found[-1].seq) if found else None
         return EventPage(items=[event_item(event) for event in found], next=last)
+
+    def dropped(self) -> DroppedPage:
+        tying = set().union(*stored_tying(self._store).values())
+        with self._store.reader() as connection:
+            return DroppedPage(items=dropped(connection, sorted(tying)))
 
     def status(self) -> Status:
         rules = self._rules()

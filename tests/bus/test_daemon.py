@@ -53,6 +53,7 @@ class Watch:
     webhooks: list[dict[str, Any]]
     daemon: DaemonProcess
     topics: list[str]
+    dropped: list[dict[str, Any]]
 
     def expected(self) -> set[Told]:
         return {
@@ -124,12 +125,13 @@ async def watch(
         while await asyncio.to_thread(daemon.settled_to) < over:
             await asyncio.sleep(0.2)
         findings = await asyncio.to_thread(daemon.findings)
+        dropped = (await asyncio.to_thread(daemon.ask, "/api/dropped"))["items"]
         while await asyncio.to_thread(lambda: daemon.ask("/api/status")["outbox"]):
             await asyncio.sleep(0.2)
         assert daemon.kills == kills
         daemon.stop()
         topics = [*shop.topics, *crew.topics]
-        return Watch(truth.lines, findings, list(receiver.taken), daemon, topics)
+        return Watch(truth.lines, findings, list(receiver.taken), daemon, topics, dropped)
 
 
 async def check_nothing_lost_nothing_twice(broker: Broker, result: Watch) -> None:
@@ -141,6 +143,19 @@ async def check_nothing_lost_nothing_twice(broker: Broker, result: Watch) -> Non
             'SELECT topic, partition, "offset" FROM events ORDER BY ALL'
         ).fetchall()
     assert stored == on_bus
+
+
+def check_dropped(result: Watch) -> None:
+    """Whoever drops correlation IDs is named first, with the orders that suffered."""
+    lost = [line for line in result.truth if line.fault == "dropped-correlation"]
+    if not lost:
+        assert result.dropped == []
+        return
+    first = result.dropped[0]
+    assert (first["name"], first["producer"]) == ("stock.reserved", "inventory")
+    assert first["dropped"] == len(lost)
+    assert first["carried"] > 0
+    assert first["example"] in {line.flow for line in lost}
 
 
 def check_webhooks(result: Watch) -> None:
@@ -171,6 +186,7 @@ async def test_findings_equal_the_truth_though_the_daemon_is_killed(
     assert {line.fault for line in result.truth} == set(faults), "each must have happened"
     assert result.found() == result.expected(), result.daemon.tail()
     check_webhooks(result)
+    check_dropped(result)
     await check_nothing_lost_nothing_twice(broker, result)
 
 

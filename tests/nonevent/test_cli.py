@@ -11,7 +11,9 @@ from nonevent.beacon import Beacon
 from tests.nonevent.conftest import Nonevent
 from tests.watching import happened, moment, watch, write_events
 
-COMMANDS = ("run", "flows", "show", "findings", "tail", "status", "check", "test", "demo")
+COMMANDS = (
+    "run", "flows", "show", "findings", "tail", "dropped", "status", "check", "test", "demo",
+)  # fmt: skip
 RULES = """
 version: 1
 flow: order
@@ -142,6 +144,31 @@ def test_status(at_hand: Nonevent, tmp_path: Path) -> None:
     assert said.json["running"] is False
     assert said.json["store"] == str(tmp_path / "nonevent.duckdb")
     assert "not running" in at_hand("status").out
+
+
+def test_dropped_ends_with_1_while_somebody_drops_correlation_ids(
+    at_hand: Nonevent, tmp_path: Path
+) -> None:
+    none = at_hand("dropped")
+    assert none.code == 0
+    assert "No event lacks" in none.out
+    order = {"topic": "orders", "keys": {"order_id": "1"}}
+    events = [
+        happened(n, "order.paid", flow, **order, topic_id="o", partition=0, offset=n,
+                 headers=[["producer", "payment"]])
+        for n, flow in enumerate(["ord-1", None])
+    ]  # fmt: skip
+    write_events(tmp_path / "more.jsonl", events)
+    watch(tmp_path / "more.jsonl", [], tmp_path / "more.duckdb")
+    where = ("--store", tmp_path / "more.duckdb")
+    said = at_hand("dropped", "--json", *where)
+    assert said.code == 1
+    (one,) = said.json["items"]
+    assert (one["topic"], one["producer"], one["since"]) == ("orders", "payment", moment(1))
+    told = at_hand("dropped", *where)
+    assert told.code == 1
+    for word in ("orders", "order.paid", "payment", "ord-1"):
+        assert word in told.out
 
 
 def test_a_store_and_rules_may_be_named_without_a_configuration(

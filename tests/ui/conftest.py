@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.ui import samples
 from ui.access import allowed_hosts
 from ui.api import create_app
-from ui.models import EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.models import DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
 from ui.server import Server
 
 NOW = 1_772_359_500.0  # 2026-03-01T10:05:00Z
@@ -34,6 +34,7 @@ class FakeQueries:
     details: dict[str, FlowDetail] = field(default_factory=dict)
     finding_page: FindingPage = field(default_factory=lambda: FindingPage(items=[], next=None))
     event_page: EventPage = field(default_factory=lambda: EventPage(items=[], next=None))
+    dropped_page: DroppedPage = field(default_factory=lambda: DroppedPage(items=[]))
     now_status: Status = field(default_factory=samples.status)
     asked: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -52,6 +53,9 @@ class FakeQueries:
     def events(self, **asked: Any) -> EventPage:
         self.asked["events"] = asked
         return self.event_page
+
+    def dropped(self) -> DroppedPage:
+        return self.dropped_page
 
     def status(self) -> Status:
         return self.now_status

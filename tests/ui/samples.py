@@ -4,6 +4,7 @@ from typing import Any
 
 from ui.models import (
     DeniedTopic,
+    Dropped,
     EventItem,
     Finding,
     FlowDetail,
@@ -91,6 +92,20 @@ def retracted_finding() -> Finding:
         severity="warning",
         labels={},
         reason="payment.authorized arrived 12 s after its deadline had passed",
+    )
+
+
+def dropped() -> Dropped:
+    return Dropped(
+        source="eu-prod",
+        topic="inventory",
+        name="stock.reserved",
+        producer="inventory/2",
+        dropped=12,
+        carried=3,
+        since=f"{DAY}T10:00:00Z",
+        last=f"{DAY}T10:02:00Z",
+        example="ord-8812",
     )
 
 

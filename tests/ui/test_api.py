@@ -12,7 +12,7 @@ from tests.ui import samples
 from tests.ui.conftest import NOW, FakeQueries
 from ui.api import READERS
 from ui.errors import BadParameterError
-from ui.models import EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.models import DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
 
 NO_FLOW_FILTER = {
     "type": None,
@@ -168,6 +168,14 @@ def test_status_tells_how_far_everything_was_read(client: httpx.Client) -> None:
     }
 
 
+def test_dropped_tells_who_drops_correlation_ids(
+    client: httpx.Client, queries: FakeQueries
+) -> None:
+    queries.dropped_page = DroppedPage(items=[samples.dropped()])
+    answer = client.get("/api/dropped").json()
+    assert answer == {"items": [samples.dropped().model_dump()], "next": None}
+
+
 def test_an_unknown_route_answers_json(client: httpx.Client) -> None:
     answer = client.get("/api/flow")
     assert answer.status_code == 404
@@ -203,6 +211,7 @@ def test_openapi_describes_every_answer(client: httpx.Client) -> None:
         "/api/flows/{id}",
         "/api/findings",
         "/api/events",
+        "/api/dropped",
         "/api/status",
         "/healthz",
         "/readyz",

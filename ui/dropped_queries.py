@@ -1,0 +1,76 @@
+"""Who drops correlation IDs: events without one whose key says that their flow has one."""
+
+import duckdb
+
+from collector.ties import MOST_CARRIERS
+from collector.times import format_time
+from ui.models import Dropped
+
+PRODUCER_HEADERS = ("producer", "ce_source", "service")
+"""The first of these that an event has names its producer."""
+
+_PRODUCER = "coalesce({})".format(
+    ", ".join(f"words[list_position(headers_named, '{name}')]" for name in PRODUCER_HEADERS)
+)
+_DROPPED = f"""
+WITH entry AS (
+    SELECT seq, correlation_ids AS ids, unnest(map_entries(keys)) AS e
+    FROM events WHERE cardinality(keys) > 0
+),
+carried AS (
+    SELECT e.key AS key, e.value AS value, min(ids[1]) AS flow FROM entry WHERE len(ids) = 1
+    GROUP BY ALL HAVING count(DISTINCT ids[1]) <= {MOST_CARRIERS}
+),
+lost AS (
+    SELECT seq, min(flow) AS flow, bool_or(list_contains(?::VARCHAR[], key)) AS tied
+    FROM entry JOIN carried ON e.key = key AND e.value = value WHERE len(ids) = 0 GROUP BY seq
+),
+suspect AS (
+    SELECT source, topic, name, len(correlation_ids) > 0 AS has_id, epoch_us(time) AS time,
+        flow, coalesce(tied, false) AS tied, lost.seq IS NOT NULL AS dropped,
+        json_extract_string(headers, '$[*][0]') AS headers_named,
+        json_extract_string(headers, '$[*][1]') AS words
+    FROM events LEFT JOIN lost USING (seq)
+    WHERE (source, topic, name) IN (
+        SELECT (source, topic, name) FROM events WHERE seq IN (SELECT seq FROM lost)
+    )
+),
+attributed AS (
+    SELECT *, {_PRODUCER} AS producer,
+        bool_or(has_id) OVER (PARTITION BY source, topic, name) AS others_have
+    FROM suspect
+),
+said AS (
+    SELECT *, min(time) FILTER (dropped) OVER (PARTITION BY source, topic, name, producer) AS since
+    FROM attributed WHERE has_id OR (dropped AND (tied OR others_have))
+)
+SELECT source, topic, name, producer, count(*) FILTER (dropped),
+    count(*) FILTER (has_id AND time >= since), since, max(time) FILTER (dropped),
+    arg_max(flow, time) FILTER (dropped)
+FROM said WHERE since IS NOT NULL
+GROUP BY source, topic, name, producer, since ORDER BY since, source, topic, name, producer
+"""
+
+
+def dropped(cursor: duckdb.DuckDBPyConnection, tying: list[str]) -> list[Dropped]:
+    """By topic, name and producer, the one that has dropped them for longest first.
+
+    A key that ties proves it. Any other key does where events of the same name do carry an ID
+    elsewhere: what never has one drops none.
+    """
+    return [
+        Dropped(
+            source=source,
+            topic=topic,
+            name=name,
+            producer=producer,
+            dropped=count,
+            carried=carried,
+            since=format_time(since),
+            last=format_time(last),
+            example=flow,
+        )
+        for source, topic, name, producer, count, carried, since, last, flow in cursor.execute(
+            _DROPPED, [tying]
+        ).fetchall()
+    ]
