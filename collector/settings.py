@@ -84,6 +84,9 @@ def _condition(text: str) -> str:
     return text
 
 
+PARENT = "parent"
+"""The key under which a flow's parent is kept."""
+
 Duration = Annotated[str, AfterValidator(_duration)]
 Ahead = Annotated[str, AfterValidator(_ahead)]
 Redactable = Annotated[str, AfterValidator(_redactable)]
@@ -265,6 +268,8 @@ class SourceSettings(Section):
     """What `how: hash` is keyed with: who does not know it cannot guess what was hashed."""
     max_payload: Size = "1MB"
     """Of longer payloads the beginning is stored, with their size and hash."""
+    parent: list[Place] = []
+    """Where an event names the flow that its own came from: linked, and not merged."""
     skew: Duration | None = None
     """How far producers' clocks may differ: 1s for Kafka, 0s for a file."""
     topics: dict[str, TopicSettings] = {}
@@ -285,6 +290,14 @@ class SourceSettings(Section):
         ways = [one.how for topic in self.topics.values() for one in topic.redact]
         if "hash" in ways and self.hash_key is None:
             raise ValueError('`how: hash` needs `hash_key:`; write e.g. "${NONEVENT_HASH_KEY}"')
+        return self
+
+    @model_validator(mode="after")
+    def parent_is_a_key(self) -> "SourceSettings":
+        if self.parent:
+            kept = KeySettings.model_validate({"from": self.parent})
+            if self.keys.setdefault(PARENT, kept) != kept:
+                raise ValueError(f"`parent:` is kept as the key `{PARENT}`: rename that key")
         return self
 
     @property

@@ -82,6 +82,10 @@ def print_flow(flow: FlowDetail, console: Console | None = None) -> None:
     for key, values in flow.keys.items():
         head.append(f"  {visible(key)}={visible(', '.join(values[:5]))}", QUIET)
     console.print(head)
+    for word, linked in (("came from", flow.parents), ("led to", flow.children)):
+        if linked:
+            more = f" and {len(linked) - 20} more" if len(linked) > 20 else ""
+            console.print(_line(f"{word} {', '.join(linked[:20])}{more}", QUIET))
     console.print()
     if flow.timeline:
         console.print(_timeline(flow))
@@ -262,6 +266,10 @@ def _hindrances(status: Status, console: Console) -> None:
     if status.held:
         held = f"{status.held:,} judgement{'' if status.held == 1 else 's'} held"
         console.print(_line(f"✗ {held} until everything is readable again", "red"))
+    for common in status.common_keys:
+        what = f"{common.values:,} value{' ties' if common.values == 1 else 's tie'} no flows"
+        because = f"too many correlation IDs carry {common.key}={common.example}"
+        console.print(_line(f"✗ {what}: {because}", "yellow"))
     for error in status.rule_errors:
         console.print(_line(f"✗ {error}", "yellow"))
 

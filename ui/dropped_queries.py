@@ -2,6 +2,7 @@
 
 import duckdb
 
+from collector.settings import PARENT
 from collector.ties import MOST_CARRIERS
 from collector.times import format_time
 from ui.models import Dropped
@@ -18,7 +19,8 @@ WITH entry AS (
     FROM events WHERE cardinality(keys) > 0
 ),
 carried AS (
-    SELECT e.key AS key, e.value AS value, min(ids[1]) AS flow FROM entry WHERE len(ids) = 1
+    SELECT e.key AS key, e.value AS value, min(ids[1]) AS flow FROM entry
+    WHERE len(ids) = 1 AND e.key <> '{PARENT}'
     GROUP BY ALL HAVING count(DISTINCT ids[1]) <= {MOST_CARRIERS}
 ),
 lost AS (

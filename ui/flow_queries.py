@@ -11,10 +11,12 @@ from analyzer.reading import findings
 from analyzer.rules.ruleset import RuleSet
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
+from collector.settings import PARENT
 from collector.store import reading
 from collector.store.tied import (
     MEMBERS,
     TIED_MEMBERS,
+    children,
     events_of_tied_flows,
     flows_of_value,
     lay_out,
@@ -139,6 +141,9 @@ class FlowReader:
             return reading.events_of_flows(self._cursor, flows)
         return events_of_tied_flows(self._cursor, flows, self._ties)
 
+    def _flow(self, id: str) -> str:
+        return id if self._ties is None else self._ties.flow(id)
+
     def _ids(self, flow: str) -> list[str]:
         return [flow] if self._ties is None else self._ties.ids(flow)
 
@@ -184,7 +189,7 @@ class FlowReader:
     def detail(self, flow_or_key: str) -> FlowDetail | None:
         """The flow of this ID; or of an episode's; or the only flow with a key of this value."""
         for id in self._candidates(flow_or_key):
-            flow = id if self._ties is None else self._ties.flow(id)
+            flow = self._flow(id)
             events = self._events([flow])[flow]
             if events:
                 return self._detail(flow, sorted(events, key=ORDER))
@@ -223,8 +228,11 @@ class FlowReader:
         ids = self._ids(flow)
         of_flow = 'WHERE list_contains(?::VARCHAR[], correlation_id) ORDER BY "at", id'
         found = findings(self._cursor, of_flow, [ids])
+        named = dict.fromkeys(value for e in events for key, value in e.keys if key == PARENT)
         return FlowDetail(
             **self._item(row, events, judged).model_dump(),
+            parents=[self._flow(id) for id in named if id not in ids],
+            children=children(self._cursor, ids, self._ties),
             timeline=timeline,
             instances=[instance_model(one, i) for one in judged for i in one.instances],
             found=[finding_model(row, first) for row, first in found],

@@ -44,6 +44,12 @@ def status_metrics(status: Status) -> Iterator[Metric]:
     yield _single("nonevent_untied_events", "Stored events that are in no flow.", status.untied)
     yield _single("nonevent_unnamed_events", "Stored events without a name.", status.unnamed)
     yield _labelled(
+        "nonevent_common_key_values",
+        "Values of tying keys that too many correlation IDs carry, and that so tie none.",
+        ("key",),
+        {(common.key,): common.values for common in status.common_keys},
+    )
+    yield _labelled(
         "nonevent_problem_events",
         "Stored events with a problem.",
         ("problem",),

@@ -109,8 +109,13 @@ class InstanceItem(BaseModel):
 
 
 class FlowDetail(FlowItem):
-    """A flow with its timeline: events and ghosts, in order of time."""
+    """A flow with its timeline: events and ghosts, in order of time.
 
+    `parents` are the flows that its events name as such, seen or not; `children` name it.
+    """
+
+    parents: list[str] = []
+    children: list[str] = []
     timeline: list[TimelineEvent | Ghost]
     instances: list[InstanceItem]
     found: list[Finding]
@@ -155,6 +160,14 @@ class SourceStatus(BaseModel):
     partitions: list[PartitionStatus]
 
 
+class CommonKey(BaseModel):
+    """Values of a tying key that are on too many correlation IDs, and so tie none."""
+
+    key: str
+    values: int
+    example: str
+
+
 class Status(BaseModel):
     """The daemon (or the store, when none runs) at a glance."""
 
@@ -167,6 +180,7 @@ class Status(BaseModel):
     events: int
     untied: int
     unnamed: int
+    common_keys: list[CommonKey] = []
     problems: dict[str, int]
     findings: dict[str, int]
     outbox: int

@@ -18,6 +18,7 @@ from ui.dropped_queries import dropped
 from ui.errors import BadParameterError
 from ui.flow_queries import FlowFilter, FlowReader
 from ui.models import (
+    CommonKey,
     DroppedPage,
     EventPage,
     FindingPage,
@@ -157,6 +158,7 @@ class StoreQueries:
                 events=events,
                 untied=untied,
                 unnamed=unnamed,
+                common_keys=[] if ties is None else _common_keys(ties),
                 problems=_pairs(
                     connection,
                     "SELECT split_part(p, ':', 1) AS problem, count(*) FROM "
@@ -186,6 +188,16 @@ def _untied(connection: duckdb.DuckDBPyConnection, ties: Ties | None) -> str:
         return "len(correlation_ids) = 0"
     lay_out(connection, ties)
     return "len(correlation_ids) = 0 AND seq NOT IN (SELECT seq FROM by_key)"
+
+
+def _common_keys(ties: Ties) -> list[CommonKey]:
+    values: dict[str, list[str]] = {}
+    for key, value in ties.common:
+        values.setdefault(key, []).append(value)
+    return [
+        CommonKey(key=key, values=len(found), example=min(found))
+        for key, found in sorted(values.items())
+    ]
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, untied: str) -> tuple[int, int, int]:

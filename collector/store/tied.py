@@ -9,6 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from collector.event import Event
+from collector.settings import PARENT
 from collector.store import reading
 from collector.store.spans import ranges
 from collector.store.store import Store
@@ -47,6 +48,14 @@ def flows_of_value(cursor: duckdb.DuckDBPyConnection, value: str, ties: Ties) ->
         cursor, "list_contains(map_values(keys), ?) ORDER BY seq LIMIT 1000", [value]
     )
     return sorted({flow for event in found for flow in ties.flows(event)})
+
+
+def children(cursor: duckdb.DuckDBPyConnection, ids: Sequence[str], ties: Ties | None) -> list[str]:
+    """The flows that have an event which names one of these IDs as its parent."""
+    named = "list_has_any(map_extract(keys, ?), ?::VARCHAR[])"
+    found = _for_tying(cursor, named, [PARENT, list(ids)])
+    flows = (event.correlation_ids if ties is None else ties.flows(event) for event in found)
+    return sorted({flow for some in flows for flow in some}.difference(ids))
 
 
 def _for_tying(

@@ -288,3 +288,12 @@ def test_mistakes_of_a_secured_bus_are_told_without_the_secret(
 def test_topics_that_only_leave_out_are_a_mistake(file: Path) -> None:
     (said,) = refused(file, "sources: [{name: a, kafka: {bootstrap: x, topics: ['!y']}}]")
     assert said.startswith(": sources.0.kafka: `topics` only leaves out")
+
+
+def test_a_key_may_not_be_called_as_the_parent_is(tmp_path: Path) -> None:
+    path = tmp_path / "nonevent.yaml"
+    path.write_text(
+        "sources: [{name: a, file: {path: x}, parent: [key], keys: {parent: {from: [topic]}}}]\n"
+    )
+    with pytest.raises(ConfigurationError, match="`parent:` is kept as the key `parent`"):
+        load_configuration(path)

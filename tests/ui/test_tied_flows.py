@@ -14,10 +14,12 @@ from analyzer.rules.loader import load
 from collector.settings import StoreSettings
 from nonevent.config import Configuration
 from nonevent.daemon import open_store
-from nonevent.terminal import print_flow
+from nonevent.terminal import print_flow, print_status
 from tests.watching import happened, watch, write_events
 from ui.access import allowed_hosts
 from ui.api import create_app
+from ui.metrics import status_metrics
+from ui.models import CommonKey
 from ui.server import Server
 from ui.store_queries import StoreQueries
 
@@ -147,6 +149,19 @@ def test_only_what_nothing_ties_counts_as_untied(queries) -> None:
         ("order.paid", {"customer": "ann"}), ("stock.counted", {"order_id": "0"}),
     ]  # fmt: skip
     assert queries.status().untied == 2
+
+
+def test_a_value_that_is_no_flow_key_is_said_to_be_none(queries) -> None:
+    status = queries.status()
+    assert status.common_keys == [CommonKey(key="order_id", values=1, example="0")]
+    console = Console(record=True, width=120, file=io.StringIO())
+    print_status(status, console)
+    assert "1 value ties no flows: too many correlation IDs carry order_id=0" in (
+        console.export_text()
+    )
+    metrics = {metric.name: metric for metric in status_metrics(status)}
+    (sample,) = metrics["nonevent_common_key_values"].samples
+    assert (sample.labels, sample.value) == ({"key": "order_id"}, 1)
 
 
 def test_ties_that_are_added_to_the_configuration_hold_for_what_is_stored(tmp_path: Path) -> None:
