@@ -1,8 +1,13 @@
 """Who drops correlation IDs: events without one whose key says that their flow has one."""
 
+from typing import Any
+
 import duckdb
+import msgspec
+import pyarrow as pa
 
 from collector.settings import PARENT
+from collector.store.reading import headers_of
 from collector.ties import MOST_CARRIERS
 from collector.times import format_time
 from ui.models import Dropped
@@ -10,11 +15,9 @@ from ui.models import Dropped
 PRODUCER_HEADERS = ("producer", "ce_source", "service")
 """The first of these that an event has names its producer."""
 
-_PRODUCER = "coalesce({})".format(
-    ", ".join(f"words[list_position(headers_named, '{name}')]" for name in PRODUCER_HEADERS)
-)
-_DROPPED = f"""
-WITH entry AS (
+# Temporary, since the headers of the suspects are asked for in between.
+_SUSPECTS = f"""
+CREATE OR REPLACE TEMP TABLE suspects AS WITH entry AS (
     SELECT seq, correlation_ids AS ids, unnest(map_entries(keys)) AS e
     FROM events WHERE cardinality(keys) > 0
 ),
@@ -26,21 +29,18 @@ carried AS (
 lost AS (
     SELECT seq, min(flow) AS flow, bool_or(list_contains(?::VARCHAR[], key)) AS tied
     FROM entry JOIN carried ON e.key = key AND e.value = value WHERE len(ids) = 0 GROUP BY seq
-),
-suspect AS (
-    SELECT source, topic, name, len(correlation_ids) > 0 AS has_id, epoch_us(time) AS time,
-        flow, coalesce(tied, false) AS tied, lost.seq IS NOT NULL AS dropped,
-        json_extract_string(headers, '$[*][0]') AS headers_named,
-        json_extract_string(headers, '$[*][1]') AS words
-    FROM events LEFT JOIN lost USING (seq)
-    WHERE (source, topic, name) IN (
-        SELECT (source, topic, name) FROM events WHERE seq IN (SELECT seq FROM lost)
-    )
-),
-attributed AS (
-    SELECT *, {_PRODUCER} AS producer,
-        bool_or(has_id) OVER (PARTITION BY source, topic, name) AS others_have
-    FROM suspect
+)
+SELECT seq, block, source, topic, name, len(correlation_ids) > 0 AS has_id,
+    epoch_us(time) AS time, flow, coalesce(tied, false) AS tied, lost.seq IS NOT NULL AS dropped
+FROM events LEFT JOIN lost USING (seq)
+WHERE (source, topic, name) IN (
+    SELECT (source, topic, name) FROM events WHERE seq IN (SELECT seq FROM lost)
+)
+"""
+_DROPPED = """
+WITH attributed AS (
+    SELECT *, bool_or(has_id) OVER (PARTITION BY source, topic, name) AS others_have
+    FROM suspects LEFT JOIN producers USING (seq)
 ),
 said AS (
     SELECT *, min(time) FILTER (dropped) OVER (PARTITION BY source, topic, name, producer) AS since
@@ -60,6 +60,16 @@ def dropped(cursor: duckdb.DuckDBPyConnection, tying: list[str]) -> list[Dropped
     A key that ties proves it. Any other key does where events of the same name do carry an ID
     elsewhere: what never has one drops none.
     """
+    cursor.execute(_SUSPECTS, [tying])
+    places = cursor.execute("SELECT seq, block FROM suspects ORDER BY seq").fetchall()
+    headers = headers_of(cursor, places)
+    columns = {
+        "seq": pa.array([seq for seq, _ in places], pa.int64()),
+        "producer": pa.array([_producer(one) for one in headers], pa.string()),
+    }
+    cursor.register("producers", pa.table(columns))
+    found = cursor.execute(_DROPPED).fetchall()
+    cursor.execute("DROP TABLE suspects")
     return [
         Dropped(
             source=source,
@@ -72,7 +82,10 @@ def dropped(cursor: duckdb.DuckDBPyConnection, tying: list[str]) -> list[Dropped
             last=format_time(last),
             example=flow,
         )
-        for source, topic, name, producer, count, carried, since, last, flow in cursor.execute(
-            _DROPPED, [tying]
-        ).fetchall()
+        for source, topic, name, producer, count, carried, since, last, flow in found
     ]
+
+
+def _producer(headers: str) -> str | None:
+    named = dict(reversed(msgspec.json.decode(headers, type=list[tuple[str, Any]])))
+    return next((str(named[name]) for name in PRODUCER_HEADERS if name in named), None)
