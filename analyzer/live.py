@@ -103,8 +103,7 @@ class Live:
 
     def interest(self) -> Interest:
         """What of an event is looked at here."""
-        parts = {name: plan.part for name, plan in self._plan.items()}
-        return Interest(parts, keyed=self._ties is not None)
+        return Interest({name: plan.part for name, plan in self._plan.items()})
 
     # Events in
 

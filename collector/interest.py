@@ -32,23 +32,14 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Interest(msgspec.Struct, frozen=True):
-    """By event name. Events with other names are no business of the stages."""
+    """By event name. Of events with other names no more is looked at than that they are there."""
 
     names: dict[str, Part]
-    keyed: bool = False
-    """Keys tie: an event that carries one counts, whatever its name."""
 
     def slim(self, events: Iterable[Event]) -> list[Event]:
-        """Copies of the events of interest with nothing more in them than is read."""
-        names = self.names
-        if self.keyed:
-            nothing = Part()
-            return [
-                names.get(event.name, nothing).of(event)
-                for event in events
-                if event.keys or event.name in names
-            ]
-        return [part.of(event) for event in events if (part := names.get(event.name)) is not None]
+        """Copies of the events with nothing more in them than is read."""
+        names, nothing = self.names, Part()
+        return [names.get(event.name, nothing).of(event) for event in events]
 
 
 @functools.cache

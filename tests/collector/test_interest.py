@@ -65,8 +65,9 @@ def test_other_formats_and_whole_payloads_are_kept_as_they_are() -> None:
     assert Part().of(event('{"x": 1}')).payload is None
 
 
-def test_events_that_no_rule_names_are_left_out() -> None:
-    assert Interest({"order.paid": Part()}).slim([event("{}")]) == []
+def test_of_events_that_no_rule_names_position_and_ids_are_kept() -> None:
+    (slim,) = Interest({"order.paid": Part(payload=None)}).slim([event("{}")])
+    assert (slim.correlation_ids, slim.keys, slim.payload) == (("c",), (("k", "v"),), None)
 
 
 @pytest.mark.parametrize(
