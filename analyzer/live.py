@@ -6,6 +6,7 @@ It decides only *when* a flow is judged, never *what* the judgement is.
 
 import heapq
 import itertools
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import msgspec
 from analyzer.episode import is_over
 from analyzer.finding import Finding, findings
 from analyzer.instance import Instance, finding_id
-from analyzer.judge import judge
+from analyzer.judge import RUNAWAY, judge
 from analyzer.plan import make_plan
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
@@ -28,6 +29,10 @@ Load = Callable[[Sequence[str]], dict[str, list[Event]]]
 """Reads flows back from the store, by name, everything committed and submitted included."""
 
 HOT_FLOWS = 200_000
+MASK = (1 << 20) - 1
+"""Events that no rule names are counted by these bits of their flow's hash: 8 MB for any number."""
+SWEEP = 1_000_000
+"""After so many events flows are looked for that have too many and that nothing had judged."""
 LINGER = 60 * US_PER_S
 """Event time after which a flow that is done is let go of: late copies come within it."""
 
@@ -48,7 +53,7 @@ class Transition:
 class OpenFlow:
     """What is remembered of one flow."""
 
-    __slots__ = ("done", "events", "found", "mask", "pushed", "settled")
+    __slots__ = ("done", "events", "found", "mask", "pushed", "runaway", "settled")
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -61,6 +66,8 @@ class OpenFlow:
         """Settled, ended, and nothing was found: it may be let go of."""
         self.pushed: set[tuple[frozenset[str], int]] | None = None
         """Moments that only a judgement knew of, so that each is pushed once."""
+        self.runaway = False
+        """It has too many events: it is no longer judged, and stays here to say so."""
 
 
 class Live:
@@ -97,6 +104,12 @@ class Live:
         self._leaving: deque[tuple[int, str]] = deque()
         """Flows that are done, with the moment from which on they are let go of."""
         self._dirty: set[str] = set()
+        self._unnamed = array("Q", bytes(8 * (MASK + 1)))
+        """At least so many events that no rule names are in the flows of each bucket."""
+        self._fresh: list[Sequence[Event]] = []
+        """What was absorbed since the last judgement and is not stored yet."""
+        self._until_sweep = SWEEP
+        self._runaways: set[str] = set()
         self._adrift: dict[str, Finding] = {}
         """Findings that were announced, of flows that may be others now: the next judgement tells
         whose they are, or takes them back."""
@@ -117,17 +130,30 @@ class Live:
         if self._ties is not None:
             self._ties.add(events)
 
-    def absorb(self, events: Iterable[Event]) -> None:
-        """Takes events in, in any order. Judging waits for `advance`."""
+    def absorb(self, events: Iterable[Event], *, stored: bool = False) -> None:
+        """Takes events in, in any order; `stored` ones, when `load` gives them too. Judging waits
+        for `advance`."""
         events = list(events)
+        if not stored:
+            self._fresh.append(events)
+        self._until_sweep -= len(events)
+        if self._until_sweep < 0:
+            self._sweep()
         if self._ties is not None:
             self._retie(self._ties, events)
         self._recall(events)
-        plans, flows = self._plan, self.flows
+        plans, flows, unnamed = self._plan, self.flows, self._unnamed
         flows_of = None if self._ties is None else self._ties.flows
         for event in events:
             plan = plans.get(event.name)
             if plan is None:
+                for flow_id in event.correlation_ids if flows_of is None else flows_of(event):
+                    unnamed[hash(flow_id) & MASK] += 1
+                    flow = flows.get(flow_id)
+                    if flow is not None and flow.found:
+                        most = len(flow.events) + unnamed[hash(flow_id) & MASK]
+                        if most > RUNAWAY or flows_of is not None:
+                            self._dirty.add(flow_id)  # maybe a runaway now: they are taken back
                 continue
             kept = plan.part.of(event)
             for flow_id in event.correlation_ids if flows_of is None else flows_of(event):
@@ -168,10 +194,12 @@ class Live:
             }
         )
 
-    def _revive(self, wanted: Iterable[str]) -> None:
+    def _revive(self, wanted: Iterable[str]) -> dict[str, int]:
+        """Reads flows back; how many events each has that no rule names."""
         wanted = list(wanted)
         if not wanted:
-            return
+            return {}
+        unnamed: dict[str, int] = {}
         self._cold.difference_update(hash(flow) for flow in wanted)
         for flow_id, stored in self._load(wanted).items():
             flow = self.flows[flow_id] = OpenFlow()
@@ -181,6 +209,10 @@ class Live:
                     flow.events.append(plan.part.of(event))
                     flow.mask |= plan.bit
             self._dirty.add(flow_id)
+            unnamed[flow_id] = len(stored) - len(flow.events)
+            if len(stored) > RUNAWAY:
+                self._give_up(flow_id, flow)
+        return unnamed
 
     def _retie(self, ties: Ties, events: Sequence[Event]) -> None:
         """Flows that these events join are put together; what they part is read anew."""
@@ -199,12 +231,16 @@ class Live:
                 continue  # what joins it was not there before
             for before, old in olds.items():
                 del self.flows[before]
+                self._runaways.discard(before)
                 self._adrift.update(old.found)
             if name not in anew:
-                self.flows[name] = _together(list(olds.values()))
+                self.flows[name] = whole = _together(list(olds.values()))
                 self._expect(name)
-        self._revive(anew)
-        for name in anew:
+                if whole.runaway or len(whole.events) > RUNAWAY:
+                    self._give_up(name, whole)
+        for name, unnamed in self._revive(anew).items():
+            # So far these were counted for a flow that may have had another name.
+            self._unnamed[hash(name) & MASK] += unnamed
             self._expect(name)
 
     def _expect(self, flow_id: str) -> None:
@@ -220,6 +256,47 @@ class Live:
         if heap is None:
             heap = self._heaps[awaits] = []
         heapq.heappush(heap, (due, flow_id))
+
+    # Flows of too many events
+
+    def runaway(self) -> int:
+        """How many flows are no longer judged, because they have too many events."""
+        return len(self._runaways)
+
+    def _sweep(self) -> None:
+        self._until_sweep = SWEEP
+        for flow_id, flow in self.flows.items():
+            if len(flow.events) > RUNAWAY:
+                self._give_up(flow_id, flow)
+
+    def _give_up(self, flow_id: str, flow: OpenFlow) -> None:
+        flow.runaway = True
+        flow.settled = flow.done = False  # let go of, it would be read back whole again and again
+        flow.events.clear()
+        self._runaways.add(flow_id)
+        self._dirty.add(flow_id)
+
+    def _ran_away(self, flow_id: str, flow: OpenFlow) -> bool:
+        """Whether the flow has too many events, those that no rule names included."""
+        if flow.runaway:
+            flow.events.clear()
+            return True
+        ids = [flow_id] if self._ties is None else self._ties.ids(flow_id)
+        if len(flow.events) + sum(map(self._bucket, ids)) <= RUNAWAY:
+            return False
+        # Maybe: other flows share its bucket. The store knows, but for what came just now.
+        fresh = (e for batch in self._fresh for e in batch if flow_id in self._flows_of(e))
+        events = itertools.chain(self._load([flow_id]).get(flow_id, ()), fresh)
+        if len({(e.source, e.topic_id, e.partition, e.offset) for e in events}) <= RUNAWAY:
+            return False
+        self._give_up(flow_id, flow)
+        return True
+
+    def _bucket(self, flow_id: str) -> int:
+        return self._unnamed[hash(flow_id) & MASK]
+
+    def _flows_of(self, event: Event) -> Sequence[str]:
+        return event.correlation_ids if self._ties is None else self._ties.flows(event)
 
     # Judgements out
 
@@ -240,6 +317,7 @@ class Live:
             changes.extend(self._judge(flow_id, sight))
         if self._adrift:
             changes.extend(self._take_back())
+        self._fresh.clear()
         self._let_go(sight.settled_to())
         return changes
 
@@ -247,6 +325,11 @@ class Live:
         flow = self.flows.get(flow_id)
         if flow is None:
             return ()
+        sure = self._ties is None and not flow.runaway
+        few = sure and len(flow.events) + self._unnamed[hash(flow_id) & MASK] <= RUNAWAY
+        if not few and self._ran_away(flow_id, flow):
+            found, flow.found = flow.found, {}
+            return [_taken_back(old, flow, self.rules) for old in found.values()]
         self.judged += 1
         now: dict[str, Finding] = {}
         over = True
@@ -271,20 +354,18 @@ class Live:
             before |= {id: self._adrift.pop(id) for id in now if id in self._adrift}
         if not flow.events:
             del self.flows[flow_id]  # nothing in it is any rule's business
-            return _changes(before, now, (), self.rules, over)
+            return _changes(before, now, flow, self.rules, over)
         flow.done = flow.settled and over and not now
         if flow.done:
             self._leaving.append((flow.events[-1].time + self._linger, flow_id))
-        return _changes(before, now, flow.events, self.rules, over)
+        return _changes(before, now, flow, self.rules, over)
 
     def _take_back(self) -> Iterable[Transition]:
         """Findings of flows that were judged again, and that none of them has any more."""
         adrift, self._adrift = self._adrift, {}
         for old in adrift.values():
             flow = self.flows.get(self._name(old.correlation_id))
-            events = [] if flow is None else flow.events
-            taken_back = msgspec.structs.replace(old, state="retracted")
-            yield Transition(taken_back, _why_retracted(old, events, self.rules))
+            yield _taken_back(old, flow, self.rules)
 
     def _await(self, flow_id: str, flow: OpenFlow, file: RuleFile, instance: Instance) -> None:
         """Sees to it that the flow is judged when this instance can be."""
@@ -343,13 +424,14 @@ def _together(flows: Sequence[OpenFlow]) -> OpenFlow:
     whole.events = list({(e.source, e.topic_id, e.partition, e.offset): e for e in events}.values())
     for flow in flows:
         whole.mask |= flow.mask
+        whole.runaway |= flow.runaway
     return whole
 
 
 def _changes(
     before: dict[str, Finding],
     now: dict[str, Finding],
-    events: Sequence[Event],
+    flow: OpenFlow,
     rules: RuleSet,
     over: bool,
 ) -> Iterable[Transition]:
@@ -363,11 +445,18 @@ def _changes(
             yield Transition(finding, "further evidence", news=False)
     for id, old in before.items():
         if id not in now:
-            taken_back = msgspec.structs.replace(old, state="retracted")
-            yield Transition(taken_back, _why_retracted(old, events, rules))
+            yield _taken_back(old, flow, rules)
 
 
-def _why_retracted(old: Finding, events: Sequence[Event], rules: RuleSet) -> str:
+def _taken_back(old: Finding, flow: OpenFlow | None, rules: RuleSet) -> Transition:
+    retracted = msgspec.structs.replace(old, state="retracted")
+    return Transition(retracted, _why_retracted(old, flow, rules))
+
+
+def _why_retracted(old: Finding, flow: OpenFlow | None, rules: RuleSet) -> str:
+    if flow is not None and flow.runaway:
+        return f"its flow is a runaway: more than {RUNAWAY:,} events, and no longer judged"
+    events = [] if flow is None else flow.events
     rule = rules.by_name.get((old.type, old.expectation))
     if rule is None or rule.options.version != old.rule_version:
         return "rule changed"

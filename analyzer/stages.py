@@ -43,7 +43,7 @@ class JudgeStage:
             if self.live.ties:
                 self.live.prime(keyed_events(cursor))
             for chunk in reading.all_events(cursor):
-                self.live.absorb(chunk)
+                self.live.absorb(chunk, stored=True)
             standing = findings(cursor, "WHERE state <> 'retracted'")
         self._silent = {row.id for row, _ in standing if row.historical}
         self.live.remember(row.to_finding() for row, _ in standing)

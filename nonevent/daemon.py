@@ -182,6 +182,7 @@ class Daemon:
             lambda: watch.rules,
             running=True,
             held=watch.held,
+            runaway=watch.live.runaway,
             conditions=self._conditions,
         )
         app = create_app(

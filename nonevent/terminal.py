@@ -266,6 +266,9 @@ def _hindrances(status: Status, console: Console) -> None:
     if status.held:
         held = f"{status.held:,} judgement{'' if status.held == 1 else 's'} held"
         console.print(_line(f"✗ {held} until everything is readable again", "red"))
+    if status.runaway:
+        flows = f"{status.runaway:,} flow{'' if status.runaway == 1 else 's'}"
+        console.print(_line(f"✗ {flows} of more than 10,000 events: no longer judged", "yellow"))
     for common in status.common_keys:
         what = f"{common.values:,} value{' ties' if common.values == 1 else 's tie'} no flows"
         because = f"too many correlation IDs carry {common.key}={common.example}"

@@ -43,6 +43,11 @@ def status_metrics(status: Status) -> Iterator[Metric]:
     yield _single("nonevent_events", "Events in the store.", status.events)
     yield _single("nonevent_untied_events", "Stored events that are in no flow.", status.untied)
     yield _single("nonevent_unnamed_events", "Stored events without a name.", status.unnamed)
+    yield _single(
+        "nonevent_runaway_flows",
+        "Flows of too many events, which are no longer judged.",
+        status.runaway,
+    )
     yield _labelled(
         "nonevent_common_key_values",
         "Values of tying keys that too many correlation IDs carry, and that so tie none.",

@@ -175,6 +175,7 @@ class Status(BaseModel):
     running: bool
     settled_to: str | None
     held: int
+    runaway: int = 0
     store: str
     store_bytes: int
     events: int

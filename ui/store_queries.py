@@ -6,12 +6,13 @@ from importlib.metadata import version
 import duckdb
 
 from analyzer.clocks import Clocks
+from analyzer.judge import RUNAWAY
 from analyzer.reading import findings as read_findings
 from analyzer.rules.ruleset import RuleSet
 from collector.sources.condition import Condition
 from collector.store import reading
 from collector.store.store import Store
-from collector.store.tied import StoredTies, lay_out, stored_tying
+from collector.store.tied import MEMBERS, TIED_MEMBERS, StoredTies, lay_out, stored_tying
 from collector.ties import Ties
 from collector.times import NEVER
 from ui.dropped_queries import dropped
@@ -41,13 +42,16 @@ class StoreQueries:
         running: bool = False,
         held: Callable[[], int] = lambda: 0,
         conditions: Callable[[], Mapping[str, Condition]] = dict,
+        runaway: Callable[[], int] | None = None,
     ) -> None:
+        """`held`, `runaway`: as the running judge tells them; without one runaways are counted."""
         self._store = store
         self._ties = StoredTies(store)
         self._rules = rules
         self._running = running
         self._held = held
         self._conditions = conditions
+        self._runaway = runaway
 
     def flows(
         self,
@@ -153,6 +157,7 @@ class StoreQueries:
                 running=self._running,
                 settled_to=None if settled == NEVER else moment(settled),
                 held=self._held(),
+                runaway=self._runaway() if self._runaway else _runaways(connection, ties),
                 store=str(self._store.path),
                 store_bytes=self._store.size(),
                 events=events,
@@ -188,6 +193,15 @@ def _untied(connection: duckdb.DuckDBPyConnection, ties: Ties | None) -> str:
         return "len(correlation_ids) = 0"
     lay_out(connection, ties)
     return "len(correlation_ids) = 0 AND seq NOT IN (SELECT seq FROM by_key)"
+
+
+def _runaways(connection: duckdb.DuckDBPyConnection, ties: Ties | None) -> int:
+    members = MEMBERS if ties is None else TIED_MEMBERS  # laid out for what is untied
+    return _one(
+        connection,
+        f"SELECT count(*) FROM (SELECT flow FROM ({members}) GROUP BY flow "
+        f"HAVING count(*) > {RUNAWAY})",
+    )
 
 
 def _common_keys(ties: Ties) -> list[CommonKey]:

@@ -170,7 +170,7 @@ class Watcher:
         """The cache is gone; the store and what was told are not."""
         self.live = self.fresh()
         self.live.prime(self.stored)
-        self.live.absorb(self.stored)
+        self.live.absorb(self.stored, stored=True)
         self.live.remember(list(self.told.values()))
         changes = self.live.advance(sight)
         assert not changes, "a restart alone changes nothing"
@@ -186,15 +186,24 @@ def test_judging_does_not_depend_on_the_order_of_arrival(file, log, random) -> N
 
 
 @pytest.mark.parametrize(
-    ("tying", "most"), [({}, 10), (TYING, 10), (TYING, 2)], ids=["no ties", "ties", "unties"]
+    ("tying", "most", "runaway"),
+    [({}, 10, 99), (TYING, 10, 99), (TYING, 2, 99), ({}, 10, 4), (TYING, 2, 4)],
+    ids=["no ties", "ties", "unties", "runaways", "unties and runaways"],
 )
 @settings(max_examples=200, deadline=None)
 @given(rule_files(), logs(), st.data())
 def test_any_order_batching_restart_and_dropped_cache_give_the_same_findings(
-    tying, most, file, log, data
+    tying, most, runaway, file, log, data
 ) -> None:
-    # With a bound of two the third correlation ID already parts what a value had tied.
-    with patch("collector.ties.MOST_CARRIERS", most):
+    # With a bound of two the third correlation ID already parts what a value had tied; few
+    # buckets and a sweep after each event are what a bus makes of many.
+    with (
+        patch("collector.ties.MOST_CARRIERS", most),
+        patch("analyzer.judge.RUNAWAY", runaway),
+        patch("analyzer.live.RUNAWAY", runaway),
+        patch("analyzer.live.MASK", data.draw(st.sampled_from((1, 1023)), "buckets")),
+        patch("analyzer.live.SWEEP", data.draw(st.sampled_from((0, 100)), "sweep")),
+    ):
         watch_and_compare(tying, file, log, data)
 
 
