@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test lint format bench field lock clean
+.PHONY: help install demo run test lint format bench field soak lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ run: install ## The daemon, as ./nonevent.yaml says
 	$(BIN)/nonevent run $(ARGS)
 
 test: install browser ## Every test, on a real broker and in a real browser
-	$(BIN)/pytest -m "not field" $(ARGS)
+	$(BIN)/pytest -m "not field and not soak" $(ARGS)
 
 .PHONY: browser
 browser:
@@ -48,6 +48,9 @@ bench: install ## The figures: see docs/benchmarks.md
 
 field: install browser ## The repeated and the long scenarios; writes tests/field-results.jsonl
 	$(BIN)/pytest -m field $(ARGS)
+
+soak: install ## A thousand kills (KILLS=n for another number); hours; adds to tests/field-results.jsonl
+	$(BIN)/pytest -m soak -s $(ARGS)
 
 lock: install ## Resolve the dependencies anew
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra demo --group dev --universal \
