@@ -65,6 +65,8 @@ class Batch:
     rows: dict[str, list[Any]] = field(default_factory=dict)
     now: int = 0
     """When the tap took it, in µs: the one clock of everything that the batch passes through."""
+    decoded_in: int = 0
+    """How long (µs) the tap took to make events of records."""
     may_repeat: bool = False
     """Positions may have been stored before: an export that is read a second time."""
     columns: Columns | None = None

@@ -47,6 +47,10 @@ class Pipeline:
                 tasks.create_task(self._read(tap), name=f"tap {tap.name}")
             tasks.create_task(self._pass_on(), name="stages")
 
+    def queued(self) -> int:
+        """Batches that wait for the stages, of the QUEUE that may."""
+        return self._queue.qsize()
+
     async def _read(self, tap: Tap) -> None:
         while True:
             batch = await tap.poll()

@@ -7,6 +7,7 @@ from pathlib import Path
 from analyzer.rules.loader import load
 from analyzer.rules.ruleset import RuleSet
 from collector.errors import ConfigurationError
+from collector.hashing import spellings
 from nonevent.beacon import Beacon
 from nonevent.config import load_configuration, without_file
 from nonevent.daemon import open_store
@@ -37,7 +38,11 @@ def asking(
     opened = open_store(configuration, read_only=True)
     try:
         ruleset = _rules(configuration.expectations)
-        yield StoreQueries(opened, lambda: ruleset)
+        yield StoreQueries(
+            opened,
+            lambda: ruleset,
+            spellings=lambda text: spellings(configuration.sources, text),
+        )
     finally:
         opened.close()
 

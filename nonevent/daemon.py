@@ -27,6 +27,7 @@ from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW, OUTBOX
 from collector.batch import Batch, PartitionState, Stage
 from collector.errors import ConfigurationError, SourceError
 from collector.event import Event
+from collector.hashing import spellings
 from collector.pipeline import Pipeline
 from collector.settings import SourceSettings
 from collector.sources.apart import TapApart
@@ -43,6 +44,7 @@ from nonevent.beacon import Beacon
 from nonevent.clock import clock
 from nonevent.config import Configuration
 from nonevent.garbage import Garbage
+from nonevent.instruments import Instruments
 from ui.access import allowed_hosts, check_listen
 from ui.api import create_app
 from ui.priority import QuickWhileAsked
@@ -68,6 +70,7 @@ class Watch:
         first_start: int | None = None,
         more_stages: Sequence[Stage] = (),
         apart: bool = True,
+        around: Callable[[Stage], Stage] = lambda stage: stage,
     ) -> None:
         # What should happen: all rule files, checked as a whole.
         self.rules: RuleSet = load(configuration.expectations)
@@ -89,7 +92,8 @@ class Watch:
         self.live = Live(self.rules, self._load_flows, clocks.grace, ties=self._ties)
         self.judge = JudgeStage(self.live, clocks.sight, first)
         self.alert = AlertStage(routes, configuration.labels, link_base, seq)
-        stages: list[Stage] = [self.judge, self.alert, *more_stages]
+        line: list[Stage] = [self.judge, self.alert, *more_stages]
+        stages = [around(stage) for stage in line]
 
         # The taps, each going on where the store says that it was.
         self.taps: list[Tap] = [
@@ -163,13 +167,17 @@ class Daemon:
         check_listen(http.host, token)
         self._configuration = configuration
         sinks = make_sinks(configuration.alerts)
+        # What it says of itself, beside what the store tells.
+        self._instruments = Instruments()
         self._watch = watch = Watch(
             configuration,
             clock=clock,
             sinks=list(sinks),
             link_base=lambda: http.link_base or self._server.url,
             committed=self._after_commit,
+            around=self._instruments.around,
         )
+        self._instruments.look_at(watch.live.flows)
 
         # Whom to tell: what is committed is delivered, at least once.
         self._outbox = Outbox(watch.store, sinks, clock)
@@ -183,13 +191,16 @@ class Daemon:
             running=True,
             held=watch.held,
             runaway=watch.live.runaway,
+            queued=watch.pipeline.queued,
             conditions=self._conditions,
+            spellings=lambda text: spellings(configuration.sources, text),
         )
         app = create_app(
             queries,
             token=token,
             allowed_hosts=allowed_hosts(http.host),
             ready=lambda: self._ready,
+            collectors=self._instruments.collectors,
         )
         self._server = Server(QuickWhileAsked(app), host=http.host, port=http.port)
 
@@ -249,6 +260,7 @@ class Daemon:
         return found
 
     def _after_commit(self, batch: Batch) -> None:
+        self._instruments.committed(batch)
         if OUTBOX.name in batch.rows:
             self._outbox.wake()
         self._garbage.after(batch)

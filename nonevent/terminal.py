@@ -149,6 +149,7 @@ def print_status(status: Status, console: Console | None = None) -> None:
         "store": f"{status.store}, {status.store_bytes / 1_000_000:,.1f} MB",
         "events": f"{status.events:,} stored, {status.untied:,} untied, "
         f"{status.unnamed:,} without a name",
+        "behind": _behind(status),
         "problems": _counts(status.problems),
         "findings": _counts(status.findings),
         "expectations": f"{len(status.expectations):,}",
@@ -289,9 +290,25 @@ def _bus(source: SourceStatus, console: Console) -> None:
         console.print(
             _line(f"✗ {source.name}/{denied.topic} is denied {since}: {denied.why}", "yellow")
         )
+    for counted, what in ((source.skipped, "not kept"), (source.problems, "with a problem")):
+        for topic, reasons in counted.items():
+            some = f"{source.name}/{topic}, {what} since the start: {_counts(reasons)}"
+            console.print(_line(f"– {some}", QUIET))
     if waiting := sum(part.waiting for part in source.partitions):
         some = f"{waiting:,} partition{' waits' if waiting == 1 else 's wait'} for slower ones"
         console.print(_line(f"– {source.name} catches up: {some}", QUIET))
+
+
+def _behind(status: Status) -> str:
+    """How far the taps are from their buses, and what waits between them and the judge."""
+    told = [
+        f"{source.name}: {source.behind:,} events"
+        + (f", complete {source.behind_seconds:,.0f} s ago" if source.behind_seconds else "")
+        for source in status.sources
+        if source.behind is not None
+    ]
+    waiting = [f"{status.queued:,} batches wait for the judge"] if status.queued else []
+    return "; ".join([*told, *waiting]) or "unknown"
 
 
 def _partitions(status: Status, console: Console) -> None:

@@ -29,6 +29,7 @@ from demo.faults import FAULTS
 from nonevent.cli import app
 from nonevent.config import Configuration, load_configuration
 from nonevent.daemon import open_store
+from nonevent.instruments import Instruments
 from ui.access import allowed_hosts
 from ui.api import create_app
 from ui.server import Server
@@ -168,7 +169,11 @@ def served(tmp_path: Path) -> Iterator[FastAPI]:
     store.commit(Batch(events=[broken], partitions=[state], now=10**15)).result()
     queries = StoreQueries(store, RuleSet)
     yield create_app(
-        queries, token=None, allowed_hosts=allowed_hosts("127.0.0.1"), ready=lambda: True
+        queries,
+        token=None,
+        allowed_hosts=allowed_hosts("127.0.0.1"),
+        ready=lambda: True,
+        collectors=Instruments().collectors,
     )
     store.close()
 
@@ -195,7 +200,10 @@ def test_every_metric_is_documented_and_no_other(served: FastAPI) -> None:
         answer = httpx.get(f"{server.url}/metrics").raise_for_status()
     finally:
         server.stop()
-    real = {family.name for family in text_string_to_metric_families(answer.text)}
+    real = {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in text_string_to_metric_families(answer.text)
+    }
     assert set(re.findall(r"`(nonevent_\w+)`", text("api.md"))) == real
 
 

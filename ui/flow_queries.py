@@ -1,6 +1,6 @@
 """Flows out of the store: which there are, and one of them with its timeline."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -64,7 +64,9 @@ class FlowReader:
         rules: RuleSet,
         clocks: Clocks,
         ties: Ties | None = None,
+        spellings: Callable[[str], Sequence[str]] = lambda text: [text],
     ) -> None:
+        self._spellings = spellings
         self._cursor = cursor
         self._ties = ties
         self._rules = rules
@@ -116,9 +118,11 @@ class FlowReader:
         if wanted.q is not None:
             # A flow one of whose IDs holds the text, or that carries a key of exactly this value.
             having.append("(contains(flow, ?) OR list_contains(?::VARCHAR[], flow))")
+            stored_as = self._spellings(wanted.q)
             joined = {} if self._ties is None else self._ties.joined()
             by_alias = [flow for id, flow in joined.items() if wanted.q in id]
-            parameters += [wanted.q, [*by_alias, *self.flows_of_key(wanted.q)]]
+            by_key = [flow for value in stored_as for flow in self.flows_of_key(value)]
+            parameters += [wanted.q, [*stored_as, *by_alias, *by_key]]
         for value, condition in (
             (wanted.name, "list_contains(names, ?)"),
             (wanted.without, "NOT list_contains(names, ?)"),
@@ -200,9 +204,11 @@ class FlowReader:
         base, mark, number = flow_or_key.rpartition("#")
         if mark and number.isdecimal():
             yield base
-        by_key = self.flows_of_key(flow_or_key)
+        stored_as = self._spellings(flow_or_key)
+        yield from stored_as
+        by_key = {flow for value in stored_as for flow in self.flows_of_key(value)}
         if len(by_key) == 1:
-            yield by_key[0]
+            yield by_key.pop()
 
     def _detail(self, flow: str, events: list[Event]) -> FlowDetail:
         judged = self.judge(flow, events)

@@ -5,7 +5,7 @@ from datetime import UTC
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ui import moments
@@ -82,7 +82,48 @@ def status_metrics(status: Status) -> Iterator[Metric]:
             "Everything up to this moment is judged for good.",
             seconds,
         )
+    yield _single("nonevent_queued_batches", "Batches that wait for the judge.", status.queued)
+    yield from _source_metrics(status)
     yield from _partition_metrics(status)
+
+
+def _source_metrics(status: Status) -> Iterator[Metric]:
+    """What the taps tell; where no daemon runs they tell nothing."""
+    tapped = [source for source in status.sources if source.state is not None]
+    yield _labelled(
+        "nonevent_source_connected",
+        "1 while the bus answers, 0 while it is away.",
+        ("source",),
+        {(source.name,): float(source.state == "reading") for source in tapped},
+    )
+    yield _labelled(
+        "nonevent_source_behind_events",
+        "Records on the bus that were not read yet.",
+        ("source",),
+        {(s.name,): s.behind for s in status.sources if s.behind is not None},
+    )
+    yield _labelled(
+        "nonevent_source_behind_seconds",
+        "How long ago the least complete partition was complete.",
+        ("source",),
+        {(s.name,): s.behind_seconds for s in status.sources if s.behind_seconds is not None},
+    )
+    yield _labelled(
+        "nonevent_source_denied_topics",
+        "Topics that may not be read.",
+        ("source",),
+        {(source.name,): len(source.denied) for source in tapped},
+    )
+    for name, text, of in (
+        ("skipped_events", "Events that were not kept, since the tap started.", "skipped"),
+        ("read_problems", "Problems of events, since the tap started.", "problems"),
+    ):
+        family = CounterMetricFamily(f"nonevent_{name}", text, labels=("source", "topic", "reason"))
+        for source in tapped:
+            for topic, reasons in getattr(source, of).items():
+                for reason, count in reasons.items():
+                    family.add_metric((source.name, topic, reason), count)
+        yield family
 
 
 def _partition_metrics(status: Status) -> Iterator[Metric]:
@@ -113,6 +154,17 @@ def _partition_metrics(status: Status) -> Iterator[Metric]:
         "1 while the partition cannot be read.",
         {k: float(p.blocked_since is not None) for k, p in at},
     )
+    yield gauge(
+        "hidden_events",
+        "Offsets that an open transaction hides.",
+        {k: _hidden(p) for k, p in at},
+    )
+
+
+def _hidden(partition: PartitionStatus) -> float:
+    if partition.hidden_from is None or partition.high_watermark is None:
+        return 0
+    return max(0, partition.high_watermark - partition.hidden_from)
 
 
 def _complete_to(partition: PartitionStatus) -> float | None:

@@ -156,7 +156,15 @@ class SourceStatus(BaseModel):
     since: str | None = None
     why: str | None = None
     next_try: str | None = None
+    behind: int | None = None
+    """Records that the bus has and the tap has not read; null where an end is not known."""
+    behind_seconds: float | None = None
+    """How long ago its least complete partition was complete."""
     denied: list[DeniedTopic] = []
+    skipped: dict[str, dict[str, int]] = {}
+    """Events not kept since the tap started, by topic and reason (`ignored`, `sampled`)."""
+    problems: dict[str, dict[str, int]] = {}
+    """Problems of events since the tap started, by topic and problem."""
     partitions: list[PartitionStatus]
 
 
@@ -185,6 +193,8 @@ class Status(BaseModel):
     problems: dict[str, int]
     findings: dict[str, int]
     outbox: int
+    queued: int = 0
+    """Batches between the taps and the judge; 2 is full, and the taps wait."""
     expectations: list[str]
     rule_errors: list[str]
     sources: list[SourceStatus]

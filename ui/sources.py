@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from collector.batch import PartitionState
 from collector.sources.condition import Condition
-from collector.times import NEVER
+from collector.times import NEVER, US_PER_S
 from ui.models import DeniedTopic, PartitionStatus, SourceStatus
 from ui.rows import moment
 
@@ -13,8 +13,12 @@ def source_statuses(
     partitions: Sequence[PartitionState],
     gaps: Mapping[tuple[str, str, int], int],
     conditions: Mapping[str, Condition],
+    now: int | None = None,
 ) -> list[SourceStatus]:
-    """All sources with a partition or a tap; without a tap their condition is not known."""
+    """All sources with a partition or a tap; without a tap their condition is not known.
+
+    Without `now` nobody reads on, and how long ago that was says nothing of the bus.
+    """
     found = {name: _of_tap(name, condition) for name, condition in sorted(conditions.items())}
     waiting = {
         (name, *place) for name, condition in conditions.items() for place in condition.waiting
@@ -38,7 +42,25 @@ def source_statuses(
                 waiting=(state.source, state.topic, state.partition) in waiting,
             )
         )
+    for source in found.values():
+        source.behind, source.behind_seconds = _behind(
+            [state for state in partitions if state.source == source.name], now
+        )
     return list(found.values())
+
+
+def _behind(states: Sequence[PartitionState], now: int | None) -> tuple[int | None, float | None]:
+    """Records and seconds; None where that is not known."""
+    missing = [
+        max(0, state.high_watermark - state.next_offset)
+        for state in states
+        if state.high_watermark is not None
+    ]
+    records = sum(missing) if missing and len(missing) == len(states) else None
+    least = min((state.complete_to for state in states), default=NEVER)
+    if now is None or least == NEVER:
+        return records, None
+    return records, max(0, now - least) / US_PER_S
 
 
 def _of_tap(name: str, condition: Condition) -> SourceStatus:
@@ -53,5 +75,7 @@ def _of_tap(name: str, condition: Condition) -> SourceStatus:
             DeniedTopic(topic=one.topic, since=moment(one.since) or "", why=one.why)
             for one in condition.denied
         ],
+        skipped=condition.skipped,
+        problems=condition.problems,
         partitions=[],
     )

@@ -1,6 +1,7 @@
 """The questions answered from the store, whether a daemon runs on it or not."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
 import duckdb
@@ -41,8 +42,10 @@ class StoreQueries:
         *,
         running: bool = False,
         held: Callable[[], int] = lambda: 0,
+        queued: Callable[[], int] = lambda: 0,
         conditions: Callable[[], Mapping[str, Condition]] = dict,
         runaway: Callable[[], int] | None = None,
+        spellings: Callable[[str], Sequence[str]] = lambda text: [text],
     ) -> None:
         """`held`, `runaway`: as the running judge tells them; without one runaways are counted."""
         self._store = store
@@ -50,8 +53,11 @@ class StoreQueries:
         self._rules = rules
         self._running = running
         self._held = held
+        self._queued = queued
         self._conditions = conditions
         self._runaway = runaway
+        self._spellings = spellings
+        """All that a text may be stored as: a redacted value is searched for by its hash."""
 
     def flows(
         self,
@@ -69,12 +75,17 @@ class StoreQueries:
         wanted = FlowFilter(type, state, q, name, without, since, until)
         clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):
-            return FlowReader(connection, self._rules(), clocks, ties).page(wanted, limit, cursor)
+            return self._flow_reader(connection, clocks, ties).page(wanted, limit, cursor)
 
     def flow(self, flow_or_key: str) -> FlowDetail | None:
         clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):
-            return FlowReader(connection, self._rules(), clocks, ties).detail(flow_or_key)
+            return self._flow_reader(connection, clocks, ties).detail(flow_or_key)
+
+    def _flow_reader(
+        self, cursor: duckdb.DuckDBPyConnection, clocks: Clocks, ties: Ties | None
+    ) -> FlowReader:
+        return FlowReader(cursor, self._rules(), clocks, ties, self._spellings)
 
     def findings(
         self,
@@ -173,9 +184,15 @@ class StoreQueries:
                     connection, "SELECT state, count(*) FROM findings GROUP BY state ORDER BY state"
                 ),
                 outbox=_one(connection, "SELECT count(*) FROM outbox WHERE delivered IS NULL"),
+                queued=self._queued(),
                 expectations=rules.expectations(),
                 rule_errors=[],
-                sources=source_statuses(partitions, gap_counts, self._conditions()),
+                sources=source_statuses(
+                    partitions,
+                    gap_counts,
+                    self._conditions(),
+                    time.time_ns() // 1000 if self._running else None,
+                ),
             )
 
 

@@ -1,8 +1,12 @@
 """How a tap stands with its bus: what the store cannot tell, for status and its readers."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
+
+Counts = dict[str, dict[str, int]]
+"""How many events, by topic and reason."""
 
 
 class Denied(msgspec.Struct, frozen=True):
@@ -24,3 +28,15 @@ class Condition(msgspec.Struct, frozen=True):
     denied: tuple[Denied, ...] = ()
     waiting: tuple[tuple[str, int], ...] = ()
     """Partitions (topic, number) that wait for slower ones."""
+    skipped: Counts = {}
+    """Events that were not kept since the tap started, `ignored` or `sampled`."""
+    problems: Counts = {}
+    """Problems of events that were kept, since the tap started."""
+
+
+def by_topic(counts: Mapping[tuple[str, str], int]) -> Counts:
+    """Counts by (topic, reason) as a condition tells them: plain, for whoever passes it on."""
+    found: Counts = {}
+    for (topic, reason), count in sorted(counts.items()):
+        found.setdefault(topic, {})[reason] = count
+    return found

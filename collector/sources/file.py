@@ -13,7 +13,7 @@ from collector.errors import SourceError
 from collector.event import Event
 from collector.readers import Readers
 from collector.settings import FileSettings, SourceSettings
-from collector.sources.condition import Condition
+from collector.sources.condition import Condition, by_topic
 from collector.sources.event_line import EventLineReader, LineError
 
 MAX_LINES = 20_000
@@ -70,7 +70,11 @@ class FileTap:
         pass
 
     def condition(self) -> Condition:
-        return Condition("file", "reading", self._since)
+        return Condition(
+            "file", "reading", self._since,
+            skipped=by_topic(self.readers.skipped()),
+            problems=by_topic(self.readers.problems()),
+        )  # fmt: skip
 
     async def poll(self) -> Batch:
         begin = self._state.next_offset

@@ -12,7 +12,7 @@ from collector.batch import Batch, PartitionState
 from collector.errors import SourceError
 from collector.readers import Readers
 from collector.settings import KafkaSettings, SourceSettings
-from collector.sources.condition import Condition
+from collector.sources.condition import Condition, by_topic
 from collector.sources.kafka_consumer import WAIT_MS, Consumer, Fetched
 from collector.sources.kafka_discovery import Found, discover, listed
 from collector.sources.kafka_ends import ends_of
@@ -89,17 +89,23 @@ class KafkaTap:
         consumer = self._consumer
         if consumer is None:
             return Condition("kafka", "connecting", self._since)
-        away = consumer.client.all_away()
         waiting = tuple(
             (tp.topic, tp.partition)
             for tp in sorted(self._waiting)
             if (one := self._roster.partitions.get(tp)) is not None and one.behind()
         )
-        denied = self._roster.denied.all()
+        found = Condition(
+            "kafka", "reading", self._since,
+            denied=self._roster.denied.all(),
+            waiting=waiting,
+            skipped=by_topic(self.readers.skipped()),
+            problems=by_topic(self.readers.problems()),
+        )  # fmt: skip
+        away = consumer.client.all_away()
         if away is None:
-            return Condition("kafka", "reading", self._since, None, None, denied, waiting)
-        return Condition(
-            "kafka", "connecting", away.since, away.why, away.next_try, denied, waiting
+            return found
+        return msgspec.structs.replace(
+            found, state="connecting", since=away.since, why=away.why, next_try=away.next_try
         )
 
     async def _discover(self) -> None:
@@ -141,6 +147,7 @@ class KafkaTap:
             one.completeness.read(times)
             if one.state.seen_from is None:
                 one.state.seen_from = min(times)
+        batch.decoded_in = self._clock() - now
         self._advance(now)
         # Copies: the next poll moves the states on while this batch waits for its commit.
         batch.partitions += [msgspec.structs.replace(state) for state in self._roster.states()]

@@ -36,6 +36,7 @@ SOAK_KILLS = int(os.environ.get("KILLS", "1000"))
 KILLS_A_ROUND = 50
 """A restart reads the whole store back: in a round it stays small enough to be killed often."""
 PARTITIONS = 12
+BACKLOG = 45_000
 YOUNG = 0.25
 """So many daemons are killed whatever they are at; the others once they have stored something."""
 RULES = """\
@@ -77,8 +78,8 @@ class Topics:
     prefix: str
 
     def __post_init__(self) -> None:
-        self.orders, self.growing, self.remade, self.short = (
-            f"{self.prefix}.{name}" for name in ("orders", "growing", "remade", "short")
+        self.orders, self.growing, self.deep, self.remade, self.short = (
+            f"{self.prefix}.{name}" for name in ("orders", "growing", "deep", "remade", "short")
         )
 
 
@@ -94,6 +95,8 @@ class Scenario:
         self.seen = Seen()
         self.before: dict[str, list[Record]] = {}
         """Topics as they were before something of them was taken away."""
+        self.looks_behind = 0
+        """How often a partition was seen that had more than was read, or that hid something."""
         self.gaps: set[tuple[str, int, int, int]] = set()
         """Those that there must be, and no others: topic, partition, from, to."""
 
@@ -109,6 +112,16 @@ class Scenario:
 
         while not await created():  # one of this name is still being deleted
             await asyncio.sleep(0.1)
+
+    async def pile_up(self) -> None:
+        """More than one reading takes: the daemon will be behind for a while, and asked then."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.broker.bootstrap, linger_ms=5)
+        await producer.start()
+        for number in range(BACKLOG):
+            await producer.send(
+                self.topics.deep, b'{"n":%d}' % number, headers=[("type", b"noise")]
+            )
+        await producer.stop()
 
     async def write(self, topic: str, count: int, partitions: int) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self.broker.bootstrap)
@@ -145,7 +158,7 @@ class Scenario:
         await self.write(topic, 40, 2)
 
     async def pass_the_tap(self) -> None:
-        """Retention takes what the daemon, which is down, had not read."""
+        """Retention takes what the daemon, which is down, had not read; and others write much."""
         topic = self.topics.short
         await self.until(lambda: all(self.position(topic, p) > 0 for p in (0, 1)))
         self.daemon.kill()
@@ -157,7 +170,9 @@ class Scenario:
             {TopicPartition(topic, p): RecordsToDelete(before_offset=cut[p]) for p in cut}
         )
         self.gaps = {(topic, p, was[topic, p], cut[p]) for p in cut}
+        await self.pile_up()
         self.daemon.start()
+        await self.until(lambda: self.position(self.topics.deep, 0) == BACKLOG)
 
     def copied(self) -> Stored:
         """The file as the kill left it, opened elsewhere: the daemon's own stays as it is."""
@@ -183,6 +198,7 @@ class Scenario:
             for part in source["partitions"]:
                 place = part["topic"], part["partition"]
                 self.now_at[place] = part["position"]
+                self.looks_behind += part["position"] < (part["high_watermark"] or 0)
                 # Of a topic that is made anew nobody can say which one is meant.
                 if part["complete_to"] and part["topic"] != self.topics.remade:
                     complete_to = parse_time(part["complete_to"])
@@ -266,6 +282,7 @@ async def one_round(
     ):
         scenario = Scenario(broker, admin, daemon, topics, seed)
         await scenario.create(topics.orders, PARTITIONS)
+        await scenario.create(topics.deep, 1)
         for topic in (topics.growing, topics.remade, topics.short):
             await scenario.create(topic, 2)
         for topic in (topics.remade, topics.short):
@@ -278,12 +295,14 @@ async def one_round(
         stored = Stored.of(daemon.store)
         orders = await scenario.read(topics.orders, PARTITIONS)
         growing = await scenario.read(topics.growing, 4)
+        deep = await scenario.read(topics.deep, 1)
         remade = await scenario.read(topics.remade, 2)
 
         # None lost, none twice, none changed.
         assert stored.twice() == 0
         assert stored.incarnations(topics.orders) == [payloads(orders)]
         assert stored.incarnations(topics.growing) == [payloads(growing)]
+        assert stored.incarnations(topics.deep) == [payloads(deep)]
         was = scenario.before[topics.remade]
         assert stored.incarnations(topics.remade) == [payloads(was), payloads(remade)]
         # What retention took is missing, is a gap, and is all of it.
@@ -300,8 +319,8 @@ async def one_round(
         assert len(stored.gaps) == len(lost), "no gap is recorded twice"
         # Sight never went back, and never further than what had been read.
         assert scenario.seen.went_back() == []
-        assert scenario.seen.beyond([*orders, *growing]) == []
-        looks = sum(map(len, scenario.seen.said.values()))
+        assert scenario.seen.beyond([*orders, *growing, *deep]) == []
+        looks, behind = sum(map(len, scenario.seen.said.values())), scenario.looks_behind
 
         # A daemon that nobody kills reads the same in one go, and finds the same.
         with DaemonProcess(
@@ -313,7 +332,7 @@ async def one_round(
 
     # Nothing of this was compared with nothing.
     assert daemon.kills >= kills
-    assert min(traffic.aborted, traffic.committed, len(settled_findings), looks) > 10
+    assert min(traffic.aborted, traffic.committed, len(settled_findings), behind) > 10
     assert {record.partition for record in orders} == set(range(PARTITIONS))
     assert {record.partition for record in growing} == set(range(4))
     return {
@@ -324,6 +343,7 @@ async def one_round(
         "gaps": len(stored.gaps),
         "findings": len(settled_findings),
         "looks": looks,
+        "looks_behind": behind,
     }
 
 

@@ -107,7 +107,10 @@ class House:
             del status[passing]
         for source in status["sources"]:
             # Only a tap knows how it stands with its bus.
-            for passing in ("state", "since", "why", "next_try", "denied"):
+            for passing in (
+                "state", "since", "why", "next_try", "denied", "behind_seconds", "skipped",
+                "problems",
+            ):  # fmt: skip
                 del source[passing]
         asked["status"] = status
         return asked

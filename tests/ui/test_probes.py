@@ -72,6 +72,30 @@ def test_the_daemons_own_metrics_are_told_too(make_client: Make, queries: FakeQu
     assert ({}, 3) in metrics(client)["nonevent_batches"]
 
 
+def test_metrics_tell_how_the_taps_stand(make_client: Make, queries: FakeQueries) -> None:
+    status = samples.troubled_status()
+    here = next(source for source in status.sources if source.name == "eu-prod")
+    here.behind, here.behind_seconds = 41, 6.5
+    here.skipped = {"orders": {"ignored": 5, "sampled": 2}}
+    here.problems = {"orders": {"truncated": 3}}
+    status.queued = 2
+    queries.now_status = status
+    told = metrics(make_client(queries))
+    assert told["nonevent_queued_batches"] == [({}, 2)]
+    assert told["nonevent_source_behind_events"] == [({"source": "eu-prod"}, 41)]
+    assert told["nonevent_source_behind_seconds"] == [({"source": "eu-prod"}, 6.5)]
+    assert ({"source": "us-prod"}, 0) in told["nonevent_source_connected"]
+    assert ({"source": "eu-prod"}, 1) in told["nonevent_source_denied_topics"]
+    at = {"source": "eu-prod", "topic": "orders"}
+    assert told["nonevent_skipped_events"] == [
+        ({**at, "reason": "ignored"}, 5), ({**at, "reason": "sampled"}, 2),
+    ]  # fmt: skip
+    assert told["nonevent_read_problems"] == [({**at, "reason": "truncated"}, 3)]
+    hidden = {"source": "eu-prod", "topic": "orders", "partition": "1"}
+    (end,) = [v for k, v in told["nonevent_partition_high_watermark"] if k == hidden]
+    assert (hidden, end - 4700) in told["nonevent_partition_hidden_events"]
+
+
 def test_metric_labels_from_the_bus_are_escaped(make_client: Make, queries: FakeQueries) -> None:
     queries.now_status = samples.status(problems={samples.NASTY: 1})
     assert metrics(make_client(queries))["nonevent_problem_events"] == [

@@ -33,6 +33,23 @@ def test_a_source_that_was_never_reached_is_told_of_all_the_same() -> None:
     assert source.denied == [DeniedTopic(topic="secrets", since=format_time(NOW), why="grant READ")]
 
 
+def test_a_source_is_as_far_behind_as_its_partitions_together_and_its_least_complete_one() -> None:
+    states = [
+        PartitionState(
+            "bus", "t", "id", n, 10, 0, high_watermark=10 + n, complete_to=NOW - n * 10**6
+        )
+        for n in range(3)
+    ]
+    gaps = {("bus", "id", n): 0 for n in range(4)}
+    (source,) = source_statuses(states, gaps, {}, NOW)
+    assert (source.behind, source.behind_seconds) == (3, 2)
+    (source,) = source_statuses(states, gaps, {})
+    assert (source.behind, source.behind_seconds) == (3, None), "nobody reads on"
+    states.append(PartitionState("bus", "t", "id", 3, 10, 0))
+    (source,) = source_statuses(states, gaps, {}, NOW)
+    assert (source.behind, source.behind_seconds) == (None, None), "of one nothing is known yet"
+
+
 def test_a_partition_that_could_not_be_asked_for_its_offsets_yet_shows_none_below_zero() -> None:
     state = PartitionState("bus", "orders", "id", 0, -1, -1, blocked_since=NOW)
     (source,) = source_statuses([state], {("bus", "id", 0): 0}, {})
