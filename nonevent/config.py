@@ -12,6 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from analyzer.settings import AlertSettings
 from collector.errors import ConfigurationError
 from collector.settings import KafkaSettings, Section, SourceSettings, StoreSettings
+from nonevent.telemetry_settings import TelemetrySettings
 from ui.settings import HttpSettings
 
 DEFAULT_FILE = Path("nonevent.yaml")
@@ -27,6 +28,7 @@ class Configuration(Section):
     store: StoreSettings = StoreSettings()
     http: HttpSettings = HttpSettings()
     alerts: AlertSettings = AlertSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     def relative_to(self, folder: Path) -> "Configuration":
         """The same with its paths taken from the file's folder."""

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -50,6 +51,9 @@ from ui.api import create_app
 from ui.priority import QuickWhileAsked
 from ui.server import Server
 from ui.store_queries import StoreQueries
+
+if TYPE_CHECKING:
+    from nonevent.telemetry import Telemetry
 
 log = logging.getLogger("nonevent")
 
@@ -168,7 +172,8 @@ class Daemon:
         self._configuration = configuration
         sinks = make_sinks(configuration.alerts)
         # What it says of itself, beside what the store tells.
-        self._instruments = Instruments()
+        self._telemetry = telemetry_of(configuration)
+        self._instruments = Instruments(self._telemetry.passed if self._telemetry else None)
         self._watch = watch = Watch(
             configuration,
             clock=clock,
@@ -229,6 +234,8 @@ class Daemon:
             beacon.out()
             self._server.stop()
             watch.store.close()
+            if self._telemetry is not None:
+                self._telemetry.close()
             self._garbage.release()
 
     async def _start(self, tap: Tap) -> None:
@@ -264,6 +271,16 @@ class Daemon:
         if OUTBOX.name in batch.rows:
             self._outbox.wake()
         self._garbage.after(batch)
+
+
+def telemetry_of(configuration: Configuration) -> "Telemetry | None":
+    """Where it is not wanted its libraries, a quarter of a second, are not loaded."""
+    if configuration.telemetry.otlp is None:
+        return None
+    from nonevent.telemetry import Telemetry
+
+    kinds = {source.name: source.kind for source in configuration.sources}
+    return Telemetry(configuration.telemetry, labels=configuration.labels, kinds=kinds)
 
 
 def open_store(configuration: Configuration, *, read_only: bool = False) -> Store:

@@ -36,7 +36,7 @@ SOAK_KILLS = int(os.environ.get("KILLS", "1000"))
 KILLS_A_ROUND = 50
 """A restart reads the whole store back: in a round it stays small enough to be killed often."""
 PARTITIONS = 12
-BACKLOG = 45_000
+BACKLOG = 40_000
 YOUNG = 0.25
 """So many daemons are killed whatever they are at; the others once they have stored something."""
 RULES = """\
@@ -238,8 +238,8 @@ class Scenario:
     async def run(self, kills: int) -> None:
         """All that happens to the bus, spread among the kills."""
         happens: list[Callable[[], Awaitable[None]]] = [
-            self.lose_the_broker, self.add_partitions, self.make_anew, self.pass_the_tap,
-            self.lose_the_broker,
+            self.lose_the_broker, self.add_partitions, self.make_anew, self.lose_the_broker,
+            self.pass_the_tap,
         ]  # fmt: skip
         every = kills // (len(happens) + 1)
         for number in range(1, kills + 1):
