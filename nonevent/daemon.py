@@ -46,8 +46,10 @@ from nonevent.clock import clock
 from nonevent.config import Configuration
 from nonevent.garbage import Garbage
 from nonevent.instruments import Instruments
+from nonevent.progress import Progress
 from ui.access import allowed_hosts, check_listen
 from ui.api import create_app
+from ui.models import CatchingUp
 from ui.priority import QuickWhileAsked
 from ui.server import Server
 from ui.store_queries import StoreQueries
@@ -190,6 +192,7 @@ class Daemon:
         # What people see: the API and the pages, from the store alone.
         self._ready = False
         self._starting: dict[str, Patience] = {}
+        self._progress: dict[str, Progress] = {}
         queries = StoreQueries(
             watch.store,
             lambda: watch.rules,
@@ -198,6 +201,7 @@ class Daemon:
             runaway=watch.live.runaway,
             queued=watch.pipeline.queued,
             conditions=self._conditions,
+            catching_up=self._catching_up,
             spellings=lambda text: spellings(configuration.sources, text),
         )
         app = create_app(
@@ -267,10 +271,25 @@ class Daemon:
         return found
 
     def _after_commit(self, batch: Batch) -> None:
+        self._tell_progress(batch)
         self._instruments.committed(batch)
         if OUTBOX.name in batch.rows:
             self._outbox.wake()
         self._garbage.after(batch)
+
+    def _tell_progress(self, batch: Batch) -> None:
+        # A batch is of one source, and holds the state of each of its partitions.
+        if not batch.partitions:
+            return
+        name = batch.partitions[0].source
+        progress = self._progress.setdefault(name, Progress(name))
+        if line := progress.committed(batch.partitions, batch.now):
+            log.info("%s", line)
+
+    def _catching_up(self) -> dict[str, CatchingUp]:
+        """Asked from the server's threads."""
+        now = {name: progress.now for name, progress in self._progress.copy().items()}
+        return {name: one.shown() for name, one in now.items() if one is not None}
 
 
 def telemetry_of(configuration: Configuration) -> "Telemetry | None":

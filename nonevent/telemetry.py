@@ -109,7 +109,11 @@ class Telemetry:
 
     def close(self) -> None:
         """Sends what is left, and waits for a collector that is away no longer than that."""
-        for provider in (self._traces, self._meters):
-            ending = threading.Thread(target=provider.shutdown, daemon=True)
+        endings = [
+            threading.Thread(target=provider.shutdown, daemon=True)
+            for provider in (self._traces, self._meters)
+        ]
+        for ending in endings:
             ending.start()
+        for ending in endings:
             ending.join(TIMEOUT_S)

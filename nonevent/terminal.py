@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from nonevent.progress import in_words
 from ui import moments
 from ui.models import (
     DroppedPage,
@@ -294,6 +295,10 @@ def _bus(source: SourceStatus, console: Console) -> None:
         for topic, reasons in counted.items():
             some = f"{source.name}/{topic}, {what} since the start: {_counts(reasons)}"
             console.print(_line(f"– {some}", QUIET))
+    if source.catching_up is not None:
+        console.print(
+            _line(f"– {source.name} catches up: {in_words(source.catching_up)}", "yellow")
+        )
     if waiting := sum(part.waiting for part in source.partitions):
         some = f"{waiting:,} partition{' waits' if waiting == 1 else 's wait'} for slower ones"
         console.print(_line(f"– {source.name} catches up: {some}", QUIET))

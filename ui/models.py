@@ -146,6 +146,17 @@ class DeniedTopic(BaseModel):
     why: str
 
 
+class CatchingUp(BaseModel):
+    """A tap that is far behind its bus: how fast it reads, and how long that will take."""
+
+    since: str
+    behind: int
+    rate: float | None
+    """Records read a second."""
+    seconds_left: float | None
+    """At the pace of late; null while the bus is as fast."""
+
+
 class SourceStatus(BaseModel):
     """A source and how its tap stands with the bus; while connecting, why and when it tries."""
 
@@ -161,6 +172,7 @@ class SourceStatus(BaseModel):
     behind_seconds: float | None = None
     """How long ago its least complete partition was complete."""
     denied: list[DeniedTopic] = []
+    catching_up: CatchingUp | None = None
     skipped: dict[str, dict[str, int]] = {}
     """Events not kept since the tap started, by topic and reason (`ignored`, `sampled`)."""
     problems: dict[str, dict[str, int]] = {}

@@ -20,6 +20,7 @@ from ui.dropped_queries import dropped
 from ui.errors import BadParameterError
 from ui.flow_queries import FlowFilter, FlowReader
 from ui.models import (
+    CatchingUp,
     CommonKey,
     DroppedPage,
     EventPage,
@@ -46,6 +47,7 @@ class StoreQueries:
         conditions: Callable[[], Mapping[str, Condition]] = dict,
         runaway: Callable[[], int] | None = None,
         spellings: Callable[[str], Sequence[str]] = lambda text: [text],
+        catching_up: Callable[[], Mapping[str, CatchingUp]] = dict,
     ) -> None:
         """`held`, `runaway`: as the running judge tells them; without one runaways are counted."""
         self._store = store
@@ -56,6 +58,7 @@ class StoreQueries:
         self._queued = queued
         self._conditions = conditions
         self._runaway = runaway
+        self._catching_up = catching_up
         self._spellings = spellings
         """All that a text may be stored as: a redacted value is searched for by its hash."""
 
@@ -163,6 +166,15 @@ class StoreQueries:
                 for p in partitions
             }
             events, untied, unnamed = _counts(connection, _untied(connection, ties))
+            sources = source_statuses(
+                partitions,
+                gap_counts,
+                self._conditions(),
+                time.time_ns() // 1000 if self._running else None,
+            )
+            catching_up = self._catching_up()
+            for source in sources:
+                source.catching_up = catching_up.get(source.name)
             return Status(
                 version=version("nonevent"),
                 running=self._running,
@@ -187,12 +199,7 @@ class StoreQueries:
                 queued=self._queued(),
                 expectations=rules.expectations(),
                 rule_errors=[],
-                sources=source_statuses(
-                    partitions,
-                    gap_counts,
-                    self._conditions(),
-                    time.time_ns() // 1000 if self._running else None,
-                ),
+                sources=sources,
             )
 
 

@@ -109,7 +109,7 @@ class House:
             # Only a tap knows how it stands with its bus.
             for passing in (
                 "state", "since", "why", "next_try", "denied", "behind_seconds", "skipped",
-                "problems",
+                "problems", "catching_up",
             ):  # fmt: skip
                 del source[passing]
         asked["status"] = status
