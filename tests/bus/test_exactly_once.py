@@ -31,7 +31,7 @@ from tests.bus.reading import Record, read_all
 from tests.bus.test_sight import eventually
 from tests.bus.traffic import Traffic
 
-KILLS = 24
+KILLS = 20
 SOAK_KILLS = int(os.environ.get("KILLS", "1000"))
 KILLS_A_ROUND = 50
 """A restart reads the whole store back: in a round it stays small enough to be killed often."""

@@ -29,7 +29,9 @@ def test_it_says_how_far_how_fast_and_how_long_and_then_that_it_is_done() -> Non
             assert now == Pace(START, 2 * (end - 51_000), 10_000, 2 * (end - 51_000) / 10_000)
     assert said[0] == (0, "source eu-prod catches up: 998,000 events behind")
     assert said[1] == (
-        5, "source eu-prod catches up: 948,000 events behind, 10,000 a second, about 1 min 35 s left"
+        5,
+        "source eu-prod catches up: 948,000 events behind, 10,000 a second, "
+        "about 1 min 35 s left",
     )  # fmt: skip
     assert [second for second, _ in said[:-1]] == [0, 5, 15, 35, 75]
     assert said[-1][1] == "source eu-prod has caught up: 990,000 events in 1 min 39 s"
