@@ -46,7 +46,7 @@ from nonevent.clock import clock
 from nonevent.config import Configuration
 from nonevent.garbage import Garbage
 from nonevent.instruments import Instruments
-from nonevent.progress import Progress
+from nonevent.pace import CatchUp
 from ui.access import allowed_hosts, check_listen
 from ui.api import create_app
 from ui.models import CatchingUp
@@ -192,7 +192,7 @@ class Daemon:
         # What people see: the API and the pages, from the store alone.
         self._ready = False
         self._starting: dict[str, Patience] = {}
-        self._progress: dict[str, Progress] = {}
+        self._progress: dict[str, CatchUp] = {}
         queries = StoreQueries(
             watch.store,
             lambda: watch.rules,
@@ -282,7 +282,7 @@ class Daemon:
         if not batch.partitions:
             return
         name = batch.partitions[0].source
-        progress = self._progress.setdefault(name, Progress(name))
+        progress = self._progress.setdefault(name, CatchUp(name))
         if line := progress.committed(batch.partitions, batch.now):
             log.info("%s", line)
 

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from nonevent.progress import in_words
+from nonevent.pace import in_words
 from ui import moments
 from ui.models import (
     DroppedPage,

@@ -34,7 +34,7 @@ class Pace:
         )
 
 
-class Progress:
+class CatchUp:
     """One source's. Pure: states and moments (µs) go in, a line to log comes out now and then."""
 
     def __init__(self, source: str) -> None:

@@ -2,7 +2,7 @@
 
 from collector.batch import PartitionState
 from collector.times import US_PER_S
-from nonevent.progress import FAR, Pace, Progress, span
+from nonevent.pace import FAR, CatchUp, Pace, span
 from tests.watching import START
 
 
@@ -17,7 +17,7 @@ def states(position: int, end: int) -> list[PartitionState]:
 
 
 def test_it_says_how_far_how_fast_and_how_long_and_then_that_it_is_done() -> None:
-    progress = Progress("eu-prod")
+    progress = CatchUp("eu-prod")
     end, said = 500_000, []
     for second in range(100):
         at = START + second * US_PER_S
@@ -39,7 +39,7 @@ def test_it_says_how_far_how_fast_and_how_long_and_then_that_it_is_done() -> Non
 
 
 def test_a_bus_that_is_as_fast_is_not_promised_to_be_caught_up() -> None:
-    progress = Progress("s")
+    progress = CatchUp("s")
     for second in range(8):
         line = progress.committed(
             states(1_000 + second * 500, 50_000 + second * 500), START + second * US_PER_S
@@ -52,7 +52,7 @@ def test_a_bus_that_is_as_fast_is_not_promised_to_be_caught_up() -> None:
 
 
 def test_a_live_bus_is_not_worth_a_word() -> None:
-    progress = Progress("s")
+    progress = CatchUp("s")
     for second in range(100):
         end = 1_000 + second * FAR // 4
         assert progress.committed(states(end, end + FAR // 2 - 1), START + second) is None
