@@ -17,7 +17,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from collector.errors import ConfigurationError, NoneventError
-from nonevent import terminal
+from nonevent import store_commands, terminal
 from nonevent.asking import asking
 from nonevent.config import explained, load_configuration, without_file
 from nonevent.logs import log_to_stderr
@@ -273,6 +273,7 @@ def test(
     raise typer.Exit(test_rules(paths, json))
 
 
+store_commands.register(app)
 demo_app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 app.add_typer(demo_app, name="demo")
 

@@ -1,5 +1,7 @@
 """The same questions, asked of a running daemon over HTTP."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -7,6 +9,7 @@ import httpx
 from pydantic import BaseModel
 
 from collector.errors import ConfigurationError, NoneventError
+from collector.export import Selection
 from collector.times import format_time
 from ui.models import DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
 
@@ -47,6 +50,21 @@ class RemoteQueries:
     def dropped(self) -> DroppedPage:
         return self._get("/api/dropped", DroppedPage, {})
 
+    def export(self, wanted: Selection) -> Iterator[bytes]:
+        given = self._given(
+            {
+                "since": wanted.since,
+                "until": wanted.until,
+                "topic": wanted.topic,
+                "flow": wanted.flow,
+            }
+        )
+        with self._answering(), self._client.stream("GET", "/api/export", params=given) as answer:
+            if not answer.is_success:
+                answer.read()
+                self._check(answer)
+            yield from answer.iter_bytes()
+
     def status(self) -> Status:
         return self._get("/api/status", Status, {})
 
@@ -54,12 +72,21 @@ class RemoteQueries:
         return self._read(self._ask(path, filters), model)
 
     def _ask(self, path: str, filters: dict[str, Any]) -> httpx.Response:
+        with self._answering():
+            return self._client.get(path, params=self._given(filters))
+
+    @staticmethod
+    def _given(filters: dict[str, Any]) -> dict[str, Any]:
         given = {key: value for key, value in filters.items() if value is not None}
         for key in ("since", "until"):
             if key in given:
                 given[key] = format_time(given[key])
+        return given
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
         try:
-            return self._client.get(path, params=given)
+            yield
         except httpx.HTTPError as error:
             raise RemoteError(
                 f"no nonevent answers at {self.url} ({type(error).__name__}): check --url, or "
@@ -67,6 +94,10 @@ class RemoteQueries:
             ) from error
 
     def _read(self, answer: httpx.Response, model: type[Model]) -> Model:
+        self._check(answer)
+        return model.model_validate_json(answer.content)
+
+    def _check(self, answer: httpx.Response) -> None:
         if answer.status_code == 401:
             raise ConfigurationError(
                 f"{self.url} wants a token: give --token, or set NONEVENT_TOKEN"
@@ -79,4 +110,3 @@ class RemoteQueries:
             if answer.status_code == 400:
                 raise ConfigurationError(str(said))  # a mistake in what was asked
             raise RemoteError(f"{self.url} answered {answer.status_code}: {said}")
-        return model.model_validate_json(answer.content)

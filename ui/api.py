@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, Depends, FastAPI, Query
+from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPBearer
 from prometheus_client.registry import Collector
 
+from collector.export import Selection
 from ui import failures, pages, probes
 from ui.access import Access
 from ui.errors import UnknownFlowError
-from ui.filters import EventFilter, FindingFilter, FlowFilter
+from ui.filters import EventFilter, ExportFilter, FindingFilter, FlowFilter
 from ui.models import DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
 from ui.moments import parse_moment
 from ui.queries import Queries
@@ -24,6 +26,10 @@ DESCRIPTION = "What should have happened on the event bus and didn't. Times are 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": failures.Failure, "description": "Refused; `error` says what to change."}
 }
+
+
+class EventLines(StreamingResponse):
+    media_type = "application/x-ndjson"
 
 
 def create_app(
@@ -116,6 +122,14 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
     def dropped() -> DroppedPage:
         """Which topics, names and producers drop correlation IDs, and since when."""
         return queries.dropped()
+
+    @router.get("/export", response_class=EventLines)
+    def export(asked: Annotated[ExportFilter, Query()]) -> EventLines:
+        """Stored events as event lines (JSON Lines), in the order of storing."""
+        wanted = Selection(
+            moment("since", asked.since), moment("until", asked.until), asked.topic, asked.flow
+        )
+        return EventLines(queries.export(wanted))
 
     @router.get("/status")
     def status() -> Status:

@@ -62,6 +62,15 @@ class FindingFilter(Filter):
     cursor: Annotated[Text, Field(description="`next` of the page before")] = None
 
 
+class ExportFilter(Filter):
+    """Which events to write as lines; all of them unless something is given."""
+
+    since: Moment = None
+    until: Moment = None
+    topic: Text = None
+    flow: Annotated[Text, Field(description="the correlation ID of the flow")] = None
+
+
 class EventFilter(Filter):
     """Which events; the newest ones unless `after` says where to go on."""
 

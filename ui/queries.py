@@ -1,7 +1,9 @@
 """The questions that people ask, answered from the store alone: the same for API, pages and CLI."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
+from collector.export import Selection
 from ui.models import DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
 
 
@@ -56,6 +58,10 @@ class Queries(Protocol):
 
     def dropped(self) -> DroppedPage:
         """Which topics, names and producers drop correlation IDs, and since when."""
+        ...
+
+    def export(self, wanted: Selection) -> Iterator[bytes]:
+        """Stored events as event lines, some thousands at a time."""
         ...
 
     def status(self) -> Status: ...

@@ -1,7 +1,7 @@
 """The questions answered from the store, whether a daemon runs on it or not."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 
 import duckdb
@@ -10,6 +10,7 @@ from analyzer.clocks import Clocks
 from analyzer.judge import RUNAWAY
 from analyzer.reading import findings as read_findings
 from analyzer.rules.ruleset import RuleSet
+from collector.export import Selection, export
 from collector.sources.condition import Condition
 from collector.store import reading
 from collector.store.store import Store
@@ -149,6 +150,9 @@ class StoreQueries:
         tying = set().union(*stored_tying(self._store).values())
         with self._store.reader() as connection:
             return DroppedPage(items=dropped(connection, sorted(tying)))
+
+    def export(self, wanted: Selection) -> Iterator[bytes]:
+        return export(self._store, wanted)
 
     def status(self) -> Status:
         rules = self._rules()

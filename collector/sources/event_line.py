@@ -36,7 +36,10 @@ class _Line(msgspec.Struct):
     keys: dict[str, str | int] = {}
     key: str | None = None
     headers: list[tuple[str, Any]] = []
-    payload: Any = None
+    payload: msgspec.Raw = msgspec.Raw(b"null")
+    encoding: str | None = None
+    """Of an exported event: what its payload was, where its text alone does not tell."""
+    problems: list[str] | None = None
 
 
 class _Record(msgspec.Struct):
@@ -89,6 +92,8 @@ class EventLineReader:
         missing = ["no-name"] if not line.name else []
         missing += ["no-correlation-id"] if not event.correlation_ids else []
         event.problems = (*(p for p in event.problems if p not in told), *missing)
+        if line.encoding is not None:
+            _as_exported(event, line.encoding, line.problems or [])
         return event
 
     def kept(self, event: Event) -> Event | None:
@@ -101,17 +106,12 @@ class EventLineReader:
 
     @staticmethod
     def _record(line: _Line, number: int, time: int) -> _Record:
-        payload = line.payload
-        if isinstance(payload, str):
-            value: bytes | None = payload.encode()  # the payload's own text, JSON or not
-        else:
-            value = None if payload is None else msgspec.json.encode(payload)
         return _Record(
             line.partition or 0,
             number if line.offset is None else line.offset,
             time // US_PER_MS,
             None if line.key is None else line.key.encode(),
-            value,
+            _value(line),
             [(name, _header_bytes(inner)) for name, inner in line.headers],
         )
 
@@ -127,6 +127,30 @@ class EventLineReader:
             payload=text, encoding="none" if secret else "text",
             problems=(f"bad-line: {why}", *(("unredactable",) if secret else ())),
         )  # fmt: skip
+
+
+def _value(line: _Line) -> bytes | None:
+    """The payload as it was on the bus; a string is its own text, JSON or not."""
+    raw = bytes(line.payload)
+    if raw == b"null":
+        return None
+    if not raw.startswith(b'"'):
+        return raw
+    text: str = msgspec.json.decode(raw, type=str)
+    if line.encoding == "hex":
+        try:
+            return bytes.fromhex(text)
+        except ValueError as error:
+            raise LineError("`payload` is no hex, and `encoding` says so") from error
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _as_exported(event: Event, encoding: str, problems: list[str]) -> None:
+    """What was known of an event when it was stored first, and cannot be read off its line."""
+    if (event.encoding, encoding) in (("json", "avro"), ("json", "text"), ("none", "not-kept")):
+        event.encoding = encoding
+    told_now = [p for p in event.problems if p == "unredactable" or p.startswith("truncated:")]
+    event.problems = tuple(dict.fromkeys([*problems, *told_now]))
 
 
 def _header_bytes(value: object) -> bytes:
