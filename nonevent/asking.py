@@ -9,7 +9,7 @@ from analyzer.rules.ruleset import RuleSet
 from collector.errors import ConfigurationError
 from collector.hashing import spellings
 from nonevent.beacon import Beacon
-from nonevent.config import load_configuration, without_file
+from nonevent.config import Configuration, load_configuration, without_file
 from nonevent.daemon import open_store
 from nonevent.remote import RemoteQueries
 from ui.queries import Queries
@@ -25,16 +25,11 @@ def asking(
     token: str | None,
 ) -> Iterator[Queries]:
     """The daemon at `url`; else the one that left word beside the store; else the file itself."""
-    if url is not None:
-        yield from _remote(url, token)
-        return
-    configuration = load_configuration(config)
-    configuration = configuration.model_copy(update=without_file(None, None, rules, store))
-    running = Beacon(configuration.store.path).url()
-    if running is not None:
-        secret = configuration.http.token
-        yield from _remote(running, token or (secret.get_secret_value() if secret else None))
-        return
+    configuration = configured(config, rules, store)
+    with daemon_of(configuration, url, token) as remote:
+        if remote is not None:
+            yield remote
+            return
     opened = open_store(configuration, read_only=True)
     try:
         ruleset = _rules(configuration.expectations)
@@ -47,7 +42,24 @@ def asking(
         opened.close()
 
 
-def _remote(url: str, token: str | None) -> Iterator[Queries]:
+def configured(config: Path | None, rules: list[Path], store: Path | None) -> Configuration:
+    """The file's configuration, and what options lay over it."""
+    configuration = load_configuration(config)
+    return configuration.model_copy(update=without_file(None, None, rules, store))
+
+
+@contextmanager
+def daemon_of(
+    configuration: Configuration, url: str | None, token: str | None
+) -> Iterator[RemoteQueries | None]:
+    """The daemon at `url`, or the one that runs on this store; None when none does."""
+    if url is None:
+        url = Beacon(configuration.store.path).url()
+        secret = configuration.http.token
+        token = token or (secret.get_secret_value() if secret else None)
+    if url is None:
+        yield None
+        return
     remote = RemoteQueries(url, token)
     try:
         yield remote

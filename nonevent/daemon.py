@@ -52,6 +52,7 @@ from ui.api import create_app
 from ui.models import CatchingUp
 from ui.priority import QuickWhileAsked
 from ui.server import Server
+from ui.store_operations import StoreOperations
 from ui.store_queries import StoreQueries
 
 if TYPE_CHECKING:
@@ -210,6 +211,7 @@ class Daemon:
             allowed_hosts=allowed_hosts(http.host),
             ready=lambda: self._ready,
             collectors=self._instruments.collectors,
+            store=StoreOperations(watch.store),
         )
         self._server = Server(QuickWhileAsked(app), host=http.host, port=http.port)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -10,8 +11,10 @@ from pydantic import BaseModel
 
 from collector.errors import ConfigurationError, NoneventError
 from collector.export import Selection
+from collector.progress import Report
 from collector.times import format_time
 from ui.models import DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.operations import COMMAND_HEADER
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -64,6 +67,24 @@ class RemoteQueries:
                 answer.read()
                 self._check(answer)
             yield from answer.iter_bytes()
+
+    def copy(self, kind: str, target: Path, report: Report) -> None:
+        """What the daemon copies for us (`snapshot`, `backup`), written to a file of ours."""
+        headers = {COMMAND_HEADER: "yes"}
+        # It begins to answer when its copy is whole, however long that takes.
+        waiting = httpx.Timeout(60, read=None)
+        with (
+            self._answering(),
+            self._client.stream("POST", f"/api/{kind}", headers=headers, timeout=waiting) as answer,
+            target.open("wb") as written,
+        ):
+            if not answer.is_success:
+                answer.read()
+                self._check(answer)
+            of = int(answer.headers["content-length"])
+            for chunk in answer.iter_bytes(1 << 20):
+                written.write(chunk)
+                report(written.tell(), of)
 
     def status(self) -> Status:
         return self._get("/api/status", Status, {})

@@ -7,8 +7,15 @@ from typing import Annotated
 
 import typer
 
+from collector.errors import ConfigurationError, StoreError
 from collector.export import Selection
-from nonevent.asking import asking
+from collector.store.copying import copy, sync
+from collector.store.restoring import restore as put_back
+from nonevent.asking import asking, configured, daemon_of
+from nonevent.beacon import Beacon
+from nonevent.config import Configuration
+from nonevent.daemon import open_store
+from nonevent.progress import progress
 from ui.moments import parse_moment
 
 Config = Annotated[
@@ -17,6 +24,7 @@ Config = Annotated[
 Url = Annotated[str | None, typer.Option(help="Ask the daemon at this address.")]
 StorePath = Annotated[Path | None, typer.Option("--store", help="The store's file.")]
 Token = Annotated[str | None, typer.Option(envvar="NONEVENT_TOKEN", help="The daemon's token.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 Moment = Annotated[str | None, typer.Option(help="A time (RFC 3339) or how far back (1h).")]
 
 
@@ -47,7 +55,93 @@ def export(
     sys.stdout.flush()
 
 
+def snapshot(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")],
+    config: Config = None, url: Url = None, store: StorePath = None, token: Token = None,
+    force: Force = False,
+) -> None:  # fmt: skip
+    """Copy the store for anyone's DuckDB, while the daemon runs or not.
+
+    The copy is of one moment. In it, `events` has headers and payloads as columns.
+
+    Example: nonevent snapshot today.duckdb
+    """
+    _copy("snapshot", file, config, url, store, token, force)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")],
+    config: Config = None, url: Url = None, store: StorePath = None, token: Token = None,
+    force: Force = False,
+) -> None:  # fmt: skip
+    """Copy the store so that nonevent can go on with it, while the daemon runs or not.
+
+    Example: nonevent backup /backups/nonevent.duckdb
+    """
+    _copy("backup", file, config, url, store, token, force)
+
+
+def _copy(
+    kind: str,
+    file: Path,
+    config: Path | None,
+    url: str | None,
+    store: Path | None,
+    token: str | None,
+    force: bool,
+) -> None:
+    if file.exists() and not force:
+        raise ConfigurationError(f"{file} is there already: name another, or give --force")
+    if not file.absolute().parent.is_dir():
+        raise ConfigurationError(f"no folder {file.parent} to write {file.name} to")
+    configuration = configured(config, [], store)
+    part = file.with_name(file.name + ".part")
+    part.unlink(missing_ok=True)
+    try:
+        with daemon_of(configuration, url, token) as remote:
+            if remote is not None:
+                with progress(f"{kind} from {remote.url}", of_bytes=True) as report:
+                    remote.copy(kind, part, report)
+            else:
+                _copy_file(configuration, kind, part)
+        sync(part)
+        part.replace(file)
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    typer.echo(f"{file}: {file.stat().st_size:,} bytes", err=True)
+
+
+def _copy_file(configuration: Configuration, kind: str, part: Path) -> None:
+    opened = open_store(configuration, read_only=True)
+    try:
+        with progress(f"{kind} of {opened.path}") as report:
+            copy(opened, part, plain=kind == "snapshot", report=report)
+    finally:
+        opened.close()
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `nonevent backup` wrote.")],
+    config: Config = None, store: StorePath = None, force: Force = False,
+) -> None:  # fmt: skip
+    """Put a backup in the store's place. The daemon must not run; it reads on from there.
+
+    Example: nonevent restore /backups/nonevent.duckdb --force
+    """
+    path = configured(config, [], store).store.path
+    if (running := Beacon(path).url()) is not None:
+        raise ConfigurationError(f"a nonevent runs on {path} ({running}): stop it first")
+    try:
+        with progress(f"restoring {path}", of_bytes=True) as report:
+            put_back(file, path, force=force, report=report)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}") from error
+    typer.echo(f"{path}: as in {file}", err=True)
+
+
 def register(app: typer.Typer) -> None:
     """Makes these commands of `nonevent`."""
-    for command in (export,):
+    for command in (export, snapshot, backup, restore):
         app.command()(command)

@@ -13,7 +13,7 @@ from fastapi.security import HTTPBearer
 from prometheus_client.registry import Collector
 
 from collector.export import Selection
-from ui import failures, pages, probes
+from ui import failures, operations, pages, probes
 from ui.access import Access
 from ui.errors import UnknownFlowError
 from ui.filters import EventFilter, ExportFilter, FindingFilter, FlowFilter
@@ -39,11 +39,13 @@ def create_app(
     allowed_hosts: Sequence[str],
     ready: Callable[[], bool],
     collectors: Sequence[Collector] = (),
+    store: operations.Operations | None = None,
     clock: Callable[[], float] = time.time,
 ) -> FastAPI:
     """API, pages and probes over one set of queries.
 
-    `collectors` are further Prometheus metrics for `/metrics`; `clock` gives seconds since 1970.
+    `store` does what commands ask for. `collectors` are further Prometheus metrics for
+    `/metrics`; `clock` gives seconds since 1970.
     """
     app = FastAPI(
         title="nonevent",
@@ -59,6 +61,8 @@ def create_app(
     app.add_middleware(Access, token=token, allowed_hosts=allowed_hosts)
     failures.install(app)
     app.include_router(routes(queries, clock))
+    if store is not None:
+        app.include_router(operations.routes(store))
     app.include_router(probes.routes(queries, ready=ready, collectors=collectors))
     app.include_router(pages.routes(queries, clock))
     return app

@@ -69,6 +69,14 @@ def _blocks(cursor: duckdb.DuckDBPyConnection, wanted: set[int]) -> dict[int, Bl
     return {block: unpack(data) for block, data in found.fetchall()}
 
 
+def beside(
+    cursor: duckdb.DuckDBPyConnection, places: Sequence[tuple[int, int]]
+) -> list[tuple[str, str | None]]:
+    """Headers and payload of each (block, seq)."""
+    blocks = _blocks(cursor, {block for block, _ in places})
+    return [_beside(blocks, block, seq) for block, seq in places]
+
+
 def _beside(blocks: dict[int, Block], block: int, seq: int) -> tuple[str, str | None]:
     """An event's headers and payload."""
     headers, payloads = blocks[block]

@@ -20,6 +20,7 @@ from collector.store.tables import (
     COLLECTOR_TABLES,
     EVENTS,
     GAPS,
+    META_SQL,
     PARTITIONS,
     PAYLOADS,
     SCHEMA_VERSION,
@@ -27,6 +28,9 @@ from collector.store.tables import (
 )
 
 log = logging.getLogger(__name__)
+
+SNAPSHOT_KEY = "snapshot"
+"""In `meta` of a copy that was made for reading: no store to go on with."""
 
 Job = Callable[[duckdb.DuckDBPyConnection], Any]
 
@@ -45,12 +49,13 @@ class Store:
         run: int = RUN,
     ) -> None:
         self.path = path
+        self.views = tuple(views)
         self._tables = {table.name: table for table in (*COLLECTOR_TABLES, *tables)}
         self._connection = _open(path, memory, read_only)
         # Before anything is created: a file of another version is left as it is.
         self._check_version(new=not read_only)
         if not read_only:
-            self._create(views)
+            self._create()
         self._next_seq = self._read_next_seq()
         self._spans = Spans(run)
         self._jobs: queue.Queue[tuple[Job, Future[Any]] | None] = queue.Queue(maxsize=8)
@@ -59,14 +64,16 @@ class Store:
             self._thread = threading.Thread(target=self._write_loop, name="writer", daemon=True)
             self._thread.start()
 
-    def _create(self, views: Sequence[str]) -> None:
+    @property
+    def tables(self) -> Sequence[Table]:
+        return tuple(self._tables.values())
+
+    def _create(self) -> None:
         self._connection.execute("BEGIN")
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS meta (key VARCHAR PRIMARY KEY, value VARCHAR)"
-        )
+        self._connection.execute(META_SQL)
         for table in self._tables.values():
             self._connection.execute(table.create_sql())
-        for view in views:
+        for view in self.views:
             self._connection.execute(view)
         self._connection.execute(
             "INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", [str(SCHEMA_VERSION)]
@@ -78,6 +85,15 @@ class Store:
             found = self.meta("schema_version")
         except duckdb.CatalogException:
             found = str(SCHEMA_VERSION) if new else None
+            snapshot = None
+        else:
+            snapshot = self.meta(SNAPSHOT_KEY)
+        if snapshot is not None:
+            self._connection.close()
+            raise StoreError(
+                f"{self.path} is a snapshot, for any DuckDB to read: nonevent goes on with a "
+                "backup (`nonevent backup`, `nonevent restore`)"
+            )
         if found != str(SCHEMA_VERSION):
             self._connection.close()
             raise StoreError(

@@ -15,6 +15,7 @@ from collector.batch import Gap, PartitionState
 from collector.event import Event
 
 SCHEMA_VERSION = 2
+META_SQL = "CREATE TABLE IF NOT EXISTS meta (key VARCHAR PRIMARY KEY, value VARCHAR)"
 
 _ARROW = {
     "VARCHAR": pa.string(),
