@@ -47,6 +47,7 @@ from nonevent.config import Configuration
 from nonevent.garbage import Garbage
 from nonevent.instruments import Instruments
 from nonevent.pace import CatchUp
+from nonevent.progress import progress
 from ui.access import allowed_hosts, check_listen
 from ui.api import create_app
 from ui.models import CatchingUp
@@ -306,10 +307,13 @@ def telemetry_of(configuration: Configuration) -> "Telemetry | None":
 
 def open_store(configuration: Configuration, *, read_only: bool = False) -> Store:
     """The store with every package's tables."""
-    return Store(
-        Path(configuration.store.path),
-        tables=ANALYZER_TABLES,
-        views=(FINDINGS_VIEW,),
-        memory=configuration.store.memory,
-        read_only=read_only,
-    )
+    path = Path(configuration.store.path)
+    with progress(f"migrating {path}") as report:
+        return Store(
+            path,
+            tables=ANALYZER_TABLES,
+            views=(FINDINGS_VIEW,),
+            memory=configuration.store.memory,
+            read_only=read_only,
+            report=report,
+        )

@@ -42,6 +42,13 @@ def progress(what: str, *, of_bytes: bool = False) -> Iterator[Report]:
         disable=not sys.stderr.isatty(),
         transient=True,
     )
-    with shown:
-        task = shown.add_task(what, total=None)
-        yield lambda done, of: shown.update(task, completed=done, total=of)
+    task = shown.add_task(what, total=None)
+
+    def report(done: int, of: int) -> None:
+        shown.start()
+        shown.update(task, completed=done, total=of)
+
+    try:
+        yield report
+    finally:
+        shown.stop()

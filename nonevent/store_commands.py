@@ -9,8 +9,9 @@ import typer
 
 from collector.errors import ConfigurationError, StoreError
 from collector.export import Selection
-from collector.store.copying import copy, sync
+from collector.store.copying import copy
 from collector.store.restoring import restore as put_back
+from collector.store.syncing import sync
 from nonevent.asking import asking, configured, daemon_of
 from nonevent.beacon import Beacon
 from nonevent.config import Configuration

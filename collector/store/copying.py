@@ -3,7 +3,6 @@
 A copy is of one moment: everything is read in one transaction.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 from collector.progress import Report, unwatched
 from collector.store import reading
 from collector.store.store import SNAPSHOT_KEY, Store
+from collector.store.syncing import sync
 from collector.store.tables import EVENTS, META_SQL, PAYLOADS, Table
 
 ROWS = 20_000
@@ -114,13 +114,3 @@ def _in_parts(
 def _arrow(source: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
     found: pa.Table = source.sql(query).to_arrow_table()
     return found
-
-
-def sync(path: Path) -> None:
-    """To the disk, before anyone relies on it."""
-    for place in (path, path.parent):
-        handle = os.open(place, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -9,8 +9,8 @@ import duckdb
 
 from collector.errors import ConfigurationError, StoreError
 from collector.progress import Report, unwatched
-from collector.store.copying import sync
 from collector.store.store import SNAPSHOT_KEY
+from collector.store.syncing import sync
 from collector.store.tables import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)

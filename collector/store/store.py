@@ -14,7 +14,9 @@ import pyarrow as pa
 
 from collector.batch import Batch
 from collector.errors import StoreError
+from collector.progress import Report, unwatched
 from collector.store.columns import Columns
+from collector.store.migrations import migrate
 from collector.store.spans import RUN, Spans
 from collector.store.tables import (
     COLLECTOR_TABLES,
@@ -46,14 +48,25 @@ class Store:
         views: Sequence[str] = (),
         memory: str = "2GB",
         read_only: bool = False,
+        report: Report = unwatched,
         run: int = RUN,
     ) -> None:
         self.path = path
         self.views = tuple(views)
         self._tables = {table.name: table for table in (*COLLECTOR_TABLES, *tables)}
         self._connection = _open(path, memory, read_only)
-        # Before anything is created: a file of another version is left as it is.
-        self._check_version(new=not read_only)
+        # Before anything is created: a file of a newer version is left as it is.
+        found = self._version(new=not read_only)
+        if found != SCHEMA_VERSION:
+            # Closing it leaves no log beside it: the file is all there is of the store.
+            self._connection.close()
+            if read_only:
+                raise StoreError(
+                    f"{path} holds schema version {found}, this nonevent reads {SCHEMA_VERSION}: "
+                    "`nonevent run` on it makes the one of the other, and keeps a backup"
+                )
+            migrate(path, found, report)
+            self._connection = _open(path, memory, read_only)
         if not read_only:
             self._create()
         self._next_seq = self._read_next_seq()
@@ -80,26 +93,27 @@ class Store:
         )
         self._connection.execute("COMMIT")
 
-    def _check_version(self, *, new: bool) -> None:
+    def _version(self, *, new: bool) -> int:
+        """The schema's version, if this nonevent can read it or make today's of it."""
+        snapshot = None
         try:
             found = self.meta("schema_version")
+            snapshot = self.meta(SNAPSHOT_KEY)
         except duckdb.CatalogException:
             found = str(SCHEMA_VERSION) if new else None
-            snapshot = None
-        else:
-            snapshot = self.meta(SNAPSHOT_KEY)
         if snapshot is not None:
             self._connection.close()
             raise StoreError(
                 f"{self.path} is a snapshot, for any DuckDB to read: nonevent goes on with a "
                 "backup (`nonevent backup`, `nonevent restore`)"
             )
-        if found != str(SCHEMA_VERSION):
+        if found is None or not found.isdecimal() or not 1 <= int(found) <= SCHEMA_VERSION:
             self._connection.close()
             raise StoreError(
                 f"{self.path} holds schema version {found or 'none'}, this nonevent reads "
                 f"{SCHEMA_VERSION}: use the nonevent that wrote it, or another file"
             )
+        return int(found)
 
     def _read_next_seq(self) -> int:
         with self.reader() as cursor:
