@@ -8,6 +8,7 @@ from analyzer.sight import DEFAULT_GRACE, Sight
 from collector.batch import Gap, PartitionState
 from collector.settings import SourceSettings
 from collector.store.store import Store
+from collector.store.tables import Taken
 from collector.times import US_PER_S
 
 META_KEY = "clocks"
@@ -28,8 +29,15 @@ class Clocks(msgspec.Struct, frozen=True):
         skews = {source.name: source.skew_us() for source in sources}
         return cls(skews, DEFAULT_GRACE if live else 0)
 
-    def sight(self, partitions: Sequence[PartitionState], gaps: Sequence[Gap]) -> Sight:
-        return Sight(partitions, gaps, grace=self.grace, skews=self.skews, retention=REACH)
+    def sight(
+        self,
+        partitions: Sequence[PartitionState],
+        gaps: Sequence[Gap],
+        taken: Sequence[Taken] = (),
+    ) -> Sight:
+        return Sight(
+            partitions, gaps, grace=self.grace, skews=self.skews, retention=REACH, taken=taken
+        )
 
     def save(self, store: Store) -> None:
         store.set_meta(META_KEY, msgspec.json.encode(self).decode())

@@ -72,4 +72,9 @@ def _partial(episode: Episode, file: RuleFile, sight: Sight) -> bool:
     begins = frozenset(file.begins)
     first = episode.events[0].time
     reach = file.within or sight.retention
-    return first < sight.began(begins) + reach or sight.gap(begins, NEVER, first) is not None
+    taken_to = sight.taken_to(episode.events[0].arrival)
+    return (
+        first < sight.began(begins) + reach
+        or first < taken_to + reach
+        or sight.gap(begins, NEVER, first) is not None
+    )

@@ -53,13 +53,15 @@ class Transition:
 class OpenFlow:
     """What is remembered of one flow."""
 
-    __slots__ = ("done", "events", "found", "mask", "pushed", "runaway", "settled")
+    __slots__ = ("done", "events", "found", "mask", "pending", "pushed", "runaway", "settled")
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.mask = 0
         self.found: dict[str, Finding] = {}
         """Findings that were announced and not retracted, by id."""
+        self.pending = False
+        """When it was judged last, something in it was pending: until an event, if nothing else."""
         self.settled = False
         """Judged since its last event, and nothing in it waits for completeness."""
         self.done = False
@@ -97,6 +99,8 @@ class Live:
         ]
         self._cold: set[int] = set()
         """Hashes of flows that were let go of: one that comes back is loaded from the store."""
+        self._cold_pending: set[int] = set()
+        """Those of them in which something was pending."""
         self._heaps: dict[frozenset[str], list[tuple[int, str]]] = {}
         """(due, flow) by the names awaited: completeness differs between them."""
         self._popped: dict[frozenset[str], int] = {}
@@ -201,6 +205,7 @@ class Live:
             return {}
         unnamed: dict[str, int] = {}
         self._cold.difference_update(hash(flow) for flow in wanted)
+        self._cold_pending.difference_update(hash(flow) for flow in wanted)
         for flow_id, stored in self._load(wanted).items():
             flow = self.flows[flow_id] = OpenFlow()
             for event in stored:
@@ -333,12 +338,13 @@ class Live:
         self.judged += 1
         now: dict[str, Finding] = {}
         over = True
-        flow.settled = True
+        flow.settled, flow.pending = True, False
         for file, mask in self._file_masks:
             if not flow.mask & mask:
                 continue
             for one in judge(flow_id, flow.events, file, sight):
                 over = over and is_over(one.episode, sight)
+                flow.pending = flow.pending or one.pending
                 for instance in one.instances:
                     if instance.state == "pending" and instance.due is not None:
                         id = finding_id(one.episode, instance)
@@ -402,8 +408,36 @@ class Live:
                 self._forget(flow_id)
 
     def _forget(self, flow_id: str) -> None:
-        del self.flows[flow_id]
+        if self.flows.pop(flow_id).pending:
+            self._cold_pending.add(hash(flow_id))
         self._cold.add(hash(flow_id))
+
+    # What retention asks
+
+    def is_open(self, flow_id: str) -> bool:
+        """Something is pending in it, or found and not closed: its events are still needed."""
+        flow = self.flows.get(flow_id)
+        if flow is None:
+            return hash(flow_id) in self._cold_pending
+        standing = any(finding.state == "open" for finding in flow.found.values())
+        return flow.pending or standing or flow_id in self._dirty
+
+    def reads(self, name: str) -> bool:
+        """Whether a rule reads the payload, the headers or the key of events of this name."""
+        plan = self._plan.get(name)
+        return plan is not None and (plan.payload or plan.rest)
+
+    def release(self, flows: Iterable[str]) -> set[str]:
+        """Forgets flows whose events are deleted; gives the ids of what had been found in them."""
+        found: set[str] = set()
+        for flow_id in flows:
+            flow = self.flows.pop(flow_id, None)
+            if flow is not None:
+                found.update(flow.found)
+            self._dirty.discard(flow_id)
+            self._cold.discard(hash(flow_id))
+            self._cold_pending.discard(hash(flow_id))
+        return found
 
     def held(self, sight: Sight) -> int:
         """Judgements that are due where sight is furthest, and wait for a partition behind it."""

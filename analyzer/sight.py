@@ -1,9 +1,12 @@
 """How much of the bus was seen: what a judgement of absence may rest on."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from collector.batch import Gap, PartitionState
+from collector.event import Event
+from collector.store.tables import Taken
 from collector.times import FOREVER, NEVER
 
 DEFAULT_GRACE = 5_000_000
@@ -21,12 +24,14 @@ class Sight:
         grace: int = DEFAULT_GRACE,
         skews: Mapping[str, int] | None = None,
         retention: int = 0,
+        taken: Sequence[Taken] = (),
     ) -> None:
         self._partitions = [partition for partition in partitions if not partition.retired]
         self._gaps = gaps
         self.grace = grace
         self.retention = retention
         """How long events are kept (µs): how far back a begin may lie that was never seen."""
+        self._taken = taken
         self._skews = skews or {}
         values = set(self._skews.values())
         self.one_skew = min(values, default=0) if len(values) < 2 else None
@@ -65,6 +70,22 @@ class Sight:
                 return gap
         return None
 
+    def unseen(self, names: frozenset[str], cause: Event, until: int) -> str | None:
+        """Why absence of these names after this event proves nothing; None where it does."""
+        if cause.time <= self.taken_to(cause.arrival):
+            return "retention had taken what was stored then"
+        gap = self.gap(names, cause.time, until)
+        return None if gap is None else f"{gap.reason} on {gap.topic}-{gap.partition}"
+
+    def taken_to(self, arrival: int) -> int:
+        """Of what happened up to this moment (µs), some had been deleted when this event came.
+
+        The events of a flow go together, and none of an open one. So what counts for an event is
+        what was deleted before it came: since then its flow is whole.
+        """
+        number = bisect_right(self._taken, arrival, key=_moment)
+        return max((one.to_time for one in self._taken[:number]), default=NEVER)
+
     def began(self, names: frozenset[str]) -> int:
         """The first moment of sight for these names: what happened before was never tapped."""
         starts = [
@@ -79,6 +100,10 @@ class Sight:
         if self.one_skew is not None:
             return self.one_skew
         return max(self._skews.get(one, 0), self._skews.get(other, 0))
+
+
+def _moment(taken: Taken) -> int:
+    return taken.moment
 
 
 def _carries(globs: tuple[str, ...] | None, names: frozenset[str]) -> bool:

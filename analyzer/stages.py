@@ -1,6 +1,6 @@
 """The analyzer's steps in a batch's way to its commit: judge, then alert."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -14,9 +14,10 @@ from analyzer.tables import FINDING_LOG, OUTBOX, FindingRow, OutboxRow
 from collector.batch import Batch, Gap, PartitionState
 from collector.store import reading
 from collector.store.store import Store
+from collector.store.tables import Taken
 from collector.store.tied import keyed_events
 
-SightOf = Callable[[Sequence[PartitionState], Sequence[Gap]], Sight]
+SightOf = Callable[[Sequence[PartitionState], Sequence[Gap], Sequence[Taken]], Sight]
 
 
 class JudgeStage:
@@ -30,15 +31,17 @@ class JudgeStage:
         self._first_start = first_start
         self._partitions: dict[tuple[str, str, str, int], PartitionState] = {}
         self._gaps: list[Gap] = []
+        self._taken: list[Taken] = []
         self._silent: set[str] = set()
         """Findings that are historical, and so stay unheard when they change."""
         self._seq = 1
-        self.sight = sight_of((), ())
+        self.sight = sight_of((), (), ())
 
     def restore(self, store: Store, moment: int) -> Batch:
         """Reads the store back. The batch holds what changed since, because the rules did."""
         with store.reader() as cursor:
             self._seq = next_seq(cursor, FINDING_LOG.name)
+            self._taken = reading.taken(cursor)
             self._see(reading.partitions(cursor), reading.gaps(cursor))
             if self.live.ties:
                 self.live.prime(keyed_events(cursor))
@@ -61,7 +64,15 @@ class JudgeStage:
             key = (partition.source, partition.topic, partition.topic_id, partition.partition)
             self._partitions[key] = partition
         self._gaps.extend(gaps)
-        self.sight = self._sight_of(tuple(self._partitions.values()), tuple(self._gaps))
+        self.sight = self._sight_of(
+            tuple(self._partitions.values()), tuple(self._gaps), tuple(self._taken)
+        )
+
+    def release(self, flows: Iterable[str], taken: Taken) -> None:
+        """These flows are about to be deleted: whatever comes of them later begins anew."""
+        self._silent.difference_update(self.live.release(flows))
+        self._taken.append(taken)
+        self._see((), ())
 
     def _announce(self, changes: Sequence[Transition], batch: Batch, *, restoring: bool) -> None:
         for change in changes:

@@ -325,3 +325,15 @@ class StoreSettings(Section):
 
     path: Path = Path("nonevent.duckdb")
     memory: Size = "2GB"
+    retention: Duration = "7d"
+    """How long events are kept after they were stored; those of open flows are kept longer."""
+    max_size: Size = "20GB"
+    """Of the file: beyond it the oldest events go, though they are younger than `retention`."""
+    max_flow_age: Duration = "30d"
+    """After this even an open flow's events go."""
+
+    @model_validator(mode="after")
+    def open_flows_are_kept_longer(self) -> "StoreSettings":
+        if (parse_duration(self.max_flow_age) or 0) < (parse_duration(self.retention) or 0):
+            raise ValueError("`max_flow_age` is shorter than `retention`: make it longer, or equal")
+        return self

@@ -47,6 +47,7 @@ from nonevent.config import Configuration
 from nonevent.garbage import Garbage
 from nonevent.instruments import Instruments
 from nonevent.pace import CatchUp
+from nonevent.keeping import Keeping
 from nonevent.progress import progress
 from ui.access import allowed_hosts, check_listen
 from ui.api import create_app
@@ -100,7 +101,8 @@ class Watch:
         self.live = Live(self.rules, self._load_flows, clocks.grace, ties=self._ties)
         self.judge = JudgeStage(self.live, clocks.sight, first)
         self.alert = AlertStage(routes, configuration.labels, link_base, seq)
-        line: list[Stage] = [self.judge, self.alert, *more_stages]
+        self.keeping = Keeping(self.store, configuration.store, self.judge, clock)
+        line: list[Stage] = [self.judge, self.alert, self.keeping, *more_stages]
         stages = [around(stage) for stage in line]
 
         # The taps, each going on where the store says that it was.
@@ -234,6 +236,7 @@ class Daemon:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outbox.run(), name="outbox")
                 tasks.create_task(watch.pipeline.run(), name="pipeline")
+                tasks.create_task(watch.keeping.run(), name="retention")
         finally:
             self._ready = False
             for tap in watch.taps:

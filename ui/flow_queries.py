@@ -70,7 +70,9 @@ class FlowReader:
         self._cursor = cursor
         self._ties = ties
         self._rules = rules
-        self.sight: Sight = clocks.sight(reading.partitions(cursor), reading.gaps(cursor))
+        self.sight: Sight = clocks.sight(
+            reading.partitions(cursor), reading.gaps(cursor), reading.taken(cursor)
+        )
 
     # The list
 

@@ -160,7 +160,7 @@ class StoreQueries:
         with self._ties.reader() as (connection, ties):
             partitions = [p for p in reading.partitions(connection) if not p.retired]
             gaps = reading.gaps(connection)
-            sight = clocks.sight(partitions, gaps)
+            sight = clocks.sight(partitions, gaps, reading.taken(connection))
             settled = sight.settled_to()
             gap_counts = {
                 (p.source, p.topic_id, p.partition): sum(

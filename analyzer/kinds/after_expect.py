@@ -174,9 +174,9 @@ class AfterExpect(Rule):
                 text=text,
             )  # fmt: skip
         absent = any(e is None for e in one.came)
-        if absent and (gap := sight.gap(self.awaits(), cause.time, deadline)) is not None:
-            why = f"{text}: unobserved, {gap.reason} on {gap.topic}-{gap.partition}"
-            return Instance(name, "unknown", cause, deadline=deadline, lacks=lacks, text=why)
+        if absent and (why := sight.unseen(self.awaits(), cause, deadline)) is not None:
+            text = f"{text}: unobserved, {why}"
+            return Instance(name, "unknown", cause, deadline=deadline, lacks=lacks, text=text)
         if absent:
             text = f"{text}; none came by {format_time(deadline)}"
             return Instance(

@@ -146,9 +146,8 @@ class Once(Rule):
                 name, "late", cause, "late", deadline, deadline, None, lacks, tuple(came), text
             )
         start = cause or episode.begin
-        gap = sight.gap(self.awaits(), start.time if start else deadline, deadline)
-        if gap is not None:
-            text = f"{text}: unobserved, {gap.reason} on {gap.topic}-{gap.partition}"
+        if start is not None and (why := sight.unseen(self.awaits(), start, deadline)) is not None:
+            text = f"{text}: unobserved, {why}"
             return Instance(name, "unknown", cause, deadline=deadline, lacks=lacks, text=text)
         text = f"{text}; none came by {format_time(deadline)}"
         return Instance(

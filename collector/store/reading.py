@@ -10,6 +10,7 @@ from collector.batch import Gap, PartitionState
 from collector.event import Event
 from collector.store.blocks import Block, unpack
 from collector.store.spans import ranges
+from collector.store.tables import Taken
 
 Row = TypeVar("Row", PartitionState, Gap)
 
@@ -57,8 +58,9 @@ def headers_of(cursor: duckdb.DuckDBPyConnection, places: Sequence[tuple[int, in
     return found
 
 
-def _blocks(cursor: duckdb.DuckDBPyConnection, wanted: set[int]) -> dict[int, Block]:
+def _blocks(cursor: duckdb.DuckDBPyConnection, named: set[int | None]) -> dict[int, Block]:
     """The blocks that begin with these numbers."""
+    wanted = {block for block in named if block is not None}
     if not wanted:
         return {}
     found = cursor.execute(
@@ -70,15 +72,17 @@ def _blocks(cursor: duckdb.DuckDBPyConnection, wanted: set[int]) -> dict[int, Bl
 
 
 def beside(
-    cursor: duckdb.DuckDBPyConnection, places: Sequence[tuple[int, int]]
+    cursor: duckdb.DuckDBPyConnection, places: Sequence[tuple[int | None, int]]
 ) -> list[tuple[str, str | None]]:
     """Headers and payload of each (block, seq)."""
     blocks = _blocks(cursor, {block for block, _ in places})
     return [_beside(blocks, block, seq) for block, seq in places]
 
 
-def _beside(blocks: dict[int, Block], block: int, seq: int) -> tuple[str, str | None]:
-    """An event's headers and payload."""
+def _beside(blocks: dict[int, Block], block: int | None, seq: int) -> tuple[str, str | None]:
+    """An event's headers and payload; of an old event of an open flow they may be gone."""
+    if block is None:
+        return "[]", None
     headers, payloads = blocks[block]
     return headers[seq - block], payloads[seq - block]
 
@@ -108,6 +112,12 @@ def flows_of_key(cursor: duckdb.DuckDBPyConnection, value: str, limit: int = 1_0
         )
         flows.update(row[0] for row in rows.fetchall())
     return sorted(flows)[:limit]
+
+
+def taken(cursor: duckdb.DuckDBPyConnection) -> list[Taken]:
+    """What retention has deleted, in the order of its doing so."""
+    rows = cursor.execute("SELECT moment, to_time FROM taken ORDER BY moment").fetchall()
+    return [Taken(*row) for row in rows]
 
 
 def partitions(cursor: duckdb.DuckDBPyConnection) -> list[PartitionState]:

@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 SNAPSHOT_KEY = "snapshot"
 """In `meta` of a copy that was made for reading: no store to go on with."""
 
+CHECKPOINT_AFTER = 256_000_000
+"""Bytes of the log."""
+RETRY_S = 1.0
+
 Job = Callable[[duckdb.DuckDBPyConnection], Any]
 
 
@@ -53,6 +57,13 @@ class Store:
     ) -> None:
         self.path = path
         self.views = tuple(views)
+        self.full: str | None = None
+        """Set while the disk has no room: nothing is written, and so nothing is read."""
+        self._memory = memory
+        self._reading = 0
+        self._reopening = False
+        self._readers_change = threading.Condition()
+        self._closing = threading.Event()
         self._tables = {table.name: table for table in (*COLLECTOR_TABLES, *tables)}
         self._connection = _open(path, memory, read_only)
         # Before anything is created: a file of a newer version is left as it is.
@@ -71,7 +82,7 @@ class Store:
             self._create()
         self._next_seq = self._read_next_seq()
         self._spans = Spans(run)
-        self._jobs: queue.Queue[tuple[Job, Future[Any]] | None] = queue.Queue(maxsize=8)
+        self._jobs: queue.Queue[tuple[Job, Future[Any], bool] | None] = queue.Queue(maxsize=8)
         self._thread: threading.Thread | None = None
         if not read_only:
             self._thread = threading.Thread(target=self._write_loop, name="writer", daemon=True)
@@ -117,7 +128,11 @@ class Store:
 
     def _read_next_seq(self) -> int:
         with self.reader() as cursor:
-            row = cursor.execute("SELECT coalesce(max(seq), 0) + 1 FROM events").fetchone()
+            row = cursor.execute(
+                # What was deleted keeps its number: `ages` says how far they had come.
+                "SELECT coalesce(max(seq), 0) + 1 FROM "
+                "(SELECT max(seq) AS seq FROM events UNION ALL SELECT max(seq) FROM ages)"
+            ).fetchone()
         return int(row[0]) if row else 1
 
     # Reading
@@ -125,12 +140,18 @@ class Store:
     @contextmanager
     def reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor in a transaction of its own: everything read in it is of one moment."""
-        cursor = self._connection.cursor()
+        with self._readers_change:
+            self._readers_change.wait_for(lambda: not self._reopening)
+            cursor = self._connection.cursor()
+            self._reading += 1
         try:
             cursor.execute("BEGIN")
             yield cursor
         finally:
             cursor.close()
+            with self._readers_change:
+                self._reading -= 1
+                self._readers_change.notify_all()
 
     def meta(self, key: str) -> str | None:
         with self.reader() as cursor:
@@ -139,18 +160,27 @@ class Store:
 
     def size(self) -> int:
         """Bytes on disk, the write-ahead log included."""
-        files = (self.path, self.path.with_name(self.path.name + ".wal"))
-        return sum(file.stat().st_size for file in files if file.exists())
+        return self.path.stat().st_size + self._log_size()
+
+    def used(self) -> int:
+        """Bytes of them that hold something: deleting makes this less, the file stays as large."""
+        with self.reader() as cursor:
+            ((block, used),) = cursor.execute(
+                "SELECT block_size, used_blocks FROM pragma_database_size()"
+            ).fetchall()
+        return int(block * used) + self._log_size()
+
+    def _log_size(self) -> int:
+        try:
+            return self.path.with_name(self.path.name + ".wal").stat().st_size
+        except FileNotFoundError:
+            return 0
 
     # Writing
 
     def submit(self, job: Job) -> Future[Any]:
         """Runs `job` in a transaction on the writer's thread; its failure rolls all of it back."""
-        future: Future[Any] = Future()
-        # What was submitted is carried out: nobody who stops waiting for it can take it back.
-        future.set_running_or_notify_cancel()
-        self._jobs.put((job, future))
-        return future
+        return self._queued(job, in_transaction=True)
 
     def set_meta(self, key: str, value: str) -> None:
         self.submit(
@@ -192,27 +222,112 @@ class Store:
         finally:
             connection.unregister("incoming")
 
+    def checkpoint(self) -> Future[Any]:
+        """What is in the log goes to its place in the file; what was deleted becomes free."""
+        return self._queued(_checkpoint, in_transaction=False)
+
+    def _queued(self, job: Job, *, in_transaction: bool) -> Future[Any]:
+        future: Future[Any] = Future()
+        # What was submitted is carried out: nobody who stops waiting for it can take it back.
+        future.set_running_or_notify_cancel()
+        self._jobs.put((job, future, in_transaction))
+        return future
+
     def _write_loop(self) -> None:
-        connection = self._connection.cursor()
+        self._writing = self._connection.cursor()
         while (item := self._jobs.get()) is not None:
-            job, future = item
+            job, future, in_transaction = item
             try:
-                connection.execute("BEGIN")
-                result = job(connection)
-                connection.execute("COMMIT")
+                result = self._persistently(job, in_transaction)
             except BaseException as error:  # noqa: BLE001  # handed to whoever waits for the result
-                _roll_back(connection)
                 future.set_exception(error)
             else:
                 future.set_result(result)
-        connection.close()
+            self._checkpoint_if_due()
+        self._writing.close()
+
+    def _persistently(self, job: Job, in_transaction: bool) -> Any:
+        """Tries again for as long as the disk is full: nothing is read meanwhile, nothing lost."""
+        while True:
+            try:
+                if not in_transaction:
+                    return job(self._writing)
+                self._writing.execute("BEGIN")
+                result = job(self._writing)
+                self._writing.execute("COMMIT")
+                if self.full is not None:
+                    self.full = None
+                    log.warning("there is room on the disk again: %s goes on", self.path)
+                return result
+            except BaseException as error:
+                if not self._no_room(error):
+                    _roll_back(self._writing)
+                    raise
+                if self._closing.is_set():
+                    raise StoreError(f"{self.path}: {self.full}") from error
+                self._closing.wait(RETRY_S)
+
+    def _checkpoint_if_due(self) -> None:
+        """Between transactions, so that one that fails says nothing of theirs."""
+        try:
+            if self._log_size() > CHECKPOINT_AFTER and self.full is None:
+                _checkpoint(self._writing)
+        except duckdb.Error as error:
+            if not self._no_room(error):
+                log.warning("%s: its log could not be taken in yet: %s", self.path, error)
+
+    def _no_room(self, error: BaseException) -> bool:
+        """Whether the disk is full; then it is said, and the file is as it was before."""
+        fatal = isinstance(error, duckdb.FatalException)
+        if not fatal and not (isinstance(error, duckdb.Error) and _is_full(error)):
+            return False
+        if self.full is None:
+            self.full = f"no room on the disk: {str(error).splitlines()[0]}"
+            log.error("%s: %s. Nothing is read until there is room; what is stored is intact",
+                      self.path, self.full)  # fmt: skip
+        if fatal:
+            self._open_again()
+        else:
+            _roll_back(self._writing)
+        return True
+
+    def _open_again(self) -> None:
+        """After a failed checkpoint DuckDB answers nothing any more until the file was closed."""
+        with self._readers_change:
+            self._reopening = True
+            self._writing.close()
+            self._readers_change.wait_for(lambda: self._reading == 0)
+            self._connection.close()
+            try:
+                while True:
+                    try:
+                        self._connection = _open(self.path, self._memory, False)
+                        break
+                    except StoreError:
+                        # To open it, DuckDB may want room, too.
+                        if self._closing.wait(RETRY_S):
+                            raise
+                self._writing = self._connection.cursor()
+            finally:
+                self._reopening = False
+                self._readers_change.notify_all()
 
     def close(self) -> None:
         """Finishes what was submitted, then closes the file."""
+        self._closing.set()
         if self._thread is not None:
             self._jobs.put(None)
             self._thread.join()
         self._connection.close()
+
+
+def _checkpoint(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("CHECKPOINT")
+
+
+def _is_full(error: BaseException) -> bool:
+    text = str(error)
+    return "No space left" in text or "File too large" in text or "disk is full" in text.lower()
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
@@ -233,7 +348,8 @@ def _open(path: Path, memory: str, read_only: bool) -> duckdb.DuckDBPyConnection
             read_only=read_only,
             config={
                 "memory_limit": memory,
-                "checkpoint_threshold": "256MB",
+                # The writer does it, between transactions.
+                "checkpoint_threshold": "1TB",
                 "preserve_insertion_order": "true",
                 "autoinstall_known_extensions": "false",
             },

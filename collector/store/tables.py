@@ -148,4 +148,22 @@ class Span(msgspec.Struct, gc=False):
 
 SPANS = Table("spans", Span, {"hash": "UBIGINT", "lo": "BIGINT", "hi": "BIGINT", "run": "INTEGER"})
 
-COLLECTOR_TABLES = (EVENTS, PAYLOADS, SPANS, PARTITIONS, GAPS)
+
+class Age(msgspec.Struct, gc=False):
+    """So far the store had come at a moment: what was stored before is older than that."""
+
+    seq: int
+    moment: int
+
+
+class Taken(msgspec.Struct, frozen=True, gc=False):
+    """Retention has deleted: since `moment`, of what happened up to `to_time` not all is there."""
+
+    moment: int
+    to_time: int
+
+
+AGES = Table("ages", Age, {"seq": "BIGINT", "moment": "BIGINT"})
+TAKEN = Table("taken", Taken, {"moment": "BIGINT", "to_time": "BIGINT"})
+
+COLLECTOR_TABLES = (EVENTS, PAYLOADS, SPANS, PARTITIONS, GAPS, AGES, TAKEN)

@@ -1,0 +1,136 @@
+"""Retention's loop: looks from time to time, decides beside the judge, deletes between batches."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import duckdb
+
+from analyzer.stages import JudgeStage
+from collector.batch import Batch
+from collector.settings import StoreSettings, parse_size
+from collector.store import retention
+from collector.store.retention import Doomed, Limits
+from collector.store.store import Store
+from collector.store.tables import Taken
+from collector.times import US_PER_S, parse_duration
+
+log = logging.getLogger(__name__)
+
+LOOKS = 100
+"""In the time that events are kept: so much later than said they may go."""
+OFTEN_S, SELDOM_S = 1.0, 300.0
+ON_ITS_WAY = 60 * US_PER_S
+"""So long an event may take from its tap to the judge."""
+
+
+class Keeping:
+    """Also a stage: a flow that is touched while it is decided upon is kept."""
+
+    name = "retention"
+
+    def __init__(
+        self,
+        store: Store,
+        settings: StoreSettings,
+        judge: JudgeStage,
+        clock: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self.limits = Limits(
+            parse_duration(settings.retention) or 0,
+            parse_size(settings.max_size) or 0,
+            parse_duration(settings.max_flow_age) or 0,
+        )
+        self._judge = judge
+        self._clock = clock
+        self._touched: set[str] | None = None
+
+    def process(self, batch: Batch) -> None:
+        if self._touched is not None:
+            self._touched.update(flow for e in batch.events for flow in e.correlation_ids)
+
+    async def run(self) -> None:
+        pause = min(max(self.limits.age / US_PER_S / LOOKS, OFTEN_S), SELDOM_S)
+        while True:
+            await asyncio.sleep(pause)
+            await self.look()
+
+    async def look(self) -> int:
+        """Deletes what may go now; how many events that were."""
+        now, limits = self._clock(), self.limits
+        await self._job(lambda connection: retention.mark(connection, now, limits))
+        horizon, last = await asyncio.to_thread(retention.horizons, self._store, now, limits)
+        deleted = await self._up_to(last, now, very_old=True)
+        deleted += await self._up_to(horizon, now, very_old=False)
+        reads = self._judge.live.reads
+        await self._job(lambda c: retention.drop_payloads(c, horizon, reads))
+        await self._job(lambda c: self._old_rows(c, now))
+        if deleted:
+            await asyncio.wrap_future(self._store.checkpoint())
+            log.info("retention: %d events deleted", deleted)
+        return deleted
+
+    async def _up_to(self, horizon: int, now: int, *, very_old: bool) -> int:
+        after = deleted = 0
+        while True:
+            self._touched = set()
+            try:
+                await self._all_committed()
+                doomed = await asyncio.to_thread(retention.region, self._store, after, horizon)
+                if doomed is None:
+                    return deleted
+                after = doomed.end
+                deleted += await self._delete(doomed, now, very_old=very_old)
+            finally:
+                self._touched = None
+
+    async def _all_committed(self) -> None:
+        """Whatever the stages had taken before is in the store after this: a batch waits for the
+        commit before it, and for nothing else."""
+        for _ in range(3):
+            await self._job(lambda _: None)
+
+    async def _delete(self, doomed: Doomed, now: int, *, very_old: bool) -> int:
+        touched, live = self._touched or set(), self._judge.live
+        doomed.keep(lambda flow: flow in touched or (not very_old and live.is_open(flow)))
+        if not doomed.flows and not doomed.untied:
+            return 0
+        taken = Taken(now - ON_ITS_WAY, doomed.to_time)
+        # Whatever comes of these flows from here on is new, and is not deleted with them.
+        self._judge.release(doomed.flows, taken)
+        deleted = 0
+        for flows, numbers in doomed.slices():
+            job = _Deletion(flows, numbers, taken)
+            await self._job(job)
+            deleted += len(numbers)
+        return deleted
+
+    async def _job(self, job: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
+        await asyncio.wrap_future(self._store.submit(job))
+
+    def _old_rows(self, connection: duckdb.DuckDBPyConnection, now: int) -> None:
+        connection.execute(
+            "DELETE FROM outbox WHERE epoch_us(delivered) < ?", [now - self.limits.age]
+        )
+
+
+@dataclass(frozen=True)
+class _Deletion:
+    """Flows, with what was found in them, and that this was done: in one transaction."""
+
+    flows: list[str]
+    numbers: list[int]
+    taken: Taken
+
+    def __call__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        retention.delete(connection, self.numbers)
+        connection.execute(
+            "DELETE FROM finding_log WHERE correlation_id IN (SELECT unnest(?::VARCHAR[]))",
+            [self.flows],
+        )
+        connection.execute("DELETE FROM taken WHERE moment = ?", [self.taken.moment])
+        connection.execute(
+            "INSERT INTO taken VALUES (?, ?)", [self.taken.moment, self.taken.to_time]
+        )
