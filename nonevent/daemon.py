@@ -212,7 +212,7 @@ class Daemon:
             queries,
             token=token,
             allowed_hosts=allowed_hosts(http.host),
-            ready=lambda: self._ready,
+            ready=lambda: self._ready and watch.store.full is None,
             collectors=self._instruments.collectors,
             store=StoreOperations(watch.store),
         )

@@ -10,6 +10,7 @@ import typer
 from collector.errors import ConfigurationError, StoreError
 from collector.export import Selection
 from collector.store.copying import copy
+from collector.store.forgetting import forget as put_out_of_mind
 from collector.store.restoring import restore as put_back
 from collector.store.syncing import sync
 from nonevent.asking import asking, configured, daemon_of
@@ -142,7 +143,33 @@ def restore(
     typer.echo(f"{path}: as in {file}", err=True)
 
 
+def forget(
+    flow: Annotated[str, typer.Argument(help="The flow's correlation ID.")],
+    config: Config = None, store: StorePath = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:  # fmt: skip
+    """Take a flow out of the store for good: events, findings, notifications, and their bytes.
+
+    The daemon must not run. The file is written anew, which needs room for a second one. What is
+    still on the bus, in backups and in snapshots stays there.
+
+    Example: nonevent forget ord-00123 --yes
+    """
+    configuration = configured(config, [], store)
+    path = configuration.store.path
+    if (running := Beacon(path).url()) is not None:
+        raise ConfigurationError(f"a nonevent runs on {path} ({running}): stop it first")
+    if not path.exists():
+        raise StoreError(f"no store at {path}: name one with --store")
+    if not yes and not typer.confirm(f"Forget {flow} in {path}? It cannot be undone", err=True):
+        raise typer.Exit(2)
+    with progress(f"writing {path} anew") as report:
+        gone = put_out_of_mind(open_store(configuration), flow, report)
+    typer.echo(f"{flow}: {gone} events forgotten", err=True)
+    raise typer.Exit(0 if gone else 3)
+
+
 def register(app: typer.Typer) -> None:
     """Makes these commands of `nonevent`."""
-    for command in (export, snapshot, backup, restore):
+    for command in (export, snapshot, backup, restore, forget):
         app.command()(command)

@@ -147,7 +147,8 @@ def print_status(status: Status, console: Console | None = None) -> None:
     facts = {
         "nonevent": f"{status.version}, {'running' if status.running else 'not running'}",
         "settled to": settled,
-        "store": f"{status.store}, {status.store_bytes / 1_000_000:,.1f} MB",
+        "store": f"{status.store}, {status.store_bytes / 1_000_000:,.1f} MB"
+        + (f", {status.store_full}" if status.store_full else ""),
         "events": f"{status.events:,} stored, {status.untied:,} untied, "
         f"{status.unnamed:,} without a name",
         "behind": _behind(status),

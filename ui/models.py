@@ -198,6 +198,8 @@ class Status(BaseModel):
     runaway: int = 0
     store: str
     store_bytes: int
+    store_full: str | None = None
+    """Why nothing is written, and so nothing read, until there is room on the disk."""
     events: int
     untied: int
     unnamed: int

@@ -30,10 +30,12 @@ def routes(
         responses={503: {"description": "Not yet; the body says why."}},
     )
     async def readyz() -> PlainTextResponse:
-        """200 once the API and the taps have started."""
+        """200 once the API and the taps have started, and while what they read can be stored."""
         if ready():
             return PlainTextResponse("ready\n")
-        return PlainTextResponse("not ready: the taps have not started yet\n", 503)
+        return PlainTextResponse(
+            "not ready: the taps have not started yet, or wait for room on the store's disk\n", 503
+        )
 
     @router.get("/metrics", response_class=PlainTextResponse)
     def metrics(accept: Annotated[str | None, Header()] = None) -> Response:

@@ -187,6 +187,7 @@ class StoreQueries:
                 runaway=self._runaway() if self._runaway else _runaways(connection, ties),
                 store=str(self._store.path),
                 store_bytes=self._store.size(),
+                store_full=self._store.full,
                 events=events,
                 untied=untied,
                 unnamed=unnamed,

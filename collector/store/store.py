@@ -257,6 +257,9 @@ class Store:
                 self._writing.execute("COMMIT")
                 if self.full is not None:
                     self.full = None
+                    # A commit that found no room stays open inside DuckDB, and holds back every
+                    # checkpoint until the file was closed.
+                    self._open_again()
                     log.warning("there is room on the disk again: %s goes on", self.path)
                 return result
             except BaseException as error:
@@ -282,9 +285,10 @@ class Store:
         if not fatal and not (isinstance(error, duckdb.Error) and _is_full(error)):
             return False
         if self.full is None:
-            self.full = f"no room on the disk: {str(error).splitlines()[0]}"
+            why = f"no room on the disk: {str(error).splitlines()[0]}"
             log.error("%s: %s. Nothing is read until there is room; what is stored is intact",
-                      self.path, self.full)  # fmt: skip
+                      self.path, why)  # fmt: skip
+            self.full = why
         if fatal:
             self._open_again()
         else:

@@ -13,7 +13,7 @@ from tests.watching import happened, moment, watch, write_events
 
 COMMANDS = (
     "run", "flows", "show", "findings", "tail", "dropped", "status", "check", "test", "export",
-    "snapshot", "backup", "restore", "demo",
+    "snapshot", "backup", "restore", "forget", "demo",
 )  # fmt: skip
 RULES = """
 version: 1

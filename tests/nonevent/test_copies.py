@@ -1,5 +1,6 @@
 """Snapshot, backup and restore: whole copies of one moment, made while the daemon runs or not."""
 
+import io
 import sys
 import threading
 from pathlib import Path
@@ -120,7 +121,8 @@ def test_a_snapshot_shows_headers_and_payloads_as_columns(filled: Path, nonevent
         assert opened.execute(asked).fetchall() == [(3,)]
         names = {row[0] for row in opened.execute("SHOW TABLES").fetchall()}
     assert names == {
-        "events", "partitions", "gaps", "finding_log", "outbox", "meta", "findings",
+        "events", "ages", "taken", "partitions", "gaps", "finding_log", "outbox", "meta",
+        "findings",
     }  # fmt: skip
     original, copied = tables(filled / "nonevent.duckdb"), tables(filled / "snapshot.duckdb")
     for name in names - {"events", "meta"}:
@@ -208,3 +210,27 @@ def test_progress_is_for_terminals_alone(capsys: pytest.CaptureFixture[str]) -> 
         report(1, 2)
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "")
+
+
+def test_a_flow_is_forgotten_to_the_last_byte(
+    filled: Path, nonevent: Nonevent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [line for line in nonevent("export").out.splitlines() if "ord-2" not in line]
+    assert b"ord-2" in (filled / "nonevent.duckdb").read_bytes()
+    assert nonevent("findings", "--flow", "ord-2", "--json").json["items"] != []
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    assert nonevent("forget", "ord-2").code == 2
+    assert b"ord-2" in (filled / "nonevent.duckdb").read_bytes()
+    assert nonevent("forget", "nobody", "--yes").code == 3
+    assert nonevent("forget", "ord-2", "--yes").code == 0
+    assert b"ord-2" not in (filled / "nonevent.duckdb").read_bytes()
+    assert nonevent("export").out.splitlines() == before
+    assert nonevent("findings", "--flow", "ord-2", "--json").json["items"] == []
+    assert nonevent("show", "ord-2").code == 3
+
+
+def test_nothing_is_forgotten_under_a_running_daemon(house: House) -> None:  # noqa: F811
+    house.run(len(EVENTS))
+    refused = house.ask("forget", "ord-1", "--yes")
+    assert refused.code == 2
+    assert "stop it first" in refused.err

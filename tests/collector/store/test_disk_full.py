@@ -1,0 +1,232 @@
+"""A disk without room: in a commit and in a checkpoint. Nothing is lost, nothing twice."""
+
+import contextlib
+import logging
+import os
+import random
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from collector.batch import Batch, PartitionState
+from collector.errors import StoreError
+from collector.event import Event
+from collector.store import reading
+from collector.store import store as stores
+from collector.store.store import Store
+
+PATIENCE_S = 30
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(place)],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    if made.returncode:
+        reason = f"no file system of our own ({made.stderr.strip()}): run as root"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "RETRY_S", 0.05)
+
+
+def batch(number: int) -> Batch:
+    """500 events of half a kilobyte that no compression makes smaller."""
+    rng = random.Random(number)
+    first = number * 500
+    events = [
+        Event("s", "t", "t", 0, first + n, 1, 1, "n", payload=rng.randbytes(250).hex())
+        for n in range(500)
+    ]
+    return Batch(events=events, partitions=[PartitionState("s", "t", "t", 0, first + 500, 0)])
+
+
+def fill(place: Path, leave: int = 0) -> Path:
+    """Takes all the room but so many bytes."""
+    filler = place / "filler"
+    free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
+    # The store may take some of it meanwhile.
+    with contextlib.suppress(OSError), filler.open("ab", buffering=0) as file:
+        file.write(b"x" * max(free - leave, 0))
+    return filler
+
+
+def wait_until_full(store: Store) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while store.full is None:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def check(store: Store, batches: int) -> None:
+    """Each event once, with its payload, and the offset is theirs."""
+    with store.reader() as cursor:
+        found = reading.events(cursor, "ORDER BY seq")
+        (state,) = reading.partitions(cursor)
+    assert [e.offset for e in found] == list(range(batches * 500))
+    assert [e.payload for e in found] == [
+        e.payload for number in range(batches) for e in batch(number).events
+    ]
+    assert state.next_offset == batches * 500
+
+
+def commit_until_full(store: Store, first: int) -> tuple[int, Future[Any]]:
+    """How many batches are in, and the one that waits for room."""
+    number = first
+    while True:
+        waiting = store.commit(batch(number))
+        number += 1
+        end = time.monotonic() + PATIENCE_S
+        while not waiting.done() and store.full is None:
+            assert time.monotonic() < end
+            time.sleep(0.001)
+        if store.full is not None and not waiting.done():
+            return number, waiting
+
+
+def test_a_commit_waits_for_room_and_goes_on(small: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(small / "store.duckdb", memory="100MB")
+    store.commit(batch(0)).result()
+    filler = fill(small, leave=600_000)
+    count, waiting = commit_until_full(store, 1)
+    assert "no room on the disk" in (store.full or "")
+    assert "Nothing is read until there is room" in caplog.text
+    with store.reader() as cursor:  # it is asked as ever
+        assert len(reading.events(cursor)) == (count - 1) * 500
+    filler.unlink()
+    waiting.result(PATIENCE_S)
+    assert store.full is None
+    check(store, count)
+    store.commit(batch(count)).result(PATIENCE_S)
+    assert "there is room on the disk again" in caplog.text
+    store.close()
+    store = Store(small / "store.duckdb")
+    check(store, count + 1)
+    store.close()
+
+
+def test_a_checkpoint_that_fails_is_done_again_and_nothing_is_lost(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    really = stores._open
+
+    def opening(path: Path, *how: Any) -> duckdb.DuckDBPyConnection:
+        opened.append(path)
+        return really(path, *how)
+
+    monkeypatch.setattr(stores, "_open", opening)
+    store = Store(small / "store.duckdb", memory="100MB")
+    for number in range(4):
+        store.commit(batch(number)).result()
+    filler = fill(small)
+    done = store.checkpoint()
+    wait_until_full(store)
+    assert not done.done()
+    # DuckDB had to be closed and opened again; readers are answered nevertheless.
+    assert len(answered(store)) == 2_000
+    assert len(opened) > 1
+    later = store.commit(batch(4))
+    filler.unlink()
+    done.result(PATIENCE_S)
+    later.result(PATIENCE_S)
+    check(store, 5)
+    store.close()
+    store = Store(small / "store.duckdb")
+    check(store, 5)
+    store.close()
+
+
+def answered(store: Store) -> list[Event]:
+    """A reader that was under way when the file was closed says so; the next one is served."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            with store.reader() as cursor:
+                return reading.events(cursor)
+        except duckdb.Error:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+def test_many_times_full_with_readers_beside(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room comes and goes, in commits and in checkpoints that come as they are due."""
+    monkeypatch.setattr(stores, "CHECKPOINT_AFTER", 500_000)
+    store = Store(small / "store.duckdb", memory="100MB")
+    ended, times_full, seen = threading.Event(), 0, [0]
+
+    def read() -> None:
+        while not ended.is_set():
+            try:
+                with store.reader() as cursor:
+                    (state,) = reading.partitions(cursor) or [PartitionState("", "", "", 0, 0, 0)]
+                    ((count,),) = cursor.execute("SELECT count(*) FROM events").fetchall()
+            except duckdb.Error:
+                continue
+            assert count == state.next_offset
+            seen[0] += 1
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    try:
+        number = 0
+        for leave in (0, 100_000, 300_000, 700_000, 0, 450_000):
+            filler = fill(small, leave=leave)
+            number, waiting = commit_until_full(store, number)
+            times_full += 1
+            filler.unlink()
+            waiting.result(PATIENCE_S)
+        check(store, number)
+    finally:
+        ended.set()
+        for reader in readers:
+            reader.join()
+    store.close()
+    assert seen[0] > 0
+    store = Store(small / "store.duckdb")
+    check(store, number)
+    store.close()
+
+
+def test_it_can_be_stopped_while_the_disk_is_full(small: Path) -> None:
+    store = Store(small / "store.duckdb", memory="100MB")
+    store.commit(batch(0)).result()
+    filler = fill(small)
+    count, waiting = commit_until_full(store, 1)
+    store.close()
+    with pytest.raises(StoreError, match="no room on the disk"):
+        waiting.result()
+    filler.unlink()
+    store = Store(small / "store.duckdb")
+    check(store, count - 1)
+    store.close()
+
+
+def test_what_else_fails_is_not_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(tmp_path / "store.duckdb")
+    with caplog.at_level(logging.ERROR), pytest.raises(duckdb.CatalogException):
+        store.submit(lambda c: c.execute("SELECT * FROM nowhere")).result(PATIENCE_S)
+    assert store.full is None
+    assert caplog.text == ""
+    store.close()
