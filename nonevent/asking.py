@@ -25,7 +25,8 @@ def asking(
     token: str | None,
 ) -> Iterator[Queries]:
     """The daemon at `url`; else the one that left word beside the store; else the file itself."""
-    configuration = configured(config, rules, store)
+    # Who gives an address needs no configuration.
+    configuration = Configuration() if url is not None else configured(config, rules, store)
     with daemon_of(configuration, url, token) as remote:
         if remote is not None:
             yield remote

@@ -96,7 +96,7 @@ def _copy(
         raise ConfigurationError(f"{file} is there already: name another, or give --force")
     if not file.absolute().parent.is_dir():
         raise ConfigurationError(f"no folder {file.parent} to write {file.name} to")
-    configuration = configured(config, [], store)
+    configuration = Configuration() if url is not None else configured(config, [], store)
     part = file.with_name(file.name + ".part")
     part.unlink(missing_ok=True)
     try:
