@@ -425,7 +425,7 @@ class Live:
     def reads(self, name: str) -> bool:
         """Whether a rule reads the payload, the headers or the key of events of this name."""
         plan = self._plan.get(name)
-        return plan is not None and (plan.payload or plan.rest)
+        return plan is not None and (plan.part.payload != () or plan.part.rest)
 
     def release(self, flows: Iterable[str]) -> set[str]:
         """Forgets flows whose events are deleted; gives the ids of what had been found in them."""

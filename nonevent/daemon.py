@@ -46,8 +46,8 @@ from nonevent.clock import clock
 from nonevent.config import Configuration
 from nonevent.garbage import Garbage
 from nonevent.instruments import Instruments
-from nonevent.pace import CatchUp
 from nonevent.keeping import Keeping
+from nonevent.pace import CatchUp
 from nonevent.progress import progress
 from ui.access import allowed_hosts, check_listen
 from ui.api import create_app

@@ -52,6 +52,10 @@ class Keeping:
             self._touched.update(flow for e in batch.events for flow in e.correlation_ids)
 
     async def run(self) -> None:
+        if self._judge.live.ties:
+            # A flow's events go together, and which these are only the ties know.
+            log.warning("retention: keys tie, and so nothing is deleted; see docs/limits.md")
+            return
         pause = min(max(self.limits.age / US_PER_S / LOOKS, OFTEN_S), SELDOM_S)
         while True:
             await asyncio.sleep(pause)
