@@ -7,7 +7,7 @@ import msgspec
 import pyarrow as pa
 
 from collector.settings import PARENT
-from collector.store.reading import headers_of
+from collector.store.reading import beside
 from collector.ties import MOST_CARRIERS
 from collector.times import format_time
 from ui.models import Dropped
@@ -61,10 +61,10 @@ def dropped(cursor: duckdb.DuckDBPyConnection, tying: list[str]) -> list[Dropped
     elsewhere: what never has one drops none.
     """
     cursor.execute(_SUSPECTS, [tying])
-    places = cursor.execute("SELECT seq, block FROM suspects ORDER BY seq").fetchall()
-    headers = headers_of(cursor, places)
+    places = cursor.execute("SELECT block, seq FROM suspects ORDER BY seq").fetchall()
+    headers = [headers for headers, _ in beside(cursor, places)]
     columns = {
-        "seq": pa.array([seq for seq, _ in places], pa.int64()),
+        "seq": pa.array([seq for _, seq in places], pa.int64()),
         "producer": pa.array([_producer(one) for one in headers], pa.string()),
     }
     cursor.register("producers", pa.table(columns))

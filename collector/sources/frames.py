@@ -41,13 +41,14 @@ class Said(msgspec.Struct, tag=True, array_like=True):
     table: bytes
     lengths: list[int]
     blocks: list[bytes]
+    decoded_in: int = 0
 
     @classmethod
     def of(cls, batch: Batch, condition: Condition, interest: Interest) -> "Said":
         columns = Columns.of(batch.events)
         return cls(
             condition, batch.now, interest.slim(batch.events), batch.partitions, batch.gaps,
-            _table_bytes(columns.table), columns.lengths, columns.blocks,
+            _table_bytes(columns.table), columns.lengths, columns.blocks, batch.decoded_in,
         )  # fmt: skip
 
     def batch(self) -> Batch:
@@ -55,7 +56,7 @@ class Said(msgspec.Struct, tag=True, array_like=True):
             table = reader.read_next_batch()
         return Batch(
             self.events, self.partitions, self.gaps, now=self.now,
-            columns=Columns(table, self.lengths, self.blocks),
+            columns=Columns(table, self.lengths, self.blocks), decoded_in=self.decoded_in,
         )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from collector.progress import Report, unwatched
 from collector.store import reading
 from collector.store.store import SNAPSHOT_KEY, Store
 from collector.store.syncing import sync
-from collector.store.tables import EVENTS, META_SQL, PAYLOADS, Table
+from collector.store.tables import EVENTS, META_SQL, PAYLOADS, SPANS, Table
 
 ROWS = 20_000
 """Rows that are copied at a time."""
@@ -31,7 +31,7 @@ def copy(store: Store, target: Path, *, plain: bool, report: Report = unwatched)
             done, of = 0, _rows(source, store)
             report(done, of)
             for table in store.tables:
-                if plain and table is PAYLOADS:
+                if plain and table in (PAYLOADS, SPANS):
                     continue
                 plainly = plain and table is EVENTS
                 copied.execute((PLAIN_EVENTS if plainly else table).create_sql())
@@ -78,6 +78,13 @@ def _rows(source: duckdb.DuckDBPyConnection, store: Store) -> int:
 
 
 def _as_it_is(source: duckdb.DuckDBPyConnection, table: Table) -> Iterator[pa.Table]:
+    if table is SPANS:
+        # In the order in which they lie: they are sorted within their runs.
+        for rows in _in_parts(
+            source, f"(SELECT rowid AS place, * FROM {table.name})", "place", ROWS
+        ):
+            yield rows.drop_columns(["place"])
+        return
     key = next((name for name in ("seq", "block") if name in table.columns), None)
     if key is None:
         yield _arrow(source, f"SELECT * FROM {table.name}")

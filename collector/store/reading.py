@@ -48,16 +48,6 @@ def all_events(cursor: duckdb.DuckDBPyConnection) -> Iterator[list[Event]]:
         yield events(cursor, "WHERE seq BETWEEN ? AND ? ORDER BY seq", [start, start + CHUNK - 1])
 
 
-def headers_of(cursor: duckdb.DuckDBPyConnection, places: Sequence[tuple[int, int]]) -> list[str]:
-    """The headers of the events with these numbers, each given with its block, in order."""
-    found: list[str] = []
-    for start in range(0, len(places), CHUNK):
-        some = places[start : start + CHUNK]
-        blocks = _blocks(cursor, {block for _, block in some})
-        found += [_beside(blocks, block, seq)[0] for seq, block in some]
-    return found
-
-
 def _blocks(cursor: duckdb.DuckDBPyConnection, named: set[int | None]) -> dict[int, Block]:
     """The blocks that begin with these numbers."""
     wanted = {block for block in named if block is not None}

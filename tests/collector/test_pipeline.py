@@ -28,6 +28,8 @@ def batch(first: int, count: int, now: int = NOW, **flags: bool) -> Batch:
 class Scripted:
     """A tap that hands over what it was given, then waits for ever (or fails)."""
 
+    paced = False
+
     def __init__(self, name: str, batches: Sequence[Batch], end: Exception | None = None) -> None:
         self.name = name
         self.left = list(batches)

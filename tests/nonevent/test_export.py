@@ -43,7 +43,7 @@ def content(path: Path) -> tuple[list[dict[str, Any]], list[tuple[Any, ...]]]:
     """Everything that is known of the events, but where they lie in the file; and the findings."""
     store = open_store(Configuration(store=StoreSettings(path=path)), read_only=True)
     with store.reader() as cursor:
-        events = [msgspec.to_builtins(event) for event in reading.events(cursor)]
+        events = [msgspec.structs.asdict(event) for event in reading.events(cursor)]
         found = cursor.execute(
             "SELECT id, expectation, finding, state, flow, evidence, text FROM findings "
             "ORDER BY ALL"

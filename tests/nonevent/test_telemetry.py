@@ -110,7 +110,7 @@ def test_batches_are_traced_by_their_stages_and_measured(
     assert said["messaging.batch.message_count"].int_value == COUNT
     assert "messaging.system" not in said, "a file is no Kafka"
     inner = [span for span in spans if span.parent_span_id]
-    assert [span.name for span in inner] == ["judge", "alert", "commit"]
+    assert [span.name for span in inner] == ["judge", "alert", "retention", "commit"]
     for span in inner:
         assert span.parent_span_id == whole.span_id
         assert span.trace_id == whole.trace_id
@@ -128,7 +128,7 @@ def test_batches_are_traced_by_their_stages_and_measured(
         point.attributes[0].value.string_value: point.count
         for point in metrics["nonevent.stage.duration"].histogram.data_points
     }
-    assert stages.keys() == {"judge", "alert", "commit"}
+    assert stages.keys() == {"judge", "alert", "retention", "commit"}
     assert all(stages.values())
 
 
