@@ -98,7 +98,9 @@ documents = st.dictionaries(
 @st.composite
 def payloads(draw: st.DrawFn) -> bytes:
     value = msgspec.json.encode(draw(documents | json_values))
-    kind = draw(st.sampled_from(["plain", "cut", "base64", "wire", "avro", "binary", "odd"]))
+    kind = draw(
+        st.sampled_from(["plain", "cut", "base64", "wire", "avro", "whole", "binary", "odd"])
+    )
     if kind == "cut":
         return value[: draw(st.integers(0, 40))]
     if kind == "base64":
@@ -108,6 +110,8 @@ def payloads(draw: st.DrawFn) -> bytes:
         return head(draw(st.integers(0, 4))) + value
     if kind == "avro":
         return AVRO[: draw(st.integers(0, 40))] + draw(st.binary(max_size=3))
+    if kind == "whole":
+        return AVRO
     if kind == "binary":
         return draw(st.binary(max_size=40))
     if kind == "odd":
