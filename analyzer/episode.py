@@ -1,6 +1,7 @@
 """A flow's events as one rule file sees them: in order, cut into episodes, copies told apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
@@ -24,18 +25,19 @@ class Episode:
         self.end: int | None = None
         """E: the time of the ending event, or begin + within; None while neither is known."""
         self.ended_by: Event | None = None
-        self._once: dict[str, list[Event]] = {}
         self._all: dict[str, list[Event]] = {}
-        seen: set[tuple[str, str]] = set()
         for event in events:
-            name = event.name
-            self._all.setdefault(name, []).append(event)
-            if event.id is not None:
-                copy = (name, event.id)
-                if copy in seen:
-                    continue
-                seen.add(copy)
-            self._once.setdefault(name, []).append(event)
+            some = self._all.get(event.name)
+            if some is None:
+                self._all[event.name] = [event]
+            else:
+                some.append(event)
+        # Where no name is there twice, nothing is a copy.
+        self._once = self._all if len(self._all) == len(events) else _without_copies(self._all)
+
+    def by_name(self, *, copies: bool) -> Mapping[str, Sequence[Event]]:
+        """The events of each name, in order; of copies only the first, or all."""
+        return self._all if copies else self._once
 
     def of(self, names: tuple[str, ...], *, copies: bool = False) -> Sequence[Event]:
         """The events with one of these names, in order; of copies only the first, or all."""
@@ -47,6 +49,30 @@ class Episode:
         return found
 
 
+def _without_copies(events: Mapping[str, Sequence[Event]]) -> dict[str, list[Event]]:
+    """Of events with one name and one event id only the first."""
+    kept: dict[str, list[Event]] = {}
+    for name, some in events.items():
+        seen: set[str] = set()
+        kept[name] = found = []
+        for event in some:
+            if event.id is None:
+                found.append(event)
+            elif event.id not in seen:
+                seen.add(event.id)
+                found.append(event)
+    return kept
+
+
+def in_order(events: Sequence[Event]) -> list[Event]:
+    """Where no two moments are equal, these alone are compared: most of what sorting costs."""
+    moments = {event.time for event in events}
+    return sorted(events, key=ORDER if len(moments) < len(events) else _TIME)
+
+
+_TIME = attrgetter("time")
+
+
 def episodes(
     flow: str,
     type: str,
@@ -56,10 +82,14 @@ def episodes(
     events: Sequence[Event],
 ) -> list[Episode]:
     """The events of one flow, in any order of arrival, as its episodes: `id`, `id#2`, …"""
-    rest = sorted(events, key=ORDER)
+    rest = in_order(events)
     found: list[Episode] = []
     while rest:
-        begin = next((i for i, e in enumerate(rest) if e.name in begins), None)
+        begin = None
+        for number, event in enumerate(rest):
+            if event.name in begins:
+                begin = number
+                break
         end, ended_by, cut = None, None, len(rest)
         if begin is not None:
             end = None if within is None else rest[begin].time + within

@@ -56,6 +56,17 @@ def judge(flow: str, events: Sequence[Event], file: RuleFile, sight: Sight) -> l
     return found
 
 
+def plainly_fine(flow: str, events: Sequence[Event], file: RuleFile, sight: Sight) -> bool:
+    """Whether beyond doubt `judge` finds one episode, ended by an event, in which all is met or
+    void: what nearly every flow comes to, told in a fraction of the time. False says nothing."""
+    if not file.ends or len(events) > RUNAWAY:
+        return False
+    found = episodes(flow, file.flow, file.begins, file.ends, file.within, events)
+    if len(found) != 1 or found[0].ended_by is None:
+        return False
+    return all(check(found[0], sight) for check in file.checks)
+
+
 def _state(
     episode: Episode, instances: Sequence[Instance], file: RuleFile, sight: Sight
 ) -> FlowState:

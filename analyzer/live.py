@@ -4,26 +4,25 @@ It is a cache of `judge`: drop it, read the events back, judge again, and the sa
 It decides only *when* a flow is judged, never *what* the judgement is.
 """
 
-import heapq
 import itertools
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
-import msgspec
-
+from analyzer.deadlines import Deadlines
 from analyzer.episode import is_over
 from analyzer.finding import Finding, findings
 from analyzer.instance import Instance, finding_id
-from analyzer.judge import RUNAWAY, judge
+from analyzer.judge import RUNAWAY, judge, plainly_fine
+from analyzer.open_flow import NOTHING_FOUND, OpenFlow, distinct, together
 from analyzer.plan import make_plan
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
+from analyzer.transition import Transition, changes, taken_back
 from collector.event import Event
-from collector.interest import Interest
+from collector.interest import Glimpse, Interest
 from collector.ties import Ties
-from collector.times import NEVER, US_PER_S, format_duration
+from collector.times import US_PER_S
 
 Load = Callable[[Sequence[str]], dict[str, list[Event]]]
 """Reads flows back from the store, by name, everything committed and submitted included."""
@@ -35,41 +34,6 @@ SWEEP = 1_000_000
 """After so many events flows are looked for that have too many and that nothing had judged."""
 LINGER = 60 * US_PER_S
 """Event time after which a flow that is done is let go of: late copies come within it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A finding that appeared, changed or was taken back; `reason` says why it did."""
-
-    finding: Finding
-    reason: str | None = None
-    new: bool = False
-    news: bool = True
-    """Whether people are to hear of it: further evidence alone is only written down."""
-    over: bool = False
-    """Whether its flow has ended."""
-
-
-class OpenFlow:
-    """What is remembered of one flow."""
-
-    __slots__ = ("done", "events", "found", "mask", "pending", "pushed", "runaway", "settled")
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.mask = 0
-        self.found: dict[str, Finding] = {}
-        """Findings that were announced and not retracted, by id."""
-        self.pending = False
-        """When it was judged last, something in it was pending: until an event, if nothing else."""
-        self.settled = False
-        """Judged since its last event, and nothing in it waits for completeness."""
-        self.done = False
-        """Settled, ended, and nothing was found: it may be let go of."""
-        self.pushed: set[tuple[frozenset[str], int]] | None = None
-        """Moments that only a judgement knew of, so that each is pushed once."""
-        self.runaway = False
-        """It has too many events: it is no longer judged, and stays here to say so."""
 
 
 class Live:
@@ -101,16 +65,25 @@ class Live:
         """Hashes of flows that were let go of: one that comes back is loaded from the store."""
         self._cold_pending: set[int] = set()
         """Those of them in which something was pending."""
-        self._heaps: dict[frozenset[str], list[tuple[int, str]]] = {}
-        """(due, flow) by the names awaited: completeness differs between them."""
-        self._popped: dict[frozenset[str], int] = {}
-        """How far each heap was emptied. Sight can go back behind it, when a partition is new."""
+        self._deadlines: dict[frozenset[str], Deadlines] = {}
+        """By the names awaited: completeness differs between them."""
+        self._marks = {
+            name: (
+                plan.bit,
+                plan.wakes,
+                tuple((self._deadlines_of(awaits).put, wait) for awaits, wait in plan.dues),
+            )
+            for name, plan in self._plan.items()
+        }
+        self._interest = Interest(
+            {name: plan.part for name, plan in self._plan.items()}, ties is not None
+        )
         self._leaving: deque[tuple[int, str]] = deque()
         """Flows that are done, with the moment from which on they are let go of."""
         self._dirty: set[str] = set()
         self._unnamed = array("Q", bytes(8 * (MASK + 1)))
         """At least so many events that no rule names are in the flows of each bucket."""
-        self._fresh: list[Sequence[Event]] = []
+        self._fresh: list[Sequence[Glimpse]] = []
         """What was absorbed since the last judgement and is not stored yet."""
         self._until_sweep = SWEEP
         self._runaways: set[str] = set()
@@ -120,7 +93,7 @@ class Live:
 
     def interest(self) -> Interest:
         """What of an event is looked at here."""
-        return Interest({name: plan.part for name, plan in self._plan.items()})
+        return self._interest
 
     # Events in
 
@@ -137,40 +110,48 @@ class Live:
     def absorb(self, events: Iterable[Event], *, stored: bool = False) -> None:
         """Takes events in, in any order; `stored` ones, when `load` gives them too. Judging waits
         for `advance`."""
-        events = list(events)
+        self.take(self._interest.glimpses(list(events)), stored=stored)
+
+    def take(self, glimpses: Sequence[Glimpse], *, stored: bool = False) -> None:
+        """As `absorb`, of events of which no more has come than this cache asks for."""
         if not stored:
-            self._fresh.append(events)
-        self._until_sweep -= len(events)
+            self._fresh.append(glimpses)
+        self._until_sweep -= len(glimpses)
         if self._until_sweep < 0:
             self._sweep()
         if self._ties is not None:
-            self._retie(self._ties, events)
-        self._recall(events)
-        plans, flows, unnamed = self._plan, self.flows, self._unnamed
+            self._retie(self._ties, glimpses)
+        self._recall(glimpses)
+        marks, flows, unnamed, dirty = self._marks, self.flows, self._unnamed, self._dirty
         flows_of = None if self._ties is None else self._ties.flows
-        for event in events:
-            plan = plans.get(event.name)
-            if plan is None:
-                for flow_id in event.correlation_ids if flows_of is None else flows_of(event):
+        for glimpse in glimpses:
+            mark = marks.get(glimpse.name)
+            if mark is None:
+                for flow_id in glimpse.correlation_ids if flows_of is None else flows_of(glimpse):
                     unnamed[hash(flow_id) & MASK] += 1
                     flow = flows.get(flow_id)
                     if flow is not None and flow.found:
-                        most = len(flow.events) + unnamed[hash(flow_id) & MASK]
+                        most = flow.count + unnamed[hash(flow_id) & MASK]
                         if most > RUNAWAY or flows_of is not None:
-                            self._dirty.add(flow_id)  # maybe a runaway now: they are taken back
+                            dirty.add(flow_id)  # maybe a runaway now: they are taken back
                 continue
-            kept = plan.part.of(event)
-            for flow_id in event.correlation_ids if flows_of is None else flows_of(event):
+            bit, wakes, dues = mark
+            time, packed = glimpse.time, glimpse.packed
+            for flow_id in glimpse.correlation_ids if flows_of is None else flows_of(glimpse):
                 flow = flows.get(flow_id)
                 if flow is None:
                     flow = flows[flow_id] = OpenFlow()
-                flow.events.append(kept)
-                if flow.found or flow.mask & plan.wakes:
-                    self._dirty.add(flow_id)
-                flow.mask |= plan.bit
+                flow.packed += packed
+                flow.count += 1
+                if time > flow.last:
+                    flow.last = time
+                mask = flow.mask
+                if mask & wakes or flow.found:
+                    dirty.add(flow_id)
+                flow.mask = mask | bit
                 flow.settled = flow.done = False
-                for awaits, wait in plan.dues:
-                    self._push(awaits, event.time + wait, flow_id)
+                for put, wait in dues:
+                    put(time + wait, flow_id)
 
     def remember(self, found: Iterable[Finding]) -> None:
         """What had been announced before a restart; each of these flows is judged again."""
@@ -184,7 +165,7 @@ class Live:
     def _name(self, correlation_id: str) -> str:
         return correlation_id if self._ties is None else self._ties.flow(correlation_id)
 
-    def _recall(self, events: Sequence[Event]) -> None:
+    def _recall(self, glimpses: Sequence[Glimpse]) -> None:
         """Flows that were let go of come back with all their stored events, before the new ones."""
         if not self._cold:
             return
@@ -192,7 +173,7 @@ class Live:
         self._revive(
             {
                 f
-                for e in events
+                for e in glimpses
                 for f in (e.correlation_ids if ties is None else ties.flows(e))
                 if f not in self.flows and hash(f) in cold
             }
@@ -208,20 +189,20 @@ class Live:
         self._cold_pending.difference_update(hash(flow) for flow in wanted)
         for flow_id, stored in self._load(wanted).items():
             flow = self.flows[flow_id] = OpenFlow()
-            for event in stored:
-                plan = self._plan.get(event.name)
+            for glimpse in self._interest.glimpses(stored):
+                plan = self._plan.get(glimpse.name)
                 if plan is not None:
-                    flow.events.append(plan.part.of(event))
+                    flow.add(glimpse)
                     flow.mask |= plan.bit
             self._dirty.add(flow_id)
-            unnamed[flow_id] = len(stored) - len(flow.events)
+            unnamed[flow_id] = len(stored) - flow.count
             if len(stored) > RUNAWAY:
                 self._give_up(flow_id, flow)
         return unnamed
 
-    def _retie(self, ties: Ties, events: Sequence[Event]) -> None:
+    def _retie(self, ties: Ties, glimpses: Sequence[Glimpse]) -> None:
         """Flows that these events join are put together; what they part is read anew."""
-        retied = ties.add(events)
+        retied = ties.add(glimpses)
         anew = set(retied.anew)
         parts: dict[str, dict[str, OpenFlow]] = {}
         for before in retied.before:
@@ -239,9 +220,9 @@ class Live:
                 self._runaways.discard(before)
                 self._adrift.update(old.found)
             if name not in anew:
-                self.flows[name] = whole = _together(list(olds.values()))
+                self.flows[name] = whole = self._together(list(olds.values()))
                 self._expect(name)
-                if whole.runaway or len(whole.events) > RUNAWAY:
+                if whole.runaway or whole.count > RUNAWAY:
                     self._give_up(name, whole)
         for name, unnamed in self._revive(anew).items():
             # So far these were counted for a flow that may have had another name.
@@ -252,15 +233,18 @@ class Live:
         """Under its new name a flow is judged now, and when its events say."""
         flow = self.flows[flow_id]
         self._dirty.add(flow_id)
-        for event in flow.events:
-            for awaits, wait in self._plan[event.name].dues:
-                self._push(awaits, event.time + wait, flow_id)
+        for event in flow.events():
+            for put, wait in self._marks[event.name][2]:
+                put(event.time + wait, flow_id)
 
-    def _push(self, awaits: frozenset[str], due: int, flow_id: str) -> None:
-        heap = self._heaps.get(awaits)
-        if heap is None:
-            heap = self._heaps[awaits] = []
-        heapq.heappush(heap, (due, flow_id))
+    def _together(self, flows: Sequence[OpenFlow]) -> OpenFlow:
+        return together(flows, self._interest.glimpses(distinct(flows)))
+
+    def _deadlines_of(self, awaits: frozenset[str]) -> Deadlines:
+        deadlines = self._deadlines.get(awaits)
+        if deadlines is None:
+            deadlines = self._deadlines[awaits] = Deadlines()
+        return deadlines
 
     # Flows of too many events
 
@@ -271,27 +255,29 @@ class Live:
     def _sweep(self) -> None:
         self._until_sweep = SWEEP
         for flow_id, flow in self.flows.items():
-            if len(flow.events) > RUNAWAY:
+            if flow.count > RUNAWAY:
                 self._give_up(flow_id, flow)
 
     def _give_up(self, flow_id: str, flow: OpenFlow) -> None:
         flow.runaway = True
         flow.settled = flow.done = False  # let go of, it would be read back whole again and again
-        flow.events.clear()
+        flow.clear()
         self._runaways.add(flow_id)
         self._dirty.add(flow_id)
 
     def _ran_away(self, flow_id: str, flow: OpenFlow) -> bool:
         """Whether the flow has too many events, those that no rule names included."""
         if flow.runaway:
-            flow.events.clear()
+            flow.clear()
             return True
         ids = [flow_id] if self._ties is None else self._ties.ids(flow_id)
-        if len(flow.events) + sum(map(self._bucket, ids)) <= RUNAWAY:
+        if flow.count + sum(map(self._bucket, ids)) <= RUNAWAY:
             return False
         # Maybe: other flows share its bucket. The store knows, but for what came just now.
-        fresh = (e for batch in self._fresh for e in batch if flow_id in self._flows_of(e))
-        events = itertools.chain(self._load([flow_id]).get(flow_id, ()), fresh)
+        fresh = (one for taken in self._fresh for one in taken if flow_id in self._flows_of(one))
+        events = itertools.chain(
+            self._load([flow_id]).get(flow_id, ()), (one.event() for one in fresh)
+        )
         if len({(e.source, e.topic_id, e.partition, e.offset) for e in events}) <= RUNAWAY:
             return False
         self._give_up(flow_id, flow)
@@ -300,8 +286,8 @@ class Live:
     def _bucket(self, flow_id: str) -> int:
         return self._unnamed[hash(flow_id) & MASK]
 
-    def _flows_of(self, event: Event) -> Sequence[str]:
-        return event.correlation_ids if self._ties is None else self._ties.flows(event)
+    def _flows_of(self, glimpse: Glimpse) -> Sequence[str]:
+        return glimpse.correlation_ids if self._ties is None else self._ties.flows(glimpse)
 
     # Judgements out
 
@@ -309,40 +295,40 @@ class Live:
         """Judges every flow whose findings may have changed, and says how they did."""
         due = self._dirty
         self._dirty = set()
-        for awaits, heap in self._heaps.items():
-            complete_to = sight.complete_to(awaits)
-            self._popped[awaits] = max(complete_to, self._popped.get(awaits, NEVER))
-            while heap and heap[0][0] < complete_to:
-                flow_id = heapq.heappop(heap)[1]
+        for awaits, deadlines in self._deadlines.items():
+            for flow_id in deadlines.take(sight.complete_to(awaits)):
                 flow = self.flows.get(flow_id)
                 if flow is not None and not flow.settled:
                     due.add(flow_id)
-        changes: list[Transition] = []
+        found: list[Transition] = []
         for flow_id in sorted(due):
-            changes.extend(self._judge(flow_id, sight))
+            found.extend(self._judge(flow_id, sight))
         if self._adrift:
-            changes.extend(self._take_back())
+            found.extend(self._take_back())
         self._fresh.clear()
         self._let_go(sight.settled_to())
-        return changes
+        return found
 
     def _judge(self, flow_id: str, sight: Sight) -> Iterable[Transition]:
         flow = self.flows.get(flow_id)
         if flow is None:
             return ()
         sure = self._ties is None and not flow.runaway
-        few = sure and len(flow.events) + self._unnamed[hash(flow_id) & MASK] <= RUNAWAY
+        few = sure and flow.count + self._unnamed[hash(flow_id) & MASK] <= RUNAWAY
         if not few and self._ran_away(flow_id, flow):
-            found, flow.found = flow.found, {}
-            return [_taken_back(old, flow, self.rules) for old in found.values()]
+            found, flow.found = flow.found, NOTHING_FOUND
+            return [taken_back(old, flow, self.rules) for old in found.values()]
         self.judged += 1
+        events = flow.events()
         now: dict[str, Finding] = {}
         over = True
         flow.settled, flow.pending = True, False
         for file, mask in self._file_masks:
             if not flow.mask & mask:
                 continue
-            for one in judge(flow_id, flow.events, file, sight):
+            if plainly_fine(flow_id, events, file, sight):
+                continue
+            for one in judge(flow_id, events, file, sight):
                 over = over and is_over(one.episode, sight)
                 flow.pending = flow.pending or one.pending
                 for instance in one.instances:
@@ -355,23 +341,26 @@ class Live:
                         self._await(flow_id, flow, file, instance)
                 for finding in findings(one, self.rules.by_name):
                     now[finding.id] = finding
-        before, flow.found = flow.found, now
+        before, flow.found = flow.found, now or NOTHING_FOUND
         if self._adrift:
-            before |= {id: self._adrift.pop(id) for id in now if id in self._adrift}
-        if not flow.events:
+            drifting = {id: self._adrift.pop(id) for id in now if id in self._adrift}
+            before = {**before, **drifting}
+        if not events:
             del self.flows[flow_id]  # nothing in it is any rule's business
-            return _changes(before, now, flow, self.rules, over)
+            return changes(before, now, flow, self.rules, over)
         flow.done = flow.settled and over and not now
         if flow.done:
-            self._leaving.append((flow.events[-1].time + self._linger, flow_id))
-        return _changes(before, now, flow, self.rules, over)
+            self._leaving.append((flow.last + self._linger, flow_id))
+        if not before and not now:
+            return ()
+        return changes(before, now, flow, self.rules, over)
 
     def _take_back(self) -> Iterable[Transition]:
         """Findings of flows that were judged again, and that none of them has any more."""
         adrift, self._adrift = self._adrift, {}
         for old in adrift.values():
             flow = self.flows.get(self._name(old.correlation_id))
-            yield _taken_back(old, flow, self.rules)
+            yield taken_back(old, flow, self.rules)
 
     def _await(self, flow_id: str, flow: OpenFlow, file: RuleFile, instance: Instance) -> None:
         """Sees to it that the flow is judged when this instance can be."""
@@ -380,7 +369,8 @@ class Live:
         assert due is not None
         rule = self.rules.by_name[(file.flow, instance.expectation)]
         awaits = rule.awaits()
-        if due >= self._popped.get(awaits, NEVER):
+        deadlines = self._deadlines_of(awaits)
+        if due >= deadlines.passed:
             grace = self._grace if rule.options.grace is None else rule.options.grace
             if deadline is not None and due == deadline + grace and rule.dues():
                 return  # pushed when the activating event was absorbed
@@ -389,7 +379,7 @@ class Live:
             if (awaits, due) in flow.pushed:
                 return
             flow.pushed.add((awaits, due))
-        self._push(awaits, due, flow_id)
+        deadlines.put(due, flow_id)
 
     def _let_go(self, settled_to: int) -> None:
         """Lets flows go that nothing is expected of: those that are done, in time; of the others,
@@ -442,68 +432,9 @@ class Live:
     def held(self, sight: Sight) -> int:
         """Judgements that are due where sight is furthest, and wait for a partition behind it."""
         newest = sight.newest()
-        # Copies: others ask this while the tap goes on.
-        heaps = [list(heap) for heap in list(self._heaps.values())]
-        return sum(self._waits(flow) for heap in heaps for due, flow in heap if due < newest)
+        every = list(self._deadlines.values())  # a copy: others ask this while the tap goes on
+        return sum(self._waits(flow) for deadlines in every for flow in deadlines.before(newest))
 
     def _waits(self, flow_id: str) -> bool:
         flow = self.flows.get(flow_id)
         return flow is not None and not flow.settled
-
-
-def _together(flows: Sequence[OpenFlow]) -> OpenFlow:
-    """One flow of the events of several; an event that was in two of them is in it once."""
-    whole = OpenFlow()
-    events = [event for flow in flows for event in flow.events]
-    whole.events = list({(e.source, e.topic_id, e.partition, e.offset): e for e in events}.values())
-    for flow in flows:
-        whole.mask |= flow.mask
-        whole.runaway |= flow.runaway
-    return whole
-
-
-def _changes(
-    before: dict[str, Finding],
-    now: dict[str, Finding],
-    flow: OpenFlow,
-    rules: RuleSet,
-    over: bool,
-) -> Iterable[Transition]:
-    for id, finding in now.items():
-        old = before.get(id)
-        if old is None:
-            yield Transition(finding, new=True, over=over)
-        elif (old.state, old.finding) != (finding.state, finding.finding):
-            yield Transition(finding, finding.text)
-        elif old != finding:
-            yield Transition(finding, "further evidence", news=False)
-    for id, old in before.items():
-        if id not in now:
-            yield _taken_back(old, flow, rules)
-
-
-def _taken_back(old: Finding, flow: OpenFlow | None, rules: RuleSet) -> Transition:
-    retracted = msgspec.structs.replace(old, state="retracted")
-    return Transition(retracted, _why_retracted(old, flow, rules))
-
-
-def _why_retracted(old: Finding, flow: OpenFlow | None, rules: RuleSet) -> str:
-    if flow is not None and flow.runaway:
-        return f"its flow is a runaway: more than {RUNAWAY:,} events, and no longer judged"
-    events = [] if flow is None else flow.events
-    rule = rules.by_name.get((old.type, old.expectation))
-    if rule is None or rule.options.version != old.rule_version:
-        return "rule changed"
-    newest = max((e for e in events if e.name in rule.names()), key=_arrival, default=None)
-    if newest is None:
-        return "its events are no longer there"
-    delay = format_duration(newest.arrival - (old.deadline or old.at))
-    against = "its deadline passed" if old.deadline is not None else "the offending event"
-    return (
-        f"{newest.name} of {newest.topic}-{newest.partition}@{newest.offset} arrived "
-        f"{delay} after {against}"
-    )
-
-
-def _arrival(event: Event) -> int:
-    return event.arrival

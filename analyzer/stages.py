@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from analyzer.finding import Finding
-from analyzer.live import Live, Transition
+from analyzer.live import Live
 from analyzer.notification import notification
 from analyzer.reading import findings, next_seq
 from analyzer.routes import Routes
 from analyzer.sight import Sight
 from analyzer.tables import FINDING_LOG, OUTBOX, FindingRow, OutboxRow
+from analyzer.transition import Transition
 from collector.batch import Batch, Gap, PartitionState
 from collector.store import reading
 from collector.store.store import Store
@@ -56,7 +57,10 @@ class JudgeStage:
 
     def process(self, batch: Batch) -> None:
         self._see(batch.partitions, batch.gaps)
-        self.live.absorb(batch.events)
+        if batch.columns is None:
+            self.live.absorb(batch.events)
+        else:
+            self.live.take(batch.glimpses)
         self._announce(self.live.advance(self.sight), batch, restoring=False)
 
     def _see(self, partitions: Sequence[PartitionState], gaps: Sequence[Gap]) -> None:

@@ -1,11 +1,13 @@
 """What a tap hands on: events, how far it read, and what the stages add before the commit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
 
 from collector.event import Event
+from collector.interest import Glimpse
 from collector.store.columns import Columns
 from collector.times import NEVER
 
@@ -70,13 +72,23 @@ class Batch:
     may_repeat: bool = False
     """Positions may have been stored before: an export that is read a second time."""
     columns: Columns | None = None
-    """The events as they are stored, where a tap has made them; `events` are then only those
-    that the stages look at, without what they do not read."""
+    """The events as they are stored, where a tap has made them; then there are no `events`."""
+    glimpses: list[Glimpse] = field(default_factory=list)
+    """What the stages see of the events, where the tap has made that, too."""
 
     @property
     def count(self) -> int:
         """How many events are stored with this batch."""
         return len(self.events) if self.columns is None else self.columns.count
+
+    def seen(self) -> Sequence[Event | Glimpse]:
+        """As much of each event as there is here."""
+        return self.events if self.columns is None else self.glimpses
+
+    def topics(self) -> set[str]:
+        if self.columns is not None:
+            return self.columns.topics()
+        return {event.topic for event in self.events}
 
     def add(self, table: str, row: object) -> None:
         self.rows.setdefault(table, []).append(row)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collector.event import Event
+from collector.interest import Glimpse
 from collector.settings import SourceSettings
 
 MOST_CARRIERS = 10
@@ -20,6 +21,8 @@ MOST_CARRIERS = 10
 
 Key = tuple[str, str]
 """A key's name and value."""
+Seen = Event | Glimpse
+"""Either tells where an event belongs."""
 Tying = Mapping[str, frozenset[str]]
 """The names of the keys that tie, by source."""
 
@@ -62,7 +65,7 @@ def tied_flows(events: Sequence[Event], tying: Tying) -> dict[str, TiedFlow]:
     }
 
 
-def tying_keys(event: Event, tying: Tying) -> list[Key]:
+def tying_keys(event: Seen, tying: Tying) -> list[Key]:
     """Those of an event's keys that tie."""
     names = tying.get(event.source)
     return [key for key in event.keys if key[0] in names] if names else []
@@ -125,7 +128,7 @@ class Ties:
         ids = self._carriers.get(key)
         return self.flow(ids[0]) if ids else None
 
-    def flows(self, event: Event) -> tuple[str, ...]:
+    def flows(self, event: Seen) -> tuple[str, ...]:
         """The flows that an event belongs to."""
         ids = event.correlation_ids
         if len(ids) == 1:
@@ -143,9 +146,9 @@ class Ties:
 
     # Events in
 
-    def add(self, events: Iterable[Event]) -> Retied:
+    def add(self, events: Iterable[Seen]) -> Retied:
         """Takes events in, known ones too; says which flows are others than before."""
-        loose: list[Event] = []
+        loose: list[Seen] = []
         joins: list[tuple[str, str]] = []
         split: set[str] = set()
         late: set[str] = set()

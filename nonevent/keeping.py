@@ -49,7 +49,7 @@ class Keeping:
 
     def process(self, batch: Batch) -> None:
         if self._touched is not None:
-            self._touched.update(flow for e in batch.events for flow in e.correlation_ids)
+            self._touched.update(flow for e in batch.seen() for flow in e.correlation_ids)
 
     async def run(self) -> None:
         if self._judge.live.ties:

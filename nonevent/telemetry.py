@@ -88,7 +88,7 @@ class Telemetry:
         if not whole.is_recording():
             return
         sources = {partition.source for partition in batch.partitions}
-        topics = {event.topic for event in batch.events}
+        topics = batch.topics()
         kinds = {self._kinds.get(source, "") for source in sources}
         whole.set_attributes({
             "messaging.operation.type": "process",

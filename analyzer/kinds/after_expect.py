@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from analyzer.episode import Episode, follows, skew_between, waits_no_more
 from analyzer.instance import Instance
-from analyzer.rules.rule import Due, Names, Options, Rule, Wake, activations
+from analyzer.rules.rule import Check, Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
 from collector.times import format_duration, format_time
@@ -78,10 +78,10 @@ class AfterExpect(Rule):
             return ()
         found: list[Instance] = []
         awaiting: list[_Awaiting] = []
-        plain = self.options.match == "any" and not self.options.unless
+        plain = self._plain()
         for cause in causes:
-            if plain and (met := self._plainly_met(cause, episode, sight)) is not None:
-                found.append(met)
+            if plain and (came := self._plainly_came(cause, episode, sight)) is not None:
+                found.append(self._met(cause, cause.time + (self.within or 0), tuple(came)))
                 continue
             if self.within is None and waits_no_more(episode, cause):
                 found.append(self._void(cause, "the flow had ended: it waits for nothing new", ()))
@@ -96,14 +96,38 @@ class AfterExpect(Rule):
         found.extend(self._instance(one, sight) for one in awaiting)
         return found
 
-    def _plainly_met(self, cause: Event, episode: Episode, sight: Sight) -> Instance | None:
-        """What nearly all come to: nothing excuses, and the first that fits came in time.
+    def check(self) -> Check:
+        fine, came = self.fine, self._plainly_came
+        if not self._plain() or self.first_only:
+            return fine
+        options, trigger, where = self.options, self.trigger, self.options.where
+        copies = options.copies
+        alone = trigger[0] if len(trigger) == 1 else None
 
-        A short cut of what follows `judge`, and None wherever that has more to say.
+        def check(episode: Episode, sight: Sight) -> bool:
+            if alone is None:
+                causes = episode.of(trigger, copies=copies)
+            else:
+                causes = episode.by_name(copies=copies).get(alone, ())
+            for cause in causes:
+                if (where is None or where(cause, None)) and not came(cause, episode, sight):
+                    return fine(episode, sight)
+            return True
+
+        return check
+
+    def _plain(self) -> bool:
+        """Nothing excuses an activation, and none takes from another what it awaits."""
+        options = self.options
+        return self.within is not None and options.match == "any" and not options.unless
+
+    def _plainly_came(self, cause: Event, episode: Episode, sight: Sight) -> list[Event] | None:
+        """What nearly all come to: of each thing awaited the first that fits, in time.
+
+        A short cut of what follows in `judge`, and None wherever that has more to say.
         """
-        if self.within is None:
-            return None
-        options, deadline, time = self.options, cause.time + self.within, cause.time
+        options, time = self.options, cause.time
+        deadline = time + (self.within or 0)
         skew = sight.one_skew if options.skew is None else options.skew
         if skew is None:
             return None
@@ -121,7 +145,7 @@ class AfterExpect(Rule):
             if event.time > deadline:
                 return None
             came.append(event)
-        return Instance(options.name, "met", cause, deadline=deadline, evidence=tuple(came))
+        return came
 
     def _hand_out_any(self, episode: Episode, sight: Sight, awaiting: list[_Awaiting]) -> None:
         """One awaited event serves every activation before it: each takes the first that fits."""
@@ -164,7 +188,7 @@ class AfterExpect(Rule):
         came = tuple(e for e in one.came if e is not None)
         name = self.options.name
         if one.in_time():
-            return Instance(name, "met", cause, deadline=deadline, evidence=came)
+            return self._met(cause, deadline, came)
         lacks = self._lacks(one)
         due = None if deadline is None else deadline + self.options.grace_under(sight)
         text = self._expected(one, lacks)
@@ -202,6 +226,9 @@ class AfterExpect(Rule):
         )
         cause = f"{one.cause.name} at {format_time(one.cause.time)}"
         return f"expected {' and '.join(lacks)} {limit} of {cause}"
+
+    def _met(self, cause: Event, deadline: int | None, came: tuple[Event, ...]) -> Instance:
+        return Instance(self.options.name, "met", cause, deadline=deadline, evidence=came)
 
     def _void(self, cause: Event, why: str, evidence: tuple[Event, ...]) -> Instance:
         return Instance(self.options.name, "void", cause, evidence=evidence, text=why)

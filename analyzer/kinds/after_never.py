@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from analyzer.episode import Episode, is_over, skew_between, surely_follows
 from analyzer.instance import Instance
-from analyzer.rules.rule import Due, Names, Options, Rule, Wake, activations
+from analyzer.rules.rule import Check, Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
 from collector.times import format_duration, format_time
@@ -38,6 +38,13 @@ class AfterNever(Rule):
             self._instance(cause, episode, sight)
             for cause in activations(self, episode, self.trigger)
         ]
+
+    def check(self) -> Check:
+        never, copies, fine = self.never, self.options.copies, self.fine
+        if self.within is not None:
+            return fine
+        # To the flow's end, and that has come.
+        return lambda episode, sight: not episode.of(never, copies=copies) or fine(episode, sight)
 
     def _instance(self, cause: Event, episode: Episode, sight: Sight) -> Instance:
         name = self.options.name

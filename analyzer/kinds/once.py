@@ -15,7 +15,7 @@ from analyzer.episode import (
     waits_no_more,
 )
 from analyzer.instance import Instance
-from analyzer.rules.rule import Due, Names, Options, Rule, Wake, activations
+from analyzer.rules.rule import Check, Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
 from collector.times import format_duration, format_time
@@ -56,6 +56,19 @@ class Once(Rule):
         deadline = episode.end if self.within is None else episode.begin.time + self.within
         counted = activations(self, episode, self.counted)
         return [self._counted(None, counted, counted, deadline, episode, sight)]
+
+    def check(self) -> Check:
+        fine = self.fine
+        if self.trigger or self.within is not None:
+            return fine
+
+        def check(episode: Episode, sight: Sight) -> bool:
+            counted, end = activations(self, episode, self.counted), episode.end
+            if len(counted) == 1 and end is not None and counted[0].time <= end:
+                return True
+            return fine(episode, sight)
+
+        return check
 
     def _after(self, cause: Event, episode: Episode, sight: Sight) -> Instance:
         if self.within is None and waits_no_more(episode, cause):

@@ -1,7 +1,7 @@
 """What every expectation has in common, and what the live cache must know of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from analyzer.episode import Episode, follows, skew_between
@@ -12,6 +12,7 @@ from collector.cel_values import json_equal
 from collector.event import Event
 
 Names = tuple[str, ...]
+Check = Callable[[Episode, Sight], bool]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +77,15 @@ class Rule(ABC):
     @abstractmethod
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
         """Every instance of this rule in this episode."""
+
+    def check(self) -> Check:
+        """A function that tells whether every instance is met or void, in an episode that was
+        ended by an event; a kind makes one that needs no instances for what is usual."""
+        return self.fine
+
+    def fine(self, episode: Episode, sight: Sight) -> bool:
+        """The same, by making them."""
+        return all(one.state in ("met", "void") for one in self.judge(episode, sight))
 
     @abstractmethod
     def names(self) -> frozenset[str]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from analyzer.rules.rule import Names, Rule
+from analyzer.rules.rule import Check, Names, Rule
 from analyzer.rules.tests import RuleTest
 
 
@@ -22,6 +23,11 @@ class RuleFile:
     grace: int | None = None
     about: str | None = None
     tests: tuple[RuleTest, ...] = ()
+
+    @cached_property
+    def checks(self) -> tuple[Check, ...]:
+        """Of each rule, whether it plainly has nothing to say."""
+        return tuple(rule.check() for rule in self.rules)
 
     def names(self) -> frozenset[str]:
         return frozenset((*self.begins, *self.ends)).union(*(rule.names() for rule in self.rules))

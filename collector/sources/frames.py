@@ -1,7 +1,7 @@
 """What a tap in a process of its own says to the daemon: one frame after another, over a pipe.
 
-Events cross twice: as the columns that are stored, and, without what no rule reads, for the
-stages. Both are made on the tap's side, so that the daemon's side has nothing left to convert.
+Events cross twice: as the columns that are stored, and as glimpses for the stages. Both are made
+on the tap's side, so that the daemon's side has nothing left to convert.
 """
 
 from typing import BinaryIO
@@ -10,8 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from collector.batch import Batch, Gap, PartitionState
-from collector.event import Event
-from collector.interest import Interest
+from collector.interest import Glimpse, Interest
 from collector.sources.condition import Condition
 from collector.store.columns import Columns
 
@@ -35,7 +34,7 @@ class Said(msgspec.Struct, tag=True, array_like=True):
 
     condition: Condition
     now: int
-    events: list[Event]
+    glimpses: list[Glimpse]
     partitions: list[PartitionState]
     gaps: list[Gap]
     table: bytes
@@ -47,7 +46,7 @@ class Said(msgspec.Struct, tag=True, array_like=True):
     def of(cls, batch: Batch, condition: Condition, interest: Interest) -> "Said":
         columns = Columns.of(batch.events)
         return cls(
-            condition, batch.now, interest.slim(batch.events), batch.partitions, batch.gaps,
+            condition, batch.now, interest.glimpses(batch.events), batch.partitions, batch.gaps,
             _table_bytes(columns.table), columns.lengths, columns.blocks, batch.decoded_in,
         )  # fmt: skip
 
@@ -55,8 +54,8 @@ class Said(msgspec.Struct, tag=True, array_like=True):
         with pa.ipc.open_stream(self.table) as reader:
             table = reader.read_next_batch()
         return Batch(
-            self.events, self.partitions, self.gaps, now=self.now,
-            columns=Columns(table, self.lengths, self.blocks), decoded_in=self.decoded_in,
+            [], self.partitions, self.gaps, now=self.now, decoded_in=self.decoded_in,
+            columns=Columns(table, self.lengths, self.blocks), glimpses=self.glimpses,
         )  # fmt: skip
 
 

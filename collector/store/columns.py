@@ -31,6 +31,9 @@ class Columns:
         lengths, packed = blocks.pack(events)
         return cls(_table(events), lengths, packed)
 
+    def topics(self) -> set[str]:
+        return {str(topic) for topic in self.table.column("topic").dictionary.to_pylist()}
+
     def numbered(self, first: int) -> tuple[pa.Table, pa.Table]:
         """The rows of `events` and of `payloads`, when the first event has this number."""
         starts = list(itertools.accumulate(self.lengths, initial=first))[:-1]

@@ -12,14 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer.finding import Finding, findings
-from analyzer.judge import judge
+from analyzer.judge import judge, plainly_fine
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.after_never import AfterNever
 from analyzer.kinds.once import Once
-from analyzer.live import Live, Transition
+from analyzer.live import Live
 from analyzer.rules.rule import Options, Rule
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
+from analyzer.transition import Transition
 from collector.batch import PartitionState
 from collector.event import Event
 from collector.ties import Ties, Tying, tied_flows
@@ -238,6 +239,21 @@ def test_every_instance_has_one_state_and_at_most_one_finding(file, log, moment)
                 wrong = instance.state in ("missing", "late", "violated")
                 assert (instance.finding is not None) == wrong
                 assert (instance.at is not None) == wrong
+
+
+@settings(max_examples=300, deadline=None)
+@given(rule_files(), logs(), st.integers(0, LAST + 30))
+def test_what_is_plainly_fine_is_one_ended_episode_in_which_all_is_met_or_void(
+    file, log, moment
+) -> None:
+    sight = sight_at(moment * S)
+    for flow in FLOWS:
+        events = [e for e in log if flow in e.correlation_ids]
+        if plainly_fine(flow, events, file, sight):
+            (one,) = judge(flow, events, file, sight)
+            assert one.state == "ended"
+            assert one.episode.ended_by is not None
+            assert {instance.state for instance in one.instances} <= {"met", "void"}
 
 
 @settings(max_examples=150, deadline=None)

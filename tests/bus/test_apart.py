@@ -69,7 +69,7 @@ async def take(tap: TapApart, count: int) -> list[Batch]:
 
 
 def seen(batches: list[Batch]) -> list[Event]:
-    return [event for batch in batches for event in batch.events]
+    return [glimpse.event() for batch in batches for glimpse in batch.glimpses]
 
 
 async def test_stages_see_what_is_of_interest_and_the_store_gets_everything(

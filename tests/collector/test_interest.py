@@ -5,7 +5,7 @@ import pytest
 from collector.cel import compile_cel, fields_read
 from collector.event import Event
 from collector.event_view import EventView
-from collector.interest import Interest, Part
+from collector.interest import HEAD, Glimpse, Interest, Part, events_in
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,13 @@ def event(payload: str | None, encoding: str = "json") -> Event:
     )  # fmt: skip
 
 
+def kept_of(part: Part, whole: Event) -> Event:
+    (glimpse,) = Interest({whole.name: part}).glimpses([whole])
+    assert (glimpse.name, glimpse.time) == (whole.name, whole.time)
+    assert glimpse.correlation_ids == whole.correlation_ids
+    return glimpse.event()
+
+
 @pytest.mark.parametrize(
     ("payload", "kept"),
     [
@@ -53,21 +60,40 @@ def event(payload: str | None, encoding: str = "json") -> Event:
 def test_of_a_json_object_only_the_fields_that_are_read_are_kept(
     payload: str | None, kept: str | None
 ) -> None:
-    slim = Part(payload=("a", "b")).of(event(payload))
-    assert slim.payload == kept
-    assert (slim.headers, slim.key, slim.correlation_ids) == ("[]", None, ("c",))
+    left = kept_of(Part(payload=("a", "b")), event(payload))
+    assert left.payload == kept
+    assert (left.headers, left.key, left.correlation_ids) == ("[]", None, ("c",))
 
 
 def test_other_formats_and_whole_payloads_are_kept_as_they_are() -> None:
-    assert Part(payload=("a",)).of(event('{"data": {"a": 1}}', "cloudevents")).payload
-    assert Part(payload=None).of(event('{"x": 1}')).payload == '{"x": 1}'
-    assert Part(rest=True).of(event('{"x": 1}')).headers == '[["a","b"]]'
-    assert Part().of(event('{"x": 1}')).payload is None
+    assert kept_of(Part(payload=("a",)), event('{"data": {"a": 1}}', "cloudevents")).payload
+    assert kept_of(Part(payload=None), event('{"x": 1}')).payload == '{"x": 1}'
+    with_headers = kept_of(Part(rest=True), event('{"x": 1}'))
+    assert (with_headers.headers, with_headers.key) == ('[["a","b"]]', "key")
+    assert (with_headers.payload, with_headers.encoding) == (None, "none")
+    assert kept_of(Part(), event('{"x": 1}')).payload is None
 
 
 def test_of_events_that_no_rule_names_position_and_ids_are_kept() -> None:
-    (slim,) = Interest({"order.paid": Part(payload=None)}).slim([event("{}")])
-    assert (slim.correlation_ids, slim.keys, slim.payload) == (("c",), (("k", "v"),), None)
+    (glimpse,) = Interest({"order.paid": Part(payload=None)}).glimpses([event("{}")])
+    assert (glimpse.correlation_ids, glimpse.source, glimpse.keys) == (("c",), "", ())
+    assert glimpse.event().position() == event("{}").position()
+    assert glimpse.event().payload is None
+    (glimpse,) = Interest({}, keys=True).glimpses([event("{}")])
+    assert (glimpse.source, glimpse.keys) == ("s", (("k", "v"),))
+
+
+def test_what_is_packed_is_read_again_in_the_order_in_which_it_came() -> None:
+    events = [
+        Event("s", "t", "id", 3, n, n * 10**12, -n, "näme", ("c", "d"), payload="1", encoding="json")
+        for n in range(70_000)
+    ]  # fmt: skip
+    packed = bytearray(HEAD)
+    for glimpse in Interest({"näme": Part(payload=None)}).glimpses(events):
+        packed += glimpse.packed
+    assert events_in(packed, len(events)) == events
+    packed += Glimpse("", 0, (), Part().packed(events[7])).packed
+    assert events_in(packed, len(events) + 1)[-1].offset == 7
 
 
 @pytest.mark.parametrize(
@@ -82,7 +108,7 @@ def test_a_guard_says_of_the_kept_part_what_it_says_of_the_whole(
     guard, fields = compile_cel(text, frozenset(("event",))), fields_read(text, "payload")
     assert fields is not None
     whole = event(payload, "json" if payload != "nonsense" else "text")
-    assert said(guard, Part(payload=tuple(fields)).of(whole)) == said(guard, whole)
+    assert said(guard, kept_of(Part(payload=tuple(fields)), whole)) == said(guard, whole)
 
 
 def said(guard: object, about: Event) -> object:
