@@ -23,6 +23,7 @@ from collector.cel_values import (
     size_of,
     truth,
 )
+from collector.event_view import EventView
 
 Environment = dict[str, Any]
 Closure = Callable[[Environment], Any]
@@ -162,6 +163,10 @@ class _Compiler:
 
     def _member_dot(self, tree: Tree[Token], children: list[Any]) -> Closure:
         value, name = self.closure(children[0]), str(children[1])
+        base = _unwrapped(children[0])
+        if _is_part(base, "payload") and (variable := _identifier(base.children[0])) is not None:
+            # event.payload.x, what nearly every guard reads: one step instead of two.
+            return lambda env: select(_payload(env, variable), name)
         return lambda env: select(value(env), name)
 
     def _member_index(self, tree: Tree[Token], children: list[Any]) -> Closure:
@@ -259,6 +264,14 @@ class _Compiler:
         if isinstance(value, GuardError):
             raise self._refuse(tree, str(value))
         return lambda env: value
+
+
+def _payload(env: Environment, variable: str) -> Any:
+    try:
+        holder = env[variable]
+    except KeyError:
+        raise FieldMissing(variable) from None
+    return holder.payload() if isinstance(holder, EventView) else select(holder, "payload")
 
 
 def _is_there(argument: Closure, env: Environment) -> bool:

@@ -186,9 +186,10 @@ METHODS: dict[str, Callable[[Any, Any], Any]] = {
 
 def select(value: Any, name: str) -> Any:
     if isinstance(value, dict):
-        if name in value:
+        try:
             return value[name]
-        raise FieldMissing(name)
+        except KeyError:
+            raise FieldMissing(name) from None
     if hasattr(value, "field"):
         return value.field(name)
     raise FieldMissing(name)

@@ -27,7 +27,7 @@ class EventView:
     def field(self, name: str) -> object:
         event = self._event
         if name == "payload":
-            return _document(event)
+            return self.payload()
         if name == "headers":
             return _headers(event)
         if name == "time":
@@ -37,15 +37,16 @@ class EventView:
             raise FieldMissing(name)
         return value
 
-
-def _document(event: Event) -> object:
-    if event.payload is None:
-        raise FieldMissing("payload")
-    read = document if len(event.payload) > REMEMBERED else _remembered
-    try:
-        return read(event.payload, event.encoding)
-    except LookupError:
-        raise FieldMissing("payload") from None
+    def payload(self) -> object:
+        """The document that the payload tells."""
+        event = self._event
+        if event.payload is None:
+            raise FieldMissing("payload")
+        read = document if len(event.payload) > REMEMBERED else _remembered
+        try:
+            return read(event.payload, event.encoding)
+        except LookupError:
+            raise FieldMissing("payload") from None
 
 
 @functools.lru_cache(maxsize=256)

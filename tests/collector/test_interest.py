@@ -85,7 +85,7 @@ def test_of_events_that_no_rule_names_position_and_ids_are_kept() -> None:
 
 def test_what_is_packed_is_read_again_in_the_order_in_which_it_came() -> None:
     events = [
-        Event("s", "t", "id", 3, n, n * 10**12, -n, "näme", ("c", "d"), payload="1", encoding="json")
+        Event("s", "t", "id", 3, n, n * 10**12, -n, "näme", ("c", "d"), None, (), None, "[]", "1")
         for n in range(70_000)
     ]  # fmt: skip
     packed = bytearray(HEAD)
