@@ -20,7 +20,8 @@ from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
 from analyzer.transition import Transition, changes, taken_back
 from collector.event import Event
-from collector.interest import Glimpse, Interest
+from collector.glimpse import Glimpse
+from collector.interest import Interest
 from collector.ties import Ties
 from collector.times import US_PER_S
 
@@ -107,10 +108,10 @@ class Live:
         if self._ties is not None:
             self._ties.add(events)
 
-    def absorb(self, events: Iterable[Event], *, stored: bool = False) -> None:
+    def absorb(self, events: Sequence[Event], *, stored: bool = False) -> None:
         """Takes events in, in any order; `stored` ones, when `load` gives them too. Judging waits
         for `advance`."""
-        self.take(self._interest.glimpses(list(events)), stored=stored)
+        self.take(self._interest.glimpses(events), stored=stored)
 
     def take(self, glimpses: Sequence[Glimpse], *, stored: bool = False) -> None:
         """As `absorb`, of events of which no more has come than this cache asks for."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from analyzer.finding import Finding
 from collector.event import Event
-from collector.interest import HEAD, Glimpse, events_in
+from collector.glimpse import HEAD, Glimpse, events_in
 from collector.times import NEVER
 
 NOTHING_FOUND: Mapping[str, Finding] = {}

@@ -27,7 +27,7 @@ from analyzer.sight import Sight  # noqa: E402
 from bench.generator import FLOWS, PARTITIONS, Generator, Made  # noqa: E402
 from collector.batch import PartitionState  # noqa: E402
 from collector.event import Event  # noqa: E402
-from collector.interest import Glimpse  # noqa: E402
+from collector.glimpse import glimpses_in  # noqa: E402
 from collector.times import US_PER_MS, US_PER_S, parse_time  # noqa: E402
 
 RULES = ROOT / "bench" / "rules.yaml"
@@ -99,10 +99,6 @@ def batches(events: Iterator[Event]) -> Iterator[list[Event]]:
         yield batch
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Glimpse]).decode
-
-
 def sight(moment: int) -> Sight:
     states = [
         PartitionState("bench", "bench-orders", "id", number, 0, 0, complete_to=moment, seen_from=0)
@@ -116,15 +112,16 @@ def run(
 ) -> tuple[dict[str, float], Live, Counter[str]]:
     """CPU s by step, and what was found."""
     live = Live(rules, lambda flows: {flow: [] for flow in flows}, 5 * US_PER_S)
+    interest = live.interest()
     spent: Counter[str] = Counter()
     found: Counter[str] = Counter()
     clock = time.thread_time
     gc.collect()
     gc.freeze()
     gc.disable()
-    for moment, frame in [*frames, (settled, _encode([]))]:
+    for moment, frame in [*frames, (settled, interest.written([]))]:
         start = clock()
-        glimpses = _decode(frame)
+        glimpses = glimpses_in(frame)
         read = clock()
         live.take(glimpses)
         absorbed = clock()
@@ -143,9 +140,10 @@ def measure(rules: RuleSet, flows: int, runs: int) -> Figures:
     generator = Generator(flows, 1, FIRST_MS)
     interest = Live(rules, lambda flows: {}, 0).interest()
     frames, count, slimmed = [], 0, 0.0
+    gc.disable()  # as in the tap's process
     for batch in batches(events_of(generator.records())):
         start = time.thread_time()
-        frames.append((batch[-1].arrival, _encode(interest.glimpses(batch))))
+        frames.append((batch[-1].arrival, interest.written(batch)))
         slimmed += time.thread_time() - start
         count += len(batch)
     say(f"{count:,} events, {sum(len(f) for _, f in frames) / count:.0f} bytes each on their way")
@@ -185,7 +183,7 @@ def memory(rules: RuleSet, flows: int) -> Memory:
             for flow in range(first, min(first + BATCH, flows))
             for step, name in enumerate(usual)
         ]  # fmt: skip
-        live.take(_decode(_encode(interest.glimpses(events))))
+        live.take(interest.glimpses(events))
         del events
         live.advance(sight(FIRST_MS * US_PER_MS))
     gc.collect()

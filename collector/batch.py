@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from collector.event import Event
-from collector.interest import Glimpse
+from collector.glimpse import Glimpse
 from collector.store.columns import Columns
 from collector.times import NEVER
 

@@ -1,37 +1,14 @@
 """What the stages look at in an event: the rest of it is stored, and not kept in memory."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from collector.event import Event
+from collector.glimpse import Glimpse, glimpses_in
 
 _encode = msgspec.msgpack.Encoder().encode
-
-
-class Glimpse(msgspec.Struct, gc=False, array_like=True):
-    """What the stages get of an event: what says where it belongs, and the rest, packed.
-
-    It crosses from a tap's process, and flows keep what is packed as it is: most events are never
-    looked into before their flow is judged.
-    """
-
-    name: str
-    time: int
-    correlation_ids: tuple[str, ...]
-    packed: bytes
-    """MessagePack of the event, as much of it as is read; see `events_in`."""
-    source: str = ""
-    keys: tuple[tuple[str, str], ...] = ()
-    """Where keys tie, with its source: those that may."""
-
-    def event(self) -> Event:
-        """What is packed, looked into."""
-        return _decode_one(self.packed)
-
-
-_decode_one = msgspec.msgpack.Decoder(Event).decode
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -42,21 +19,15 @@ class Part(msgspec.Struct, frozen=True):
     rest: bool = False
     """Headers and key."""
 
-    def packed(self, event: Event) -> bytes:
-        """The event with nothing more in it; fields that are left out get their defaults."""
-        head = (
-            event.source, event.topic, event.topic_id, event.partition, event.offset,
-            event.time, event.arrival, event.name, event.correlation_ids, event.id,
-        )  # fmt: skip
-        if not self.rest and (self.payload == () or event.payload is None):
-            return _encode(head)
+    def of(self, event: Event) -> tuple[object, ...]:
+        """The fields of the event with nothing more in it; those left out have their defaults."""
         payload, encoding = None, "none"
         if self.payload != () and event.payload is not None:
             payload, encoding = event.payload, event.encoding
             if self.payload is not None and encoding == "json":
                 payload = _only(self.payload)(payload)
         key, headers = (event.key, event.headers) if self.rest else (None, "[]")
-        return _encode((*head, (), key, headers, payload, encoding))
+        return (*_seen(event), (), key, headers, payload, encoding)
 
 
 class Interest(msgspec.Struct, frozen=True):
@@ -66,28 +37,33 @@ class Interest(msgspec.Struct, frozen=True):
     keys: bool = False
     """Whether keys are looked at, too: where some of them tie."""
 
-    def glimpses(self, events: Iterable[Event]) -> list[Glimpse]:
-        names, nothing = self.names, Part()
-        found = [
-            Glimpse(e.name, e.time, e.correlation_ids, names.get(e.name, nothing).packed(e))
-            for e in events
-        ]
+    def glimpses(self, events: Sequence[Event]) -> list[Glimpse]:
+        return glimpses_in(self.written(events))
+
+    def written(self, events: Sequence[Event]) -> bytes:
+        """The glimpses of these events, for `glimpses_in`; in one go, since it is done for all."""
+        bodies = {name: _seen if part == _NOTHING else part.of for name, part in self.names.items()}
         if self.keys:
-            for glimpse, event in zip(found, events, strict=True):
-                glimpse.source, glimpse.keys = event.source, event.keys
-        return found
+            rows: list[tuple[object, ...]] = [
+                (e.name, e.time, e.correlation_ids, bodies.get(e.name, _seen)(e), e.source, e.keys)
+                for e in events
+            ]
+        else:
+            rows = [
+                (e.name, e.time, e.correlation_ids, bodies.get(e.name, _seen)(e)) for e in events
+            ]
+        return _encode(rows)
 
 
-# The head of a MessagePack list of up to 2**32 elements, and where its length goes.
-HEAD = b"\xdd\0\0\0\0"
-_LENGTH = slice(1, 5)
-_decode_all = msgspec.msgpack.Decoder(list[Event]).decode
+_NOTHING = Part()
 
 
-def events_in(packed: bytearray, count: int) -> list[Event]:
-    """The events of so many glimpses, whose `packed` was put after HEAD."""
-    packed[_LENGTH] = count.to_bytes(4, "big")
-    return _decode_all(packed)
+def _seen(e: Event) -> tuple[object, ...]:
+    """What is read of every event."""
+    return (
+        e.source, e.topic, e.topic_id, e.partition, e.offset, e.time, e.arrival, e.name,
+        e.correlation_ids, e.id,
+    )  # fmt: skip
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collector.event import Event
-from collector.interest import Glimpse
+from collector.glimpse import Glimpse
 from collector.settings import SourceSettings
 
 MOST_CARRIERS = 10

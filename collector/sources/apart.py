@@ -25,6 +25,9 @@ from collector.times import US_PER_S
 
 log = logging.getLogger(__name__)
 
+PIPE = 1 << 20
+"""Bytes that the pipe holds: a frame has some millions, and each filling is a switch between us."""
+
 
 class Task(msgspec.Struct, frozen=True):
     """What the process is told on its standard input; pickled, since secrets are in it."""
@@ -65,7 +68,7 @@ class TapApart:
         await self.stop()
         task = Task(self._settings, list(self._known.values()), self._interest)
         self._process = process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=PIPE
         )
         tasks = cast(BinaryIO, process.stdin)
         tasks.write(pickle.dumps(task))

@@ -10,7 +10,8 @@ import msgspec
 import pyarrow as pa
 
 from collector.batch import Batch, Gap, PartitionState
-from collector.interest import Glimpse, Interest
+from collector.glimpse import glimpses_in
+from collector.interest import Interest
 from collector.sources.condition import Condition
 from collector.store.columns import Columns
 
@@ -34,7 +35,7 @@ class Said(msgspec.Struct, tag=True, array_like=True):
 
     condition: Condition
     now: int
-    glimpses: list[Glimpse]
+    glimpses: bytes
     partitions: list[PartitionState]
     gaps: list[Gap]
     table: bytes
@@ -46,7 +47,7 @@ class Said(msgspec.Struct, tag=True, array_like=True):
     def of(cls, batch: Batch, condition: Condition, interest: Interest) -> "Said":
         columns = Columns.of(batch.events)
         return cls(
-            condition, batch.now, interest.glimpses(batch.events), batch.partitions, batch.gaps,
+            condition, batch.now, interest.written(batch.events), batch.partitions, batch.gaps,
             _table_bytes(columns.table), columns.lengths, columns.blocks, batch.decoded_in,
         )  # fmt: skip
 
@@ -55,7 +56,7 @@ class Said(msgspec.Struct, tag=True, array_like=True):
             table = reader.read_next_batch()
         return Batch(
             [], self.partitions, self.gaps, now=self.now, decoded_in=self.decoded_in,
-            columns=Columns(table, self.lengths, self.blocks), glimpses=self.glimpses,
+            columns=Columns(table, self.lengths, self.blocks), glimpses=glimpses_in(self.glimpses),
         )  # fmt: skip
 
 

@@ -40,9 +40,11 @@ class Spans:
         row = cursor.execute("SELECT coalesce(max(run), 0) + 1 FROM spans").fetchone()
         number = int(row[0]) if row else 1
         cursor.execute(
-            "INSERT INTO spans SELECT md5_number_lower(text) AS hash, min(seq), max(seq), ? FROM ("
+            # Grouped by the text, since hashing it costs more than all the rest.
+            "INSERT INTO spans SELECT md5_number_lower(text) AS hash, lo, hi, ? FROM ("
+            "SELECT text, min(seq) AS lo, max(seq) AS hi FROM ("
             "SELECT unnest(correlation_ids || map_values(keys)) AS text, seq FROM events "
-            "WHERE seq BETWEEN ? AND ?) GROUP BY hash ORDER BY hash",
+            "WHERE seq BETWEEN ? AND ?) GROUP BY text) ORDER BY hash",
             [number, first, last],
         )
         cursor.execute("INSERT OR REPLACE INTO meta VALUES ('spans_sealed', ?)", [str(last)])

@@ -5,7 +5,8 @@ import pytest
 from collector.cel import compile_cel, fields_read
 from collector.event import Event
 from collector.event_view import EventView
-from collector.interest import HEAD, Glimpse, Interest, Part, events_in
+from collector.glimpse import HEAD, events_in
+from collector.interest import Interest, Part
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_what_is_packed_is_read_again_in_the_order_in_which_it_came() -> None:
     for glimpse in Interest({"näme": Part(payload=None)}).glimpses(events):
         packed += glimpse.packed
     assert events_in(packed, len(events)) == events
-    packed += Glimpse("", 0, (), Part().packed(events[7])).packed
+    packed += Interest({}).glimpses([events[7]])[0].packed
     assert events_in(packed, len(events) + 1)[-1].offset == 7
 
 
