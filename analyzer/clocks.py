@@ -1,10 +1,13 @@
-"""What the sources' clocks are worth: stored with the events, so that all readers judge alike."""
+"""What the sources' clocks are worth, and what of them is not kept.
+
+Stored with the events, so that all readers judge alike.
+"""
 
 from collections.abc import Sequence
 
 import msgspec
 
-from analyzer.sight import DEFAULT_GRACE, Sight
+from analyzer.sight import DEFAULT_GRACE, Sample, Sight
 from collector.batch import Gap, PartitionState
 from collector.settings import SourceSettings
 from collector.store.store import Store
@@ -22,12 +25,22 @@ class Clocks(msgspec.Struct, frozen=True):
 
     skews: dict[str, int] = {}
     grace: int = 0
+    samples: dict[str, list[Sample]] = {}
+    """By source, of which topics only a part of the flows is kept."""
 
     @classmethod
     def of(cls, sources: Sequence[SourceSettings]) -> "Clocks":
         live = any(source.kind != "file" for source in sources)
         skews = {source.name: source.skew_us() for source in sources}
-        return cls(skews, DEFAULT_GRACE if live else 0)
+        samples = {
+            source.name: [
+                Sample(glob, topic.sample)
+                for glob, topic in source.topics.items()
+                if topic.sample is not None
+            ]
+            for source in sources
+        }
+        return cls(skews, DEFAULT_GRACE if live else 0, {k: v for k, v in samples.items() if v})
 
     def sight(
         self,
@@ -36,8 +49,9 @@ class Clocks(msgspec.Struct, frozen=True):
         taken: Sequence[Taken] = (),
     ) -> Sight:
         return Sight(
-            partitions, gaps, grace=self.grace, skews=self.skews, retention=REACH, taken=taken
-        )
+            partitions, gaps, grace=self.grace, skews=self.skews, retention=REACH, taken=taken,
+            samples=self.samples,
+        )  # fmt: skip
 
     def save(self, store: Store) -> None:
         store.set_meta(META_KEY, msgspec.json.encode(self).decode())

@@ -35,6 +35,11 @@ class Episode:
         # Where no name is there twice, nothing is a copy.
         self._once = self._all if len(self._all) == len(events) else _without_copies(self._all)
 
+    def ids(self) -> set[str]:
+        """The correlation IDs that are surely this flow's: not those of batches."""
+        ids = {e.correlation_ids[0] for e in self.events if len(e.correlation_ids) == 1}
+        return ids | {self.correlation_id}
+
     def by_name(self, *, copies: bool) -> Mapping[str, Sequence[Event]]:
         """The events of each name, in order; of copies only the first, or all."""
         return self._all if copies else self._once

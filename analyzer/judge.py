@@ -79,7 +79,7 @@ def _state(
 
 
 def _partial(episode: Episode, file: RuleFile, sight: Sight) -> bool:
-    """Its begin may lie before the tap's first sight, or in a gap."""
+    """Its begin may lie before the tap's first sight, in a gap, or in what is not kept."""
     begins = frozenset(file.begins)
     first = episode.events[0].time
     reach = file.within or sight.retention
@@ -88,4 +88,5 @@ def _partial(episode: Episode, file: RuleFile, sight: Sight) -> bool:
         first < sight.began(begins) + reach
         or first < taken_to + reach
         or sight.gap(begins, NEVER, first) is not None
+        or sight.left_out(begins, episode.ids()) is not None
     )

@@ -1,16 +1,26 @@
 """How much of the bus was seen: what a judgement of absence may rest on."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+
+import msgspec
 
 from collector.batch import Gap, PartitionState
 from collector.event import Event
+from collector.keep import in_sample
 from collector.store.tables import Taken
 from collector.times import FOREVER, NEVER
 
 DEFAULT_GRACE = 5_000_000
 """µs: on a live bus, records may be published a little after they happened."""
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """Of these topics (a glob) this share of the flows is kept."""
+
+    topics: str
+    share: float
 
 
 class Sight:
@@ -25,6 +35,7 @@ class Sight:
         skews: Mapping[str, int] | None = None,
         retention: int = 0,
         taken: Sequence[Taken] = (),
+        samples: Mapping[str, Sequence[Sample]] | None = None,
     ) -> None:
         self._partitions = [partition for partition in partitions if not partition.retired]
         self._gaps = gaps
@@ -32,6 +43,7 @@ class Sight:
         self.retention = retention
         """How long events are kept (µs): how far back a begin may lie that was never seen."""
         self._taken = taken
+        self._sampled = [] if not samples else list(_sampled(self._partitions, samples))
         self._skews = skews or {}
         values = set(self._skews.values())
         self.one_skew = min(values, default=0) if len(values) < 2 else None
@@ -70,12 +82,25 @@ class Sight:
                 return gap
         return None
 
-    def unseen(self, names: frozenset[str], cause: Event, until: int) -> str | None:
-        """Why absence of these names after this event proves nothing; None where it does."""
+    def unseen(
+        self, names: frozenset[str], cause: Event, until: int, ids: Iterable[str]
+    ) -> str | None:
+        """Why absence of these names after this event proves nothing; None where it does. `ids`
+        are the flow's."""
+        topic = self.left_out(names, ids)
+        if topic is not None:
+            return f"only a part of the flows on {topic} is kept, and not this one"
         if cause.time <= self.taken_to(cause.arrival):
             return "retention had taken what was stored then"
         gap = self.gap(names, cause.time, until)
         return None if gap is None else f"{gap.reason} on {gap.topic}-{gap.partition}"
+
+    def left_out(self, names: frozenset[str], ids: Iterable[str]) -> str | None:
+        """A topic that could carry these names, and of which not all of this flow is kept."""
+        for topic, share, carries in self._sampled:
+            if _carries(carries, names) and not all(in_sample((id,), share) for id in ids):
+                return topic
+        return None
 
     def taken_to(self, arrival: int) -> int:
         """Of what happened up to this moment (µs), some had been deleted when this event came.
@@ -100,6 +125,22 @@ class Sight:
         if self.one_skew is not None:
             return self.one_skew
         return max(self._skews.get(one, 0), self._skews.get(other, 0))
+
+
+def _sampled(
+    partitions: Iterable[PartitionState], samples: Mapping[str, Sequence[Sample]]
+) -> set[tuple[str, float, tuple[str, ...] | None]]:
+    """The topics of which a part is kept, how much, and what they may carry."""
+    return {
+        (partition.topic, share, partition.carries)
+        for partition in partitions
+        if (share := _share(partition.topic, samples.get(partition.source, ()))) < 1
+    }
+
+
+def _share(topic: str, samples: Sequence[Sample]) -> float:
+    """As with all that is said of topics, the last glob that fits counts."""
+    return next((one.share for one in reversed(samples) if fnmatchcase(topic, one.topics)), 1.0)
 
 
 def _moment(taken: Taken) -> int:

@@ -93,7 +93,7 @@ class AfterExpect(Rule):
             return found
         hand_out = self._hand_out_each if self.options.match == "each" else self._hand_out_any
         hand_out(episode, sight, awaiting)
-        found.extend(self._instance(one, sight) for one in awaiting)
+        found.extend(self._instance(one, episode, sight) for one in awaiting)
         return found
 
     def check(self) -> Check:
@@ -181,7 +181,7 @@ class AfterExpect(Rule):
         skew = skew_between(self.options.skew, sight, event, one.cause)
         return follows(event, one.cause, skew) and self.options.fits(event, one.cause)
 
-    def _instance(self, one: _Awaiting, sight: Sight) -> Instance:
+    def _instance(self, one: _Awaiting, episode: Episode, sight: Sight) -> Instance:
         cause, deadline = one.cause, one.deadline
         if one.excused() and one.excuse is not None:
             return self._void(cause, f"excused by {one.excuse.name}", (one.excuse,))
@@ -198,7 +198,8 @@ class AfterExpect(Rule):
                 text=text,
             )  # fmt: skip
         absent = any(e is None for e in one.came)
-        if absent and (why := sight.unseen(self.awaits(), cause, deadline)) is not None:
+        why = sight.unseen(self.awaits(), cause, deadline, episode.ids()) if absent else None
+        if why is not None:
             text = f"{text}: unobserved, {why}"
             return Instance(name, "unknown", cause, deadline=deadline, lacks=lacks, text=text)
         if absent:

@@ -159,7 +159,8 @@ class Once(Rule):
                 name, "late", cause, "late", deadline, deadline, None, lacks, tuple(came), text
             )
         start = cause or episode.begin
-        if start is not None and (why := sight.unseen(self.awaits(), start, deadline)) is not None:
+        why = start and sight.unseen(self.awaits(), start, deadline, episode.ids())
+        if why is not None:
             text = f"{text}: unobserved, {why}"
             return Instance(name, "unknown", cause, deadline=deadline, lacks=lacks, text=text)
         text = f"{text}; none came by {format_time(deadline)}"
