@@ -40,6 +40,17 @@ class Episode:
         ids = {e.correlation_ids[0] for e in self.events if len(e.correlation_ids) == 1}
         return ids | {self.correlation_id}
 
+    def unseen_since(
+        self, sight: Sight, names: frozenset[str], start: int | None, event: Event
+    ) -> str | None:
+        """Why it proves nothing that none of these names was seen before this event, since
+        `start` or the flow's begin; None where it does."""
+        if self.begin is not None:
+            start = self.begin.time if start is None else max(start, self.begin.time)
+        elif start is None:
+            start = event.time - sight.retention
+        return sight.unseen_since(names, start, event, self.ids())
+
     def by_name(self, *, copies: bool) -> Mapping[str, Sequence[Event]]:
         """The events of each name, in order; of copies only the first, or all."""
         return self._all if copies else self._once

@@ -95,6 +95,20 @@ class Sight:
         gap = self.gap(names, cause.time, until)
         return None if gap is None else f"{gap.reason} on {gap.topic}-{gap.partition}"
 
+    def unseen_since(
+        self, names: frozenset[str], start: int, event: Event, ids: Iterable[str]
+    ) -> str | None:
+        """Why it proves nothing that none of these names was seen from `start` to this event."""
+        topic = self.left_out(names, ids)
+        if topic is not None:
+            return f"only a part of the flows on {topic} is kept, and not this one"
+        if start <= self.taken_to(event.arrival):
+            return "retention had taken what was stored then"
+        if start < self._whole_from(names):
+            return "it may lie before the tap's first sight"
+        gap = self.gap(names, start, event.time)
+        return None if gap is None else f"{gap.reason} on {gap.topic}-{gap.partition}"
+
     def left_out(self, names: frozenset[str], ids: Iterable[str]) -> str | None:
         """A topic that could carry these names, and of which not all of this flow is kept."""
         for topic, share, carries in self._sampled:
@@ -117,6 +131,16 @@ class Sight:
             p.seen_from
             for p in self._partitions
             if p.seen_from is not None and _carries(p.carries, names)
+        ]
+        return max(starts, default=FOREVER)
+
+    def _whole_from(self, names: frozenset[str]) -> int:
+        """The moment since which all was seen: for ever, where a partition was read from its
+        very beginning."""
+        starts = [
+            NEVER if p.first_offset == 0 else FOREVER if p.seen_from is None else p.seen_from
+            for p in self._partitions
+            if _carries(p.carries, names)
         ]
         return max(starts, default=FOREVER)
 

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.after_never import AfterNever
+from analyzer.kinds.before_require import BeforeRequire
+from analyzer.kinds.either import Either
 from analyzer.kinds.once import Once
+from analyzer.kinds.order import Order
+from analyzer.kinds.together import Together
 from analyzer.rules.fields import Fields
-from analyzer.rules.rule import Options, Rule
+from analyzer.rules.rule import Names, Options, Rule
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,53 @@ def _once(fields: Fields, options: Options) -> Rule | None:
     return Once(options, counted, fields.names("after"), fields.duration("within"))
 
 
+def _before_require(fields: Fields, options: Options) -> Rule | None:
+    target, require = fields.names("before"), fields.names("require")
+    if not target or not require:
+        return None
+    unless = fields.get("unless")
+    if unless is not None:
+        what = "`unless` does not go with `before`: name what else prepares it in `require`"
+        fields.checker.error(unless.place, what)
+    return BeforeRequire(options, target, require, fields.duration("within"))
+
+
+def _listed(fields: Fields, key: str) -> Names:
+    """Names of which there must be two at least."""
+    value, names = fields.get(key), fields.names(key)
+    if value is not None and len(names) == 1:
+        fields.checker.error(value.place, f"`{key}` needs two names or more")
+        return ()
+    return names
+
+
+def _order(fields: Fields, options: Options) -> Rule | None:
+    listed = _listed(fields, "order")
+    return Order(options, listed) if listed else None
+
+
+def _together(fields: Fields, options: Options) -> Rule | None:
+    listed = _listed(fields, "together")
+    return Together(options, listed, fields.duration("within")) if listed else None
+
+
+def _either(fields: Fields, options: Options) -> Rule | None:
+    listed = _listed(fields, "either")
+    return Either(options, listed) if listed else None
+
+
 KINDS: tuple[Kind, ...] = (
     Kind("expect", ("after", "expect"), ("within", "match"), _after_expect, ("missing", "late")),
     Kind("never", ("after", "never"), ("within", "until"), _after_never, ("forbidden",)),
     Kind("once", ("once",), ("after", "within"), _once, ("repeated", "missing", "late")),
+    Kind("before", ("before", "require"), ("within",), _before_require, ("unprepared",)),
+    Kind("order", ("order",), (), _order, ("out_of_order",)),
+    Kind("together", ("together",), ("within",), _together, ("missing", "late")),
+    Kind("either", ("either",), (), _either, ("both", "neither", "late")),
 )
 
 NOT_YET = (
-    "next", "before", "order", "at_most", "at_least", "exactly", "together", "either", "undo",
-    "for_each", "agree", "across", "handled", "every", "rate", "latency", "retries", "lag",
+    "next", "at_most", "at_least", "exactly", "undo", "for_each", "agree", "across", "handled",
+    "every", "rate", "latency", "retries", "lag",
 )  # fmt: skip
 """Keys of kinds that the language has and this version does not judge yet."""

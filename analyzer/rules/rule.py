@@ -132,6 +132,12 @@ def _counts_as_after(rule: Rule, sight: Sight, event: Event, activation: Event) 
     return follows(event, activation, skew_between(rule.options.skew, sight, event, activation))
 
 
+def firsts(rule: Rule, episode: Episode, listed: Names) -> list[Event]:
+    """Of each of these names the first event, in the order of the list; `where` narrows them."""
+    found = (activations(rule, episode, (name,)) for name in listed)
+    return [events[0] for events in found if events]
+
+
 def activations(rule: Rule, episode: Episode, trigger: Names) -> Sequence[Event]:
     """The events that match the trigger: name and `where`."""
     options = rule.options

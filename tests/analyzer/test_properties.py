@@ -15,7 +15,11 @@ from analyzer.finding import Finding, findings
 from analyzer.judge import judge, plainly_fine
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.after_never import AfterNever
+from analyzer.kinds.before_require import BeforeRequire
+from analyzer.kinds.either import Either
 from analyzer.kinds.once import Once
+from analyzer.kinds.order import Order
+from analyzer.kinds.together import Together
 from analyzer.live import Live
 from analyzer.rules.rule import Options, Rule
 from analyzer.rules.ruleset import RuleFile, RuleSet
@@ -33,6 +37,12 @@ LAST = 60
 S = US_PER_S
 
 names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True).map(tuple)
+KINDS = (
+    "expect", "all", "never", "once", "once after", "before", "order", "together", "either",
+)  # fmt: skip
+several = st.permutations(NAMES).flatmap(
+    lambda every: st.integers(2, len(every)).map(lambda most: tuple(every[:most]))
+)
 maybe_names = st.one_of(st.just(()), names)
 within = st.one_of(st.none(), st.integers(1, 20).map(lambda s: s * S))
 
@@ -53,13 +63,21 @@ def options(draw: st.DrawFn, name: str) -> Options:
 @st.composite
 def rules(draw: st.DrawFn, number: int) -> Rule:
     given = draw(options(f"rule {number}"))
-    kind = draw(st.sampled_from(("expect", "all", "never", "once", "once after")))
+    kind = draw(st.sampled_from(KINDS))
     if kind == "expect":
         return AfterExpect(given, draw(names), (draw(names),), draw(within))
     if kind == "all":
         return AfterExpect(given, draw(names), (("B",), ("C",)), draw(within))
     if kind == "never":
         return AfterNever(given, draw(names), draw(names), draw(within), draw(maybe_names))
+    if kind == "before":
+        return BeforeRequire(given, draw(names), draw(names), draw(within))
+    if kind == "order":
+        return Order(given, draw(several))
+    if kind == "together":
+        return Together(given, draw(several), draw(within))
+    if kind == "either":
+        return Either(given, draw(several))
     return Once(given, draw(names), draw(names) if kind == "once after" else (), draw(within))
 
 

@@ -1,0 +1,67 @@
+"""`before: B` `require: A`: every B has an A before it, at most `within` before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analyzer.episode import Episode, follows, skew_between
+from analyzer.instance import Instance
+from analyzer.rules.rule import Due, Names, Options, Rule, Wake, activations
+from analyzer.sight import Sight
+from collector.event import Event
+from collector.times import format_duration, format_time
+
+
+@dataclass(frozen=True, slots=True)
+class BeforeRequire(Rule):
+    options: Options
+    trigger: Names
+    """What must be prepared."""
+    require: Names
+    within: int | None
+
+    def names(self) -> frozenset[str]:
+        return frozenset((*self.trigger, *self.require))
+
+    def awaits(self) -> frozenset[str]:
+        """An earlier one that was not read yet takes the offence back."""
+        return frozenset(self.require)
+
+    def wakes(self) -> Sequence[Wake]:
+        return ()
+
+    def dues(self) -> Sequence[Due]:
+        return (Due(self.trigger, 0),)
+
+    def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
+        return [
+            self._instance(cause, episode, sight)
+            for cause in activations(self, episode, self.trigger)
+        ]
+
+    def _instance(self, cause: Event, episode: Episode, sight: Sight) -> Instance:
+        name, wanted = self.options.name, " or ".join(self.require)
+        prepared = self._prepared(cause, episode, sight)
+        if prepared is not None:
+            return Instance(name, "met", cause, evidence=(prepared,))
+        due = cause.time + self.options.grace_under(sight)
+        before = "" if self.within is None else f" in the {format_duration(self.within)}"
+        text = f"{cause.name} at {format_time(cause.time)} needs {wanted}{before} before it"
+        if sight.complete_to(self.awaits()) <= due:
+            return Instance(name, "pending", cause, due=due, text=text)
+        start = None if self.within is None else cause.time - self.within
+        why = episode.unseen_since(sight, self.awaits(), start, cause)
+        if why is not None:
+            return Instance(name, "unknown", cause, text=f"{text}: unobserved, {why}")
+        return Instance(
+            name, "violated", cause, "unprepared", cause.time, lacks=(wanted,),
+            text=f"{text}; there was none",
+        )  # fmt: skip
+
+    def _prepared(self, cause: Event, episode: Episode, sight: Sight) -> Event | None:
+        for event in episode.of(self.require, copies=self.options.copies):
+            if self.within is not None and cause.time - event.time > self.within:
+                continue
+            skew = skew_between(self.options.skew, sight, cause, event)
+            if follows(cause, event, skew) and self.options.fits(event, cause):
+                return event
+        return None

@@ -1,0 +1,69 @@
+"""`order: [A, B, C]`: the first occurrences of those that occur come in this order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analyzer.episode import Episode, is_over, skew_between, surely_follows
+from analyzer.instance import Instance
+from analyzer.rules.rule import Due, Names, Options, Rule, Wake, firsts
+from analyzer.sight import Sight
+from collector.event import ORDER, Event
+from collector.times import format_time
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Rule):
+    options: Options
+    listed: Names
+
+    def names(self) -> frozenset[str]:
+        return frozenset((*self.listed, *self.options.unless))
+
+    def awaits(self) -> frozenset[str]:
+        """An earlier one that was not read yet takes the offence back."""
+        return self.names()
+
+    def wakes(self) -> Sequence[Wake]:
+        return ()
+
+    def dues(self) -> Sequence[Due]:
+        return (Due(self.listed, 0),)
+
+    def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
+        found = firsts(self, episode, self.listed)
+        if episode.begin is None or len(found) < 2:
+            return ()
+        return (self._instance(found, episode, sight),)
+
+    def _instance(self, found: Sequence[Event], episode: Episode, sight: Sight) -> Instance:
+        name = self.options.name
+        late = self._offence(found, sight)
+        excuse = self.excuse(episode, sight, None, episode.end)
+        if excuse is not None and (late is None or ORDER(excuse) <= ORDER(late)):
+            why = f"excused by {excuse.name}"
+            return Instance(name, "void", evidence=(excuse,), text=why)
+        if late is None:
+            state = "met" if is_over(episode, sight) else "pending"
+            return Instance(name, state, evidence=tuple(found))  # type: ignore[arg-type]  # one of two states
+        came = sorted(found, key=ORDER)
+        wanted = " before ".join(event.name for event in found)
+        text = f"expected {wanted}; {late.name} came at {format_time(late.time)}"
+        due = late.time + self.options.grace_under(sight)
+        if sight.complete_to(self.awaits()) <= due:
+            return Instance(name, "pending", due=due, text=text)
+        why_not = episode.unseen_since(sight, frozenset((late.name,)), None, late)
+        if why_not is not None:
+            return Instance(name, "unknown", text=f"{text}: unobserved, {why_not}")
+        return Instance(
+            name, "violated", None, "out_of_order", late.time, evidence=tuple(came), text=text
+        )
+
+    def _offence(self, found: Sequence[Event], sight: Sight) -> Event | None:
+        """The first that surely comes after one that it should have come before."""
+        late = [
+            one
+            for number, one in enumerate(found)
+            for other in found[number + 1 :]
+            if surely_follows(one, other, skew_between(self.options.skew, sight, one, other))
+        ]
+        return min(late, key=ORDER, default=None)
