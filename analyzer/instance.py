@@ -32,6 +32,8 @@ class Instance(msgspec.Struct, gc=False):
     """The names that were awaited and are not there (in time)."""
     evidence: tuple[Event, ...] = ()
     text: str = ""
+    by: str = ""
+    """Which of several instances of one activation this is: a counted name, a value."""
 
 
 def finding_id(episode: Episode, instance: Instance) -> str:
@@ -46,6 +48,8 @@ def finding_id(episode: Episode, instance: Instance) -> str:
         begin.position() if begin else "-",
         activation.position() if activation else "-",
     ]
+    if instance.by:
+        parts.append(instance.by)
     anchor = begin or activation
     if anchor is not None and len(anchor.correlation_ids) != 1:
         parts.append(episode.flow)

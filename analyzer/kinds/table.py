@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.after_never import AfterNever
 from analyzer.kinds.before_require import BeforeRequire
+from analyzer.kinds.count import Bounds, Count, once
 from analyzer.kinds.either import Either
-from analyzer.kinds.once import Once
 from analyzer.kinds.order import Order
 from analyzer.kinds.together import Together
 from analyzer.rules.fields import Fields
@@ -43,7 +43,16 @@ def _once(fields: Fields, options: Options) -> Rule | None:
     counted = fields.names("once")
     if not counted:
         return None
-    return Once(options, counted, fields.names("after"), fields.duration("within"))
+    return once(options, counted, fields.names("after"), fields.duration("within"))
+
+
+def _count(key: str, bounds: Callable[[int], Bounds]) -> Callable[[Fields, Options], Rule | None]:
+    def build(fields: Fields, options: Options) -> Rule | None:
+        counted = tuple(((name,), bounds(number)) for name, number in fields.numbers(key))
+        trigger, within, by = fields.names("after"), fields.duration("within"), fields.guard("by")
+        return Count(options, counted, trigger, within, by) if counted else None
+
+    return build
 
 
 def _before_require(fields: Fields, options: Options) -> Rule | None:
@@ -85,14 +94,26 @@ KINDS: tuple[Kind, ...] = (
     Kind("expect", ("after", "expect"), ("within", "match"), _after_expect, ("missing", "late")),
     Kind("never", ("after", "never"), ("within", "until"), _after_never, ("forbidden",)),
     Kind("once", ("once",), ("after", "within"), _once, ("repeated", "missing", "late")),
+    Kind(
+        "at_most", ("at_most",), ("after", "within", "by"),
+        _count("at_most", lambda n: Bounds(None, n)), ("too_many",),
+    ),
+    Kind(
+        "at_least", ("at_least",), ("after", "within", "by"),
+        _count("at_least", lambda n: Bounds(n, None)), ("too_few", "late"),
+    ),
+    Kind(
+        "exactly", ("exactly",), ("after", "within", "by"),
+        _count("exactly", lambda n: Bounds(n, n)), ("too_many", "too_few", "late"),
+    ),
     Kind("before", ("before", "require"), ("within",), _before_require, ("unprepared",)),
     Kind("order", ("order",), (), _order, ("out_of_order",)),
     Kind("together", ("together",), ("within",), _together, ("missing", "late")),
     Kind("either", ("either",), (), _either, ("both", "neither", "late")),
-)
+)  # fmt: skip
 
 NOT_YET = (
-    "next", "at_most", "at_least", "exactly", "undo", "for_each", "agree", "across", "handled",
+    "next", "undo", "for_each", "agree", "across", "handled",
     "every", "rate", "latency", "retries", "lag",
 )  # fmt: skip
 """Keys of kinds that the language has and this version does not judge yet."""

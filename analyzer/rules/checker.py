@@ -13,6 +13,9 @@ from collector.times import parse_duration
 
 T = TypeVar("T")
 
+MOST_COUNTED = 10_000
+"""No flow of more events is judged."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -130,6 +133,20 @@ class Checker:
                 f"in the condition `{text}`, at its column {error.column}: {error}",
             )
             return None
+
+    def numbers(self, value: Value) -> tuple[tuple[str, int], ...] | None:
+        """A mapping of event names to how many."""
+        if not isinstance(value.data, dict) or not value.data:
+            self.error(value.place, f"expected `{{NAME: number}}`, not {_describe(value)}")
+            return None
+        found = []
+        for name, inner in value.data.items():
+            if type(inner.data) is int and 0 <= inner.data <= MOST_COUNTED:
+                found.append((name, inner.data))
+            else:
+                what = f"expected a number of events, 0 to {MOST_COUNTED:,}"
+                self.error(inner.place, f"{what}, not {_describe(inner)}")
+        return tuple(found)
 
     def texts(self, value: Value) -> tuple[tuple[str, str], ...] | None:
         """A mapping of text to text, such as labels."""

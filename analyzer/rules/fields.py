@@ -1,5 +1,6 @@
 """One expectation's fields, read by name and checked as they are read."""
 
+from analyzer.guards import Guard
 from analyzer.rules.checker import Checker
 from analyzer.rules.located import Value
 from analyzer.rules.rule import Names
@@ -26,6 +27,15 @@ class Fields:
     def duration(self, key: str) -> int | None:
         value = self._data.get(key)
         return None if value is None else self.checker.positive_duration(value)
+
+    def guard(self, key: str) -> Guard | None:
+        value = self._data.get(key)
+        return None if value is None else self.checker.guard(value)
+
+    def numbers(self, key: str) -> tuple[tuple[str, int], ...]:
+        """`{A: 2, B: 1}`: how many of each name."""
+        value = self._data.get(key)
+        return () if value is None else self.checker.numbers(value) or ()
 
     def needs(self, key: str) -> tuple[Names, ...]:
         """`[B, C]`: any of them, one need. `{all: [B, C]}`: every one, several needs."""

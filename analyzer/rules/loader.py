@@ -276,11 +276,16 @@ def _sentence(fields: Fields, kind: Kind) -> str:
     for key in (*kind.needs, *kind.takes):
         value = fields.get(key)
         if value is not None:
-            plain = value.plain()
-            words.append(
-                f"{key} {', '.join(map(str, plain)) if isinstance(plain, list) else plain}"
-            )
+            words.append(f"{key} {_told(value.plain())}")
     return " ".join(words)
+
+
+def _told(plain: object) -> str:
+    if isinstance(plain, list):
+        return ", ".join(map(str, plain))
+    if isinstance(plain, dict):
+        return ", ".join(f"{key} {_told(value)}" for key, value in plain.items())
+    return str(plain)
 
 
 def _version(spec: object) -> str:

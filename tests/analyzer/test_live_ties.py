@@ -8,7 +8,7 @@ import pytest
 from analyzer.finding import Finding
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.after_never import AfterNever
-from analyzer.kinds.once import Once
+from analyzer.kinds.count import once
 from analyzer.rules.rule import Options
 from analyzer.rules.ruleset import RuleFile
 from collector.event import Event
@@ -65,8 +65,8 @@ def test_a_flow_that_was_let_go_of_comes_back_when_it_is_joined() -> None:
 
 
 def test_a_batch_event_of_flows_that_are_joined_is_in_them_once() -> None:
-    once = Once(Options(name="once", version="1"), ("paid",), ("made",), 10 * S)
-    file = RuleFile(Path("p.yaml"), "p", ("made",), ("end",), None, (once,))
+    rule = once(Options(name="once", version="1"), ("paid",), ("made",), 10 * S)
+    file = RuleFile(Path("p.yaml"), "p", ("made",), ("end",), None, (rule,))
     log = [at(1, "made", ["x"]), at(2, "paid", ["x", "y"])]
     joining = [at(4, "other", ["x"], order="1"), at(5, "other", ["y"], order="1")]
     final = sight_at((LAST + 30) * S)

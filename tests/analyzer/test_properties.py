@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer.finding import Finding, findings
+from analyzer.guards import compile_guard
 from analyzer.judge import judge, plainly_fine
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.after_never import AfterNever
 from analyzer.kinds.before_require import BeforeRequire
+from analyzer.kinds.count import Bounds, Count, once
 from analyzer.kinds.either import Either
-from analyzer.kinds.once import Once
 from analyzer.kinds.order import Order
 from analyzer.kinds.together import Together
 from analyzer.live import Live
@@ -37,8 +38,11 @@ LAST = 60
 S = US_PER_S
 
 names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True).map(tuple)
+bound = st.one_of(st.none(), st.integers(0, 3))
+BY_ID = compile_guard("event.id")
 KINDS = (
     "expect", "all", "never", "once", "once after", "before", "order", "together", "either",
+    "counts", "counts after",
 )  # fmt: skip
 several = st.permutations(NAMES).flatmap(
     lambda every: st.integers(2, len(every)).map(lambda most: tuple(every[:most]))
@@ -70,6 +74,14 @@ def rules(draw: st.DrawFn, number: int) -> Rule:
         return AfterExpect(given, draw(names), (("B",), ("C",)), draw(within))
     if kind == "never":
         return AfterNever(given, draw(names), draw(names), draw(within), draw(maybe_names))
+    if kind.startswith("counts"):
+        counted = [
+            (some, Bounds(draw(bound), draw(bound)))
+            for some in draw(st.sampled_from(((("A",),), (("B",), ("C",)), (("A", "B"),))))
+        ]
+        after = draw(names) if kind == "counts after" else ()
+        by = draw(st.sampled_from((None, BY_ID)))
+        return Count(given, tuple(counted), after, draw(within), by)
     if kind == "before":
         return BeforeRequire(given, draw(names), draw(names), draw(within))
     if kind == "order":
@@ -78,7 +90,7 @@ def rules(draw: st.DrawFn, number: int) -> Rule:
         return Together(given, draw(several), draw(within))
     if kind == "either":
         return Either(given, draw(several))
-    return Once(given, draw(names), draw(names) if kind == "once after" else (), draw(within))
+    return once(given, draw(names), draw(names) if kind == "once after" else (), draw(within))
 
 
 @st.composite

@@ -9,7 +9,7 @@ from analyzer.clocks import Clocks
 from analyzer.instance import Instance
 from analyzer.judge import judge
 from analyzer.kinds.after_expect import AfterExpect
-from analyzer.kinds.once import Once
+from analyzer.kinds.count import once
 from analyzer.rules.rule import Options, Rule
 from analyzer.rules.ruleset import RuleFile
 from analyzer.sight import Sight
@@ -26,7 +26,7 @@ SOURCE = SourceSettings.model_validate({
     "topics": {"*": {"sample": 0.9}, "pay*": {"sample": SHARE}, "orders": {"sample": 1}},
 })  # fmt: skip
 PAID = AfterExpect(Options(name="paid", grace=0), ("created",), (("paid",),), 10 * S)
-PAID_ONCE = Once(Options(name="paid once", grace=0), ("paid",), (), 10 * S)
+PAID_ONCE = once(Options(name="paid once", grace=0), ("paid",), (), 10 * S)
 
 
 def sight(carries: tuple[str, ...] | None = None) -> Sight:

@@ -1,0 +1,265 @@
+"""`once: A`, `at_most: {A: n}`, `at_least: {A: n}`, `exactly: {A: n}`: how many by the flow's end.
+
+With `after: B` in the time after each B; `within` without `after` counts from the flow's begin;
+with `by: path` for each value that occurs. `once` is `exactly` one, in other words.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from analyzer.episode import (
+    Episode,
+    follows,
+    is_over,
+    skew_between,
+    surely_follows,
+    waits_no_more,
+)
+from analyzer.guards import MISSING, Guard
+from analyzer.instance import Instance, State
+from analyzer.rules.rule import Check, Due, Names, Options, Rule, Wake, activations
+from analyzer.sight import Sight
+from collector.event import ORDER, Event
+from collector.times import format_duration, format_time
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many there may be, and what it is called when there are others."""
+
+    least: int | None
+    most: int | None
+    too_few: str = "too_few"
+    too_many: str = "too_many"
+
+    def told(self) -> str:
+        if self.least == self.most:
+            return "once" if self.most == 1 else f"exactly {self.most}"
+        return f"at least {self.least}" if self.most is None else f"at most {self.most}"
+
+
+@dataclass(frozen=True, slots=True)
+class Count(Rule):
+    options: Options
+    counted: tuple[tuple[Names, Bounds], ...]
+    """Each entry is counted by itself."""
+    trigger: Names
+    """Empty: one instance a flow, from its begin on."""
+    within: int | None
+    by: Guard | None = None
+
+    def names(self) -> frozenset[str]:
+        return frozenset((*self._names(), *self.trigger, *self.options.unless))
+
+    def awaits(self) -> frozenset[str]:
+        return frozenset((*self._names(), *self.options.unless))
+
+    def _names(self) -> Names:
+        return tuple(name for names, _ in self.counted for name in names)
+
+    def wakes(self) -> Sequence[Wake]:
+        # One too many; or the trigger (for the flow: its begin) read after it.
+        return [
+            wake
+            for names, bounds in self.counted
+            if bounds.most is not None
+            for wake in (Wake(names, names), Wake(self.trigger, names))
+        ]
+
+    def waits_for_end(self) -> bool:
+        return self.within is None and any(bounds.least for _, bounds in self.counted)
+
+    def dues(self) -> Sequence[Due]:
+        return () if self.within is None else (Due(self.trigger, self.within),)
+
+    def guards(self) -> list[Guard]:
+        found = super(Count, self).guards()
+        return found if self.by is None else [*found, self.by]
+
+    def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
+        if self.trigger:
+            return [
+                instance
+                for cause in activations(self, episode, self.trigger)
+                for instance in self._after(cause, episode, sight)
+            ]
+        if episode.begin is None:
+            return ()
+        deadline = episode.end if self.within is None else episode.begin.time + self.within
+        found = []
+        for names, bounds in self.counted:
+            for value, events in self._groups(names, activations(self, episode, names)):
+                one = _Counting(self, None, names, bounds, value, deadline)
+                found.append(one.instance(events, events, episode, sight))
+        return found
+
+    def _groups(
+        self, names: Names, events: Sequence[Event]
+    ) -> Iterator[tuple[str, Sequence[Event]]]:
+        """The events by value, with a text for each that tells this instance from its like."""
+        which = names[0] if len(self.counted) > 1 else ""
+        if self.by is None:
+            yield which, events
+            return
+        groups: dict[str, list[Event]] = {}
+        for event in events:
+            value = self.by.value(event)
+            if value is not MISSING:
+                groups.setdefault(_text(value), []).append(event)
+        for text, some in groups.items():
+            yield f"{which}={text}", some
+
+    def check(self) -> Check:
+        fine = self.fine
+        if self.trigger or self.within is not None or self.by is not None:
+            return fine
+
+        def check(episode: Episode, sight: Sight) -> bool:
+            end = episode.end
+            for names, bounds in self.counted:
+                events = activations(self, episode, names)
+                if bounds.most is not None and len(events) > bounds.most:
+                    return fine(episode, sight)
+                needed = bounds.least or 0
+                if needed and (
+                    end is None or len(events) < needed or events[needed - 1].time > end
+                ):
+                    return fine(episode, sight)
+            return True
+
+        return check
+
+    def _after(self, cause: Event, episode: Episode, sight: Sight) -> Iterator[Instance]:
+        if self.waits_for_end() and waits_no_more(episode, cause):
+            why = "the flow had ended: it waits for nothing new"
+            yield Instance(self.options.name, "void", cause, text=why)
+            return
+        deadline = episode.end if self.within is None else cause.time + self.within
+        for names, bounds in self.counted:
+            counts, sure = [], set()
+            for event in episode.of(names, copies=self.options.copies):
+                skew = skew_between(self.options.skew, sight, event, cause)
+                if follows(event, cause, skew) and self.options.fits(event, cause):
+                    counts.append(event)
+                    if surely_follows(event, cause, skew):
+                        sure.add(id(event))
+            for value, events in self._groups(names, counts):
+                surely = [event for event in events if id(event) in sure]
+                one = _Counting(self, cause, names, bounds, value, deadline)
+                yield one.instance(events, surely, episode, sight)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """One instance on its way to a state."""
+
+    rule: Count
+    cause: Event | None
+    names: Names
+    bounds: Bounds
+    by: str
+    deadline: int | None
+
+    def instance(
+        self, counts: Sequence[Event], sure: Sequence[Event], episode: Episode, sight: Sight
+    ) -> Instance:
+        """`counts` are those that may count (enough of them are enough), `sure` those that must."""
+        rule, deadline, bounds = self.rule, self.deadline, self.bounds
+        if rule.within is not None and deadline is not None:
+            # Past a deadline of its own an event can only be late, and never one too many.
+            sure = [e for e in sure if e.time <= deadline]
+        in_time = [e for e in counts if deadline is None or e.time <= deadline]
+        excuse = rule.excuse(episode, sight, self.cause, deadline)
+        most = bounds.most
+        extra = sure[most] if most is not None and len(sure) > most else None
+        if excuse is not None and (extra is None or ORDER(excuse) <= ORDER(extra)):
+            return self._said("void", evidence=(excuse,), text=f"excused by {excuse.name}")
+        if extra is not None:
+            return self._too_many(extra, sure, sight)
+        if bounds.least is not None and len(in_time) < bounds.least:
+            return self._too_few(counts, in_time, bounds.least, episode, sight)
+        if most is None or self._over(episode, sight):
+            return self._said("met", evidence=tuple(in_time))
+        return self._said("pending", evidence=tuple(in_time))
+
+    def _said(
+        self,
+        state: State,
+        *,
+        evidence: tuple[Event, ...] = (),
+        text: str = "",
+        finding: str | None = None,
+        at: int | None = None,
+        due: int | None = None,
+        lacks: tuple[str, ...] = (),
+    ) -> Instance:
+        return Instance(
+            self.rule.options.name, state, self.cause, finding, at, self.deadline, due, lacks,
+            evidence, text, self.by,
+        )  # fmt: skip
+
+    def _over(self, episode: Episode, sight: Sight) -> bool:
+        if self.rule.within is None:
+            return is_over(episode, sight)
+        due = (self.deadline or 0) + self.rule.options.grace_under(sight)
+        return sight.complete_to(self.rule.awaits()) > due
+
+    def _too_many(self, extra: Event, all: Sequence[Event], sight: Sight) -> Instance:
+        options, bounds = self.rule.options, self.bounds
+        again = "again" if bounds.most == 1 else f"the {len(all)}th time"
+        text = (
+            f"{extra.name} came {again} at {format_time(extra.time)}, "
+            f"{format_duration(extra.time - all[0].time)} after the first; expected {bounds.told()}"
+        )
+        unless = frozenset(options.unless)
+        due = extra.time + options.grace_under(sight)
+        if unless and sight.complete_to(unless) <= due:
+            return self._said("pending", due=due, text=text)
+        return self._said(
+            "violated", finding=bounds.too_many, at=extra.time, evidence=tuple(all), text=text
+        )
+
+    def _too_few(
+        self,
+        came: Sequence[Event],
+        in_time: Sequence[Event],
+        least: int,
+        episode: Episode,
+        sight: Sight,
+    ) -> Instance:
+        rule, deadline = self.rule, self.deadline
+        lacks = (" or ".join(self.names),)
+        text = f"expected {lacks[0]} {self.bounds.told()}"
+        due = None if deadline is None else deadline + rule.options.grace_under(sight)
+        if due is None or deadline is None or sight.complete_to(rule.awaits()) <= due:
+            return self._said("pending", due=due, lacks=lacks, evidence=tuple(in_time), text=text)
+        if len(came) >= least:
+            late = came[least - 1]
+            text = f"{text}; it came {format_duration(late.time - deadline)} too late"
+            return self._said(
+                "late", finding="late", at=deadline, lacks=lacks, evidence=tuple(came), text=text
+            )
+        start = self.cause or episode.begin
+        why = start and sight.unseen(rule.awaits(), start, deadline, episode.ids())
+        if why is not None:
+            return self._said("unknown", lacks=lacks, text=f"{text}: unobserved, {why}")
+        some = f"{len(in_time)} came" if in_time else "none came"
+        return self._said(
+            "missing", finding=self.bounds.too_few, at=deadline, lacks=lacks,
+            evidence=tuple(in_time), text=f"{text}; {some} by {format_time(deadline)}",
+        )  # fmt: skip
+
+
+def _text(value: object) -> str:
+    """A JSON value as a text that is the same for equal values: 1 and 1.0 are."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def once(options: Options, counted: Names, trigger: Names = (), within: int | None = None) -> Count:
+    """Exactly one."""
+    bounds = Bounds(1, 1, too_few="missing", too_many="repeated")
+    return Count(options, ((counted, bounds),), trigger, within)
