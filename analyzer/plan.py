@@ -7,8 +7,7 @@ judge's, whatever the plan says.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from analyzer.guards import Guard
-from analyzer.rules.rule import Names
+from analyzer.rules.rule import Names, Reads
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from collector.interest import Part
 
@@ -50,13 +49,13 @@ def _plan_file(file: RuleFile, plans: dict[str, NamePlan], default_grace: int) -
             if file.within is not None:
                 _due(plans, file.begins, awaits, file.within + grace)
         for wake in rule.wakes():
-            _wake(plans, wake.names or file.begins, wake.after)
-        for guard in rule.guards():
+            _wake(plans, wake.names or file.begins, wake.after or file.begins)
+        for guard in rule.reads():
             for name in rule.names():
                 plans[name].part = _with(plans[name].part, guard)
 
 
-def _with(part: Part, guard: Guard) -> Part:
+def _with(part: Part, guard: Reads) -> Part:
     """What was read before, and what this guard reads besides."""
     fields: tuple[str, ...] | None = None
     if part.payload is not None and guard.fields is not None:

@@ -7,8 +7,6 @@ with `by: path` for each value that occurs. `once` is `exactly` one, in other wo
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from analyzer.episode import (
     Episode,
     follows,
@@ -19,8 +17,9 @@ from analyzer.episode import (
 )
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance, State
-from analyzer.rules.rule import Check, Due, Names, Options, Rule, Wake, activations
+from analyzer.rules.rule import Check, Due, Names, Options, Reads, Rule, Wake, activations
 from analyzer.sight import Sight
+from analyzer.values import canonical
 from collector.event import ORDER, Event
 from collector.times import format_duration, format_time
 
@@ -61,12 +60,12 @@ class Count(Rule):
 
     def wakes(self) -> Sequence[Wake]:
         # One too many; or the trigger (for the flow: its begin) read after it.
-        return [
-            wake
-            for names, bounds in self.counted
-            if bounds.most is not None
-            for wake in (Wake(names, names), Wake(self.trigger, names))
-        ]
+        found = []
+        for names, bounds in self.counted:
+            if bounds.most is not None:
+                before = self.trigger if bounds.most == 0 else names
+                found += [Wake(names, before), Wake(self.trigger, names)]
+        return found
 
     def waits_for_end(self) -> bool:
         return self.within is None and any(bounds.least for _, bounds in self.counted)
@@ -74,8 +73,8 @@ class Count(Rule):
     def dues(self) -> Sequence[Due]:
         return () if self.within is None else (Due(self.trigger, self.within),)
 
-    def guards(self) -> list[Guard]:
-        found = super(Count, self).guards()
+    def reads(self) -> Sequence[Reads]:
+        found = super(Count, self).reads()
         return found if self.by is None else [*found, self.by]
 
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
@@ -107,7 +106,7 @@ class Count(Rule):
         for event in events:
             value = self.by.value(event)
             if value is not MISSING:
-                groups.setdefault(_text(value), []).append(event)
+                groups.setdefault(canonical(value), []).append(event)
         for text, some in groups.items():
             yield f"{which}={text}", some
 
@@ -208,11 +207,15 @@ class _Counting:
 
     def _too_many(self, extra: Event, all: Sequence[Event], sight: Sight) -> Instance:
         options, bounds = self.rule.options, self.bounds
-        again = "again" if bounds.most == 1 else f"the {len(all)}th time"
-        text = (
-            f"{extra.name} came {again} at {format_time(extra.time)}, "
-            f"{format_duration(extra.time - all[0].time)} after the first; expected {bounds.told()}"
-        )
+        if bounds.most == 0:
+            text = f"{extra.name} came at {format_time(extra.time)}; expected none"
+        else:
+            again = "again" if bounds.most == 1 else "once more"
+            passed = format_duration(extra.time - all[0].time)
+            text = (
+                f"{extra.name} came {again} at {format_time(extra.time)}, "
+                f"{passed} after the first; expected {bounds.told()}"
+            )
         unless = frozenset(options.unless)
         due = extra.time + options.grace_under(sight)
         if unless and sight.complete_to(unless) <= due:
@@ -250,13 +253,6 @@ class _Counting:
             "missing", finding=self.bounds.too_few, at=deadline, lacks=lacks,
             evidence=tuple(in_time), text=f"{text}; {some} by {format_time(deadline)}",
         )  # fmt: skip
-
-
-def _text(value: object) -> str:
-    """A JSON value as a text that is the same for equal values: 1 and 1.0 are."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return msgspec.json.encode(value, order="sorted").decode()
 
 
 def once(options: Options, counted: Names, trigger: Names = (), within: int | None = None) -> Count:

@@ -24,7 +24,7 @@ class Order(Rule):
         return self.names()
 
     def wakes(self) -> Sequence[Wake]:
-        return ()
+        return (Wake((), self.listed),)
 
     def dues(self) -> Sequence[Due]:
         return (Due(self.listed, 0),)

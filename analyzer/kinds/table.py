@@ -1,13 +1,18 @@
 """Every kind of expectation, by the keys that make its sentence."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.after_never import AfterNever
+from analyzer.kinds.after_undo import AfterUndo
+from analyzer.kinds.agree import Agree, Tolerance
 from analyzer.kinds.before_require import BeforeRequire
 from analyzer.kinds.count import Bounds, Count, once
 from analyzer.kinds.either import Either
+from analyzer.kinds.for_each import ForEach
 from analyzer.kinds.order import Order
 from analyzer.kinds.together import Together
 from analyzer.rules.fields import Fields
@@ -85,6 +90,48 @@ def _together(fields: Fields, options: Options) -> Rule | None:
     return Together(options, listed, fields.duration("within")) if listed else None
 
 
+def _for_each(fields: Fields, options: Options) -> Rule | None:
+    path, by = fields.path("for_each"), fields.guard("by")
+    trigger, expected = fields.names("after"), fields.names("expect")
+    if path is None or by is None or not trigger or not expected:
+        return None
+    return ForEach(options, path, trigger, expected, by, fields.duration("within"))
+
+
+def _agree(fields: Fields, options: Options) -> Rule | None:
+    listed, path = _listed(fields, "across"), fields.guard("agree")
+    if path is None or not listed:
+        return None
+    return Agree(options, tuple((name, path) for name in listed), _tolerance(fields))
+
+
+def _across(fields: Fields, options: Options) -> Rule | None:
+    value, paths = fields.get("across"), fields.guards("across")
+    if value is not None and len(paths) == 1:
+        fields.checker.error(value.place, "`across` needs two names or more")
+    return Agree(options, paths, _tolerance(fields)) if len(paths) > 1 else None
+
+
+def _tolerance(fields: Fields) -> Tolerance | None:
+    value = fields.get("tolerance")
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(\s*%)?", str(value.data))
+    if match is None or isinstance(value.data, bool):
+        fields.checker.error(value.place, "a tolerance is a number or a share: 0.01, 1%")
+        return None
+    amount = Decimal(match[1])
+    return Tolerance(amount / 100 if match[2] else amount, of_first=bool(match[2]))
+
+
+def _undo(fields: Fields, options: Options) -> Rule | None:
+    trigger, pairs, how = fields.names("after"), fields.pairs("undo"), fields.get("in")
+    reverse = how is not None and fields.checker.one_of(how, ["reverse"]) is not None
+    if not trigger or not pairs:
+        return None
+    return AfterUndo(options, trigger, pairs, fields.duration("within"), reverse)
+
+
 def _either(fields: Fields, options: Options) -> Rule | None:
     listed = _listed(fields, "either")
     return Either(options, listed) if listed else None
@@ -109,11 +156,17 @@ KINDS: tuple[Kind, ...] = (
     Kind("before", ("before", "require"), ("within",), _before_require, ("unprepared",)),
     Kind("order", ("order",), (), _order, ("out_of_order",)),
     Kind("together", ("together",), ("within",), _together, ("missing", "late")),
+    Kind("for_each", ("for_each", "after", "expect", "by"), ("within",), _for_each,
+         ("missing", "late")),
+    Kind("undo", ("after", "undo"), ("within", "in", "match"), _undo,
+         ("not_undone", "out_of_order", "late")),
+    Kind("agree", ("agree", "across"), ("tolerance",), _agree, ("disagree",)),
+    Kind("across", ("across",), ("tolerance",), _across, ("disagree",)),
     Kind("either", ("either",), (), _either, ("both", "neither", "late")),
 )  # fmt: skip
 
 NOT_YET = (
-    "next", "undo", "for_each", "agree", "across", "handled",
+    "next", "handled",
     "every", "rate", "latency", "retries", "lag",
 )  # fmt: skip
 """Keys of kinds that the language has and this version does not judge yet."""

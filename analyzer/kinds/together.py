@@ -24,7 +24,7 @@ class Together(Rule):
         return self.names()
 
     def wakes(self) -> Sequence[Wake]:
-        return ()
+        return (Wake((), self.listed),)
 
     def dues(self) -> Sequence[Due]:
         return () if self.within is None else (Due(self.listed, self.within),)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from analyzer.guards import Guard, compile_guard
+from analyzer.paths import ValuePath
 from analyzer.rules.located import Place, Value
 from collector.cel import GuardError
 from collector.times import parse_duration
@@ -147,6 +148,14 @@ class Checker:
                 what = f"expected a number of events, 0 to {MOST_COUNTED:,}"
                 self.error(inner.place, f"{what}, not {_describe(inner)}")
         return tuple(found)
+
+    def values_path(self, value: Value) -> ValuePath | None:
+        text = self.text(value)
+        try:
+            return None if text is None else ValuePath(text)
+        except ValueError as error:
+            self.error(value.place, f"{_describe(value)} is no path: {error}")
+            return None
 
     def texts(self, value: Value) -> tuple[tuple[str, str], ...] | None:
         """A mapping of text to text, such as labels."""

@@ -1,6 +1,7 @@
 """One expectation's fields, read by name and checked as they are read."""
 
 from analyzer.guards import Guard
+from analyzer.paths import ValuePath
 from analyzer.rules.checker import Checker
 from analyzer.rules.located import Value
 from analyzer.rules.rule import Names
@@ -31,6 +32,30 @@ class Fields:
     def guard(self, key: str) -> Guard | None:
         value = self._data.get(key)
         return None if value is None else self.checker.guard(value)
+
+    def guards(self, key: str) -> tuple[tuple[str, Guard], ...]:
+        """`{A: path, B: path}`"""
+        value = self._data.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value.data, dict):
+            self.checker.error(value.place, "expected `{NAME: path, NAME: path}`, or `agree: path`")
+            return ()
+        found = [(name, self.checker.guard(inner)) for name, inner in value.data.items()]
+        return tuple((name, guard) for name, guard in found if guard is not None)
+
+    def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
+        """`{X: X', Y: Y'}`: a name for each name."""
+        value = self._data.get(key)
+        pairs = None if value is None else self.checker.texts(value)
+        if value is not None and pairs == ():
+            self.checker.error(value.place, "expected at least one pair of names")
+        return pairs or ()
+
+    def path(self, key: str) -> ValuePath | None:
+        """A path that may lead to many values."""
+        value = self._data.get(key)
+        return None if value is None else self.checker.values_path(value)
 
     def numbers(self, key: str) -> tuple[tuple[str, int], ...]:
         """`{A: 2, B: 1}`: how many of each name."""

@@ -187,6 +187,11 @@ def _rule(value: Value, checker: Checker, skew: int | None, grace: int | None) -
     fields = Fields(value, checker)
     options = _options(fields, checker, kind, skew, grace)
     rule = kind.build(fields, options)
+    if rule is not None and not getattr(rule, "trigger", ()):
+        for key in ("such_that", "same"):
+            if key in fields:
+                what = "has no activating event that another could be compared with"
+                checker.error((value.keys or {})[key], f"`{key}`: `{kind.name}` {what}")
     if enabled is not None and checker.boolean(enabled) is False:
         return None
     failed = any(not problem.warning for problem in checker.problems[before:])
@@ -204,6 +209,13 @@ def _kind(value: Value, checker: Checker) -> Kind | None:
             return None
     _tell_of_later(value, LATER, checker)
     fitting = [kind for kind in KINDS if keys >= set(kind.needs)]
+    served = {key for kind in fitting for key in kind.needs}
+    for kind in KINDS:
+        if kind.name in keys - served:
+            lacking = "`, `".join(key for key in kind.needs if key not in keys)
+            place = (value.keys or {}).get(kind.name, value.place)
+            checker.error(place, f"`{kind.name}` also needs `{lacking}`")
+            return None
     if fitting:
         return max(fitting, key=lambda kind: len(kind.needs))
     have = ", ".join("/".join(kind.needs) for kind in KINDS)

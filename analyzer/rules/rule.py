@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from analyzer.episode import Episode, follows, skew_between
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance
+from analyzer.paths import ValuePath
 from analyzer.sight import Sight
 from collector.cel_values import json_equal
 from collector.event import Event
 
 Names = tuple[str, ...]
+Reads = Guard | ValuePath
 Check = Callable[[Episode, Sight], bool]
 
 
@@ -40,9 +42,15 @@ class Options:
 
     def fits(self, event: Event, cause: Event) -> bool:
         """`such_that` and `same`: may this event count for that activation?"""
-        if self.such_that is not None and not self.such_that(event, cause):
-            return False
-        return not self.same or all(_same(path, event, cause) for path in self.same)
+        return self.suits(event, cause) and self.alike(event, cause)
+
+    def suits(self, event: Event, cause: Event) -> bool:
+        """`such_that`"""
+        return self.such_that is None or self.such_that(event, cause)
+
+    def alike(self, event: Event, other: Event) -> bool:
+        """`same`"""
+        return not self.same or all(_same(path, event, other) for path in self.same)
 
 
 def _same(path: Guard, event: Event, cause: Event) -> bool:
@@ -53,8 +61,8 @@ def _same(path: Guard, event: Event, cause: Event) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """For the live cache: an event with one of `names` (empty: the flow's begin) can, at once,
-    make an offence in a flow that has seen one of `after`."""
+    """For the live cache: an event with one of `names` can, at once, make an offence in a flow that
+    has seen one of `after`; of both, empty is the flow's begin."""
 
     names: Names
     after: Names
@@ -105,7 +113,7 @@ class Rule(ABC):
         """Whether its deadline is the flow's end."""
         return False
 
-    def guards(self) -> list[Guard]:
+    def reads(self) -> Sequence[Reads]:
         """Every condition and path of this rule."""
         options = self.options
         found = [options.where, options.such_that, options.unless_where, *options.same]

@@ -4,6 +4,7 @@ in whatever order, the findings that stand are those of the pure function over t
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from unittest.mock import patch
 
@@ -16,12 +17,16 @@ from analyzer.guards import compile_guard
 from analyzer.judge import judge, plainly_fine
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.after_never import AfterNever
+from analyzer.kinds.after_undo import AfterUndo
+from analyzer.kinds.agree import Agree, Tolerance
 from analyzer.kinds.before_require import BeforeRequire
 from analyzer.kinds.count import Bounds, Count, once
 from analyzer.kinds.either import Either
+from analyzer.kinds.for_each import ForEach
 from analyzer.kinds.order import Order
 from analyzer.kinds.together import Together
 from analyzer.live import Live
+from analyzer.paths import ValuePath
 from analyzer.rules.rule import Options, Rule
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
@@ -40,9 +45,14 @@ S = US_PER_S
 names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True).map(tuple)
 bound = st.one_of(st.none(), st.integers(0, 3))
 BY_ID = compile_guard("event.id")
+VALUES = (BY_ID, compile_guard("event.payload.k"))
+ITEMS = ValuePath("event.payload.items[*]")
+PAYLOADS = (
+    None, '{"items":[1,2],"k":1}', '{"items":[],"k":2}', '{"k":2.0}', '{"items":[2,{}],"k":3}',
+)  # fmt: skip
 KINDS = (
     "expect", "all", "never", "once", "once after", "before", "order", "together", "either",
-    "counts", "counts after",
+    "counts", "counts after", "agree", "for each", "undo",
 )  # fmt: skip
 several = st.permutations(NAMES).flatmap(
     lambda every: st.integers(2, len(every)).map(lambda most: tuple(every[:most]))
@@ -82,6 +92,14 @@ def rules(draw: st.DrawFn, number: int) -> Rule:
         after = draw(names) if kind == "counts after" else ()
         by = draw(st.sampled_from((None, BY_ID)))
         return Count(given, tuple(counted), after, draw(within), by)
+    if kind == "agree":
+        paths = tuple((name, draw(st.sampled_from(VALUES))) for name in draw(several))
+        return Agree(given, paths, draw(st.sampled_from((None, Tolerance(Decimal(1), False)))))
+    if kind == "undo":
+        pairs = draw(st.sampled_from(((("A", "B"),), (("A", "B"), ("B", "C")), (("C", "end"),))))
+        return AfterUndo(given, draw(names), pairs, draw(within), draw(st.booleans()))
+    if kind == "for each":
+        return ForEach(given, ITEMS, draw(names), draw(names), VALUES[1], draw(within))
     if kind == "before":
         return BeforeRequire(given, draw(names), draw(names), draw(within))
     if kind == "order":
@@ -130,6 +148,8 @@ def logs(draw: st.DrawFn) -> list[Event]:
                 tuple(flows),
                 None if copy_of is None else f"id-{copy_of}",
                 draw(keys),
+                payload=draw(st.sampled_from(PAYLOADS)),
+                encoding="json",
             )
         )
     return found

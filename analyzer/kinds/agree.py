@@ -1,0 +1,95 @@
+"""`agree: path` `across: [A, B]`, `across: {A: path, B: path}`: they carry the same value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from analyzer.episode import Episode, is_over
+from analyzer.guards import MISSING, Guard
+from analyzer.instance import Instance
+from analyzer.rules.rule import Due, Names, Options, Reads, Rule, Wake, activations
+from analyzer.sight import Sight
+from analyzer.values import shown
+from collector.cel_values import json_equal, number
+from collector.event import ORDER, Event
+from collector.times import format_time
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far numbers may lie apart, inclusive: so much, or so much of the first one."""
+
+    amount: Decimal
+    of_first: bool
+
+    def allows(self, first: float, other: float) -> bool:
+        # As they are written: 0.3 is no more than 0.1 from 0.2.
+        one, two = Decimal(repr(first)), Decimal(repr(other))
+        return abs(one - two) <= (abs(one) * self.amount if self.of_first else self.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Agree(Rule):
+    options: Options
+    paths: tuple[tuple[str, Guard], ...]
+    """By name, where its value is."""
+    tolerance: Tolerance | None = None
+
+    def names(self) -> frozenset[str]:
+        return frozenset((*self._listed(), *self.options.unless))
+
+    def awaits(self) -> frozenset[str]:
+        """What could still take an offence back."""
+        return frozenset(self.options.unless)
+
+    def _listed(self) -> Names:
+        return tuple(name for name, _ in self.paths)
+
+    def wakes(self) -> Sequence[Wake]:
+        listed = self._listed()
+        return Wake(listed, listed), Wake((), listed)
+
+    def dues(self) -> Sequence[Due]:
+        return ()
+
+    def reads(self) -> Sequence[Reads]:
+        return [*super(Agree, self).reads(), *(path for _, path in self.paths)]
+
+    def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
+        paths = dict(self.paths)
+        events = sorted(activations(self, episode, self._listed()), key=ORDER)
+        if episode.begin is None or len(events) < 2:
+            return ()
+        values = [(event, paths[event.name].value(event)) for event in events]
+        return (self._instance([one for one in values if one[1] is not MISSING], episode, sight),)
+
+    def _instance(
+        self, values: Sequence[tuple[Event, object]], episode: Episode, sight: Sight
+    ) -> Instance:
+        name = self.options.name
+        odd = next((e for e, value in values if not self._same(values[0][1], value)), None)
+        excuse = self.excuse(episode, sight, None, episode.end)
+        if excuse is not None and (odd is None or ORDER(excuse) <= ORDER(odd)):
+            why = f"excused by {excuse.name}"
+            return Instance(name, "void", evidence=(excuse,), text=why)
+        evidence = tuple(event for event, _ in values)
+        if odd is None:
+            state = "met" if is_over(episode, sight) else "pending"
+            return Instance(name, state, evidence=evidence)  # type: ignore[arg-type]  # one of two states
+        first, other = values[0], next(one for one in values if one[0] is odd)
+        text = (
+            f"{odd.name} at {format_time(odd.time)} says {shown(other[1])}, "
+            f"{first[0].name} said {shown(first[1])}"
+        )
+        unless = frozenset(self.options.unless)
+        due = odd.time + self.options.grace_under(sight)
+        if unless and sight.complete_to(unless) <= due:
+            return Instance(name, "pending", due=due, text=text)
+        return Instance(name, "violated", None, "disagree", odd.time, evidence=evidence, text=text)
+
+    def _same(self, first: object, other: object) -> bool:
+        if json_equal(first, other):
+            return True
+        if self.tolerance is None or not number(first) or not number(other):
+            return False
+        return self.tolerance.allows(first, other)  # type: ignore[arg-type]  # both are numbers

@@ -1,0 +1,115 @@
+"""`for_each: path` `after: A` `expect: B` `by: path`: each value in A's list gets a B with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analyzer.episode import Episode, follows, skew_between, waits_no_more
+from analyzer.guards import MISSING, Guard
+from analyzer.instance import Instance
+from analyzer.paths import ValuePath
+from analyzer.rules.rule import Due, Names, Options, Reads, Rule, Wake, activations
+from analyzer.sight import Sight
+from analyzer.values import canonical, shown
+from collector.event import ORDER, Event
+from collector.times import format_duration, format_time
+
+
+@dataclass(frozen=True, slots=True)
+class ForEach(Rule):
+    options: Options
+    path: ValuePath
+    trigger: Names
+    expected: Names
+    by: Guard
+    within: int | None
+
+    def names(self) -> frozenset[str]:
+        return frozenset((*self.trigger, *self.expected, *self.options.unless))
+
+    def awaits(self) -> frozenset[str]:
+        return frozenset((*self.expected, *self.options.unless))
+
+    def wakes(self) -> Sequence[Wake]:
+        return ()
+
+    def dues(self) -> Sequence[Due]:
+        return () if self.within is None else (Due(self.trigger, self.within),)
+
+    def waits_for_end(self) -> bool:
+        return self.within is None
+
+    def reads(self) -> Sequence[Reads]:
+        return [*super(ForEach, self).reads(), self.path, self.by]
+
+    def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
+        found = []
+        for cause in activations(self, episode, self.trigger):
+            values = self.path.values(cause)
+            if values is not None:
+                wanted = {canonical(value): shown(value) for value in values}
+                found.append(self._instance(cause, wanted, episode, sight))
+        return found
+
+    def _instance(
+        self, cause: Event, wanted: dict[str, str], episode: Episode, sight: Sight
+    ) -> Instance:
+        name = self.options.name
+        if self.within is None and waits_no_more(episode, cause):
+            why = "the flow had ended: it waits for nothing new"
+            return Instance(name, "void", cause, text=why)
+        deadline = episode.end if self.within is None else cause.time + self.within
+        came = self._answers(cause, wanted, episode, sight)
+        in_time = {
+            value for value, event in came.items() if deadline is None or event.time <= deadline
+        }
+        evidence = tuple(sorted(came.values(), key=ORDER))
+        done = len(in_time) == len(wanted)
+        excuse = self.excuse(episode, sight, cause, deadline)
+        if excuse is not None and (not done or (evidence and ORDER(excuse) < ORDER(evidence[-1]))):
+            why = f"excused by {excuse.name}"
+            return Instance(name, "void", cause, deadline=deadline, evidence=(excuse,), text=why)
+        if done:
+            return Instance(name, "met", cause, deadline=deadline, evidence=evidence)
+        lacks = tuple(text for value, text in wanted.items() if value not in in_time)
+        what = " or ".join(self.expected)
+        limit = "before the flow ends" if self.within is None else (
+            f"within {format_duration(self.within)}"
+        )  # fmt: skip
+        text = (
+            f"expected {what} for {', '.join(lacks)} {limit} of {cause.name} "
+            f"at {format_time(cause.time)}"
+        )
+        due = None if deadline is None else deadline + self.options.grace_under(sight)
+        if due is None or deadline is None or sight.complete_to(self.awaits()) <= due:
+            return Instance(
+                name, "pending", cause, deadline=deadline, due=due, lacks=lacks,
+                evidence=evidence, text=text,
+            )  # fmt: skip
+        if len(came) == len(wanted):
+            text = f"{text}; the last came {format_duration(evidence[-1].time - deadline)} too late"
+            return Instance(
+                name, "late", cause, "late", deadline, deadline, None, lacks, evidence, text
+            )
+        unseen = sight.unseen(self.awaits(), cause, deadline, episode.ids())
+        if unseen is not None:
+            text = f"{text}: unobserved, {unseen}"
+            return Instance(name, "unknown", cause, deadline=deadline, lacks=lacks, text=text)
+        text = f"{text}; none came by {format_time(deadline)}"
+        return Instance(
+            name, "missing", cause, "missing", deadline, deadline, None, lacks, evidence, text
+        )
+
+    def _answers(
+        self, cause: Event, wanted: dict[str, str], episode: Episode, sight: Sight
+    ) -> dict[str, Event]:
+        """For each value the first event that carries it."""
+        came: dict[str, Event] = {}
+        for event in episode.of(self.expected, copies=self.options.copies):
+            skew = skew_between(self.options.skew, sight, event, cause)
+            if not follows(event, cause, skew) or not self.options.fits(event, cause):
+                continue
+            found = self.by.value(event)
+            value = None if found is MISSING else canonical(found)
+            if value in wanted and value not in came:
+                came[value] = event
+        return came
