@@ -55,6 +55,12 @@ class Episode:
         """The events of each name, in order; of copies only the first, or all."""
         return self._all if copies else self._once
 
+    def in_order(self, *, copies: bool) -> Sequence[Event]:
+        """All events; of copies only the first, or all."""
+        if copies or self._once is self._all:
+            return self.events
+        return sorted((e for some in self._once.values() for e in some), key=ORDER)
+
     def of(self, names: tuple[str, ...], *, copies: bool = False) -> Sequence[Event]:
         """The events with one of these names, in order; of copies only the first, or all."""
         index = self._all if copies else self._once

@@ -15,7 +15,7 @@ from analyzer.finding import Finding, findings
 from analyzer.instance import Instance, finding_id
 from analyzer.judge import RUNAWAY, judge, plainly_fine
 from analyzer.open_flow import NOTHING_FOUND, OpenFlow, distinct, together
-from analyzer.plan import make_plan
+from analyzer.plan import NamePlan, make_plan
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
 from analyzer.transition import Transition, changes, taken_back
@@ -25,6 +25,8 @@ from collector.interest import Interest
 from collector.ties import Ties
 from collector.times import US_PER_S
 
+Mark = tuple[int, int, tuple[tuple[Callable[[int, str], None], int], ...]]
+"""What an event of one name means, ready for use: its bit, what it wakes, when it is due."""
 Load = Callable[[Sequence[str]], dict[str, list[Event]]]
 """Reads flows back from the store, by name, everything committed and submitted included."""
 
@@ -60,7 +62,7 @@ class Live:
         self._linger = linger
         self._plan = make_plan(rules, default_grace)
         self._file_masks = [
-            (file, sum(self._plan[name].bit for name in file.names())) for file in rules.files
+            (file, sum(self._plan.names[name].bit for name in file.names())) for file in rules.files
         ]
         self._cold: set[int] = set()
         """Hashes of flows that were let go of: one that comes back is loaded from the store."""
@@ -68,16 +70,10 @@ class Live:
         """Those of them in which something was pending."""
         self._deadlines: dict[frozenset[str], Deadlines] = {}
         """By the names awaited: completeness differs between them."""
-        self._marks = {
-            name: (
-                plan.bit,
-                plan.wakes,
-                tuple((self._deadlines_of(awaits).put, wait) for awaits, wait in plan.dues),
-            )
-            for name, plan in self._plan.items()
-        }
+        self._marks = {name: self._mark(plan) for name, plan in self._plan.names.items()}
+        self._other = None if self._plan.other is None else self._mark(self._plan.other)
         self._interest = Interest(
-            {name: plan.part for name, plan in self._plan.items()}, ties is not None
+            {name: plan.part for name, plan in self._plan.names.items()}, ties is not None
         )
         self._leaving: deque[tuple[int, str]] = deque()
         """Flows that are done, with the moment from which on they are let go of."""
@@ -91,6 +87,10 @@ class Live:
         self._adrift: dict[str, Finding] = {}
         """Findings that were announced, of flows that may be others now: the next judgement tells
         whose they are, or takes them back."""
+
+    def _mark(self, plan: NamePlan) -> Mark:
+        dues = tuple((self._deadlines_of(awaits).put, wait) for awaits, wait in plan.dues)
+        return plan.bit, plan.wakes, dues
 
     def interest(self) -> Interest:
         """What of an event is looked at here."""
@@ -123,10 +123,11 @@ class Live:
         if self._ties is not None:
             self._retie(self._ties, glimpses)
         self._recall(glimpses)
-        marks, flows, unnamed, dirty = self._marks, self.flows, self._unnamed, self._dirty
+        marks, other = self._marks, self._other
+        flows, unnamed, dirty = self.flows, self._unnamed, self._dirty
         flows_of = None if self._ties is None else self._ties.flows
         for glimpse in glimpses:
-            mark = marks.get(glimpse.name)
+            mark = marks.get(glimpse.name, other)
             if mark is None:
                 for flow_id in glimpse.correlation_ids if flows_of is None else flows_of(glimpse):
                     unnamed[hash(flow_id) & MASK] += 1
@@ -191,7 +192,7 @@ class Live:
         for flow_id, stored in self._load(wanted).items():
             flow = self.flows[flow_id] = OpenFlow()
             for glimpse in self._interest.glimpses(stored):
-                plan = self._plan.get(glimpse.name)
+                plan = self._plan.of(glimpse.name)
                 if plan is not None:
                     flow.add(glimpse)
                     flow.mask |= plan.bit
@@ -235,7 +236,8 @@ class Live:
         flow = self.flows[flow_id]
         self._dirty.add(flow_id)
         for event in flow.events():
-            for put, wait in self._marks[event.name][2]:
+            mark = self._marks.get(event.name, self._other)
+            for put, wait in () if mark is None else mark[2]:
                 put(event.time + wait, flow_id)
 
     def _together(self, flows: Sequence[OpenFlow]) -> OpenFlow:
@@ -415,7 +417,7 @@ class Live:
 
     def reads(self, name: str) -> bool:
         """Whether a rule reads the payload, the headers or the key of events of this name."""
-        plan = self._plan.get(name)
+        plan = self._plan.of(name)
         return plan is not None and (plan.part.payload != () or plan.part.rest)
 
     def release(self, flows: Iterable[str]) -> set[str]:

@@ -7,7 +7,7 @@ judge's, whatever the plan says.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from analyzer.rules.rule import Names, Reads
+from analyzer.rules.rule import EVERY, Names, Reads
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from collector.interest import Part
 
@@ -26,16 +26,33 @@ class NamePlan:
     """What some rule reads of it: that much is kept in memory."""
 
 
-def make_plan(rules: RuleSet, default_grace: int) -> dict[str, NamePlan]:
-    """The plan for every name that some rule names; other names are no business of the judge."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    names: dict[str, NamePlan]
+    """For every name that some rule names."""
+    other: NamePlan | None
+    """For all others; None where they are no business of the judge."""
+
+    def of(self, name: str) -> NamePlan | None:
+        return self.names.get(name, self.other)
+
+    def every(self) -> list[NamePlan]:
+        return [*self.names.values(), *([] if self.other is None else [self.other])]
+
+
+def make_plan(rules: RuleSet, default_grace: int) -> Plan:
     names = sorted({name for file in rules.files for name in file.names()})
     plans = {name: NamePlan(1 << number) for number, name in enumerate(names)}
+    looked_at = any(file.every_name for file in rules.files)
+    other = NamePlan(1 << len(names)) if looked_at else None
+    plan = Plan(plans, other)
     for file in rules.files:
-        _plan_file(file, plans, default_grace)
-    return plans
+        _plan_file(file, plan, default_grace)
+    return plan
 
 
-def _plan_file(file: RuleFile, plans: dict[str, NamePlan], default_grace: int) -> None:
+def _plan_file(file: RuleFile, plan: Plan, default_grace: int) -> None:
+    plans = plan.names
     # A begin or an end that comes out of order moves the flow's end, and cuts its episodes.
     _wake(plans, file.begins, (*file.begins, *file.ends))
     _wake(plans, file.ends, (*file.ends,))
@@ -43,11 +60,16 @@ def _plan_file(file: RuleFile, plans: dict[str, NamePlan], default_grace: int) -
         grace = default_grace if rule.options.grace is None else rule.options.grace
         awaits = rule.awaits()
         for due in rule.dues():
-            _due(plans, due.names or file.begins, awaits, due.wait + grace)
+            names = due.names or file.begins
+            _due(
+                plan.every() if names is EVERY else [plans[name] for name in names],
+                awaits,
+                due.wait + grace,
+            )
         if rule.waits_for_end():
-            _due(plans, file.ends, awaits, grace)
+            _due([plans[name] for name in file.ends], awaits, grace)
             if file.within is not None:
-                _due(plans, file.begins, awaits, file.within + grace)
+                _due([plans[name] for name in file.begins], awaits, file.within + grace)
         for wake in rule.wakes():
             _wake(plans, wake.names or file.begins, wake.after or file.begins)
         for guard in rule.reads():
@@ -71,8 +93,7 @@ def _wake(plans: dict[str, NamePlan], names: Names, after: Iterable[str]) -> Non
         plans[name].wakes |= mask
 
 
-def _due(plans: dict[str, NamePlan], names: Names, awaits: frozenset[str], wait: int) -> None:
-    for name in names:
-        plan = plans[name]
+def _due(plans: Iterable[NamePlan], awaits: frozenset[str], wait: int) -> None:
+    for plan in plans:
         if (awaits, wait) not in plan.dues:
             plan.dues = (*plan.dues, (awaits, wait))

@@ -16,6 +16,10 @@ DEFAULT_GRACE = 5_000_000
 """µs: on a live bus, records may be published a little after they happened."""
 
 
+ANY = frozenset(("*",))
+"""Whatever its name is: asked for this, every partition counts."""
+
+
 class Sample(msgspec.Struct, frozen=True):
     """Of these topics (a glob) this share of the flows is kept."""
 
@@ -172,4 +176,6 @@ def _moment(taken: Taken) -> int:
 
 
 def _carries(globs: tuple[str, ...] | None, names: frozenset[str]) -> bool:
-    return globs is None or any(fnmatchcase(name, glob) for name in names for glob in globs)
+    if globs is None or names is ANY:
+        return True
+    return any(fnmatchcase(name, glob) for name in names for glob in globs)

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.after_never import AfterNever
+from analyzer.kinds.after_next import AfterNext
 from analyzer.kinds.after_undo import AfterUndo
 from analyzer.kinds.agree import Agree, Tolerance
 from analyzer.kinds.before_require import BeforeRequire
@@ -49,6 +50,13 @@ def _once(fields: Fields, options: Options) -> Rule | None:
     if not counted:
         return None
     return once(options, counted, fields.names("after"), fields.duration("within"))
+
+
+def _after_next(fields: Fields, options: Options) -> Rule | None:
+    trigger, next = fields.names("after"), fields.names("next")
+    if not trigger or not next:
+        return None
+    return AfterNext(options, trigger, next, fields.duration("within"))
 
 
 def _count(key: str, bounds: Callable[[int], Bounds]) -> Callable[[Fields, Options], Rule | None]:
@@ -140,6 +148,8 @@ def _either(fields: Fields, options: Options) -> Rule | None:
 KINDS: tuple[Kind, ...] = (
     Kind("expect", ("after", "expect"), ("within", "match"), _after_expect, ("missing", "late")),
     Kind("never", ("after", "never"), ("within", "until"), _after_never, ("forbidden",)),
+    Kind("next", ("after", "next"), ("within",), _after_next,
+         ("unexpected_next", "missing", "late")),
     Kind("once", ("once",), ("after", "within"), _once, ("repeated", "missing", "late")),
     Kind(
         "at_most", ("at_most",), ("after", "within", "by"),
@@ -166,7 +176,7 @@ KINDS: tuple[Kind, ...] = (
 )  # fmt: skip
 
 NOT_YET = (
-    "next", "handled",
+    "handled",
     "every", "rate", "latency", "retries", "lag",
 )  # fmt: skip
 """Keys of kinds that the language has and this version does not judge yet."""

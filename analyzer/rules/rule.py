@@ -13,6 +13,8 @@ from collector.cel_values import json_equal
 from collector.event import Event
 
 Names = tuple[str, ...]
+EVERY: Names = ("*",)
+"""In a `Due`: events of every name, those that no rule names too."""
 Reads = Guard | ValuePath
 Check = Callable[[Episode, Sight], bool]
 
@@ -43,6 +45,10 @@ class Options:
     def fits(self, event: Event, cause: Event) -> bool:
         """`such_that` and `same`: may this event count for that activation?"""
         return self.suits(event, cause) and self.alike(event, cause)
+
+    def excuses(self, event: Event, activation: Event | None) -> bool:
+        """Whether an `unless` event is one of those that are meant."""
+        return self.unless_where is None or self.unless_where(event, activation)
 
     def suits(self, event: Event, cause: Event) -> bool:
         """`such_that`"""
@@ -99,6 +105,10 @@ class Rule(ABC):
     def names(self) -> frozenset[str]:
         """Every name that it looks at."""
 
+    def every_name(self) -> bool:
+        """Whether it looks at the events of every name."""
+        return False
+
     @abstractmethod
     def awaits(self) -> frozenset[str]:
         """The names whose absence it judges: completeness is asked for these."""
@@ -129,7 +139,7 @@ class Rule(ABC):
         for event in episode.of(options.unless):
             if until is not None and event.time > until:
                 continue
-            if options.unless_where is not None and not options.unless_where(event, activation):
+            if not options.excuses(event, activation):
                 continue
             if activation is None or _counts_as_after(self, sight, event, activation):
                 return event

@@ -29,6 +29,11 @@ class RuleFile:
         """Of each rule, whether it plainly has nothing to say."""
         return tuple(rule.check() for rule in self.rules)
 
+    @cached_property
+    def every_name(self) -> bool:
+        """Whether one of its rules looks at the events of every name."""
+        return any(rule.every_name() for rule in self.rules)
+
     def names(self) -> frozenset[str]:
         return frozenset((*self.begins, *self.ends)).union(*(rule.names() for rule in self.rules))
 

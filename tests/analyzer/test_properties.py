@@ -17,6 +17,7 @@ from analyzer.guards import compile_guard
 from analyzer.judge import judge, plainly_fine
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.after_never import AfterNever
+from analyzer.kinds.after_next import AfterNext
 from analyzer.kinds.after_undo import AfterUndo
 from analyzer.kinds.agree import Agree, Tolerance
 from analyzer.kinds.before_require import BeforeRequire
@@ -52,7 +53,7 @@ PAYLOADS = (
 )  # fmt: skip
 KINDS = (
     "expect", "all", "never", "once", "once after", "before", "order", "together", "either",
-    "counts", "counts after", "agree", "for each", "undo",
+    "counts", "counts after", "agree", "for each", "undo", "next",
 )  # fmt: skip
 several = st.permutations(NAMES).flatmap(
     lambda every: st.integers(2, len(every)).map(lambda most: tuple(every[:most]))
@@ -95,6 +96,8 @@ def rules(draw: st.DrawFn, number: int) -> Rule:
     if kind == "agree":
         paths = tuple((name, draw(st.sampled_from(VALUES))) for name in draw(several))
         return Agree(given, paths, draw(st.sampled_from((None, Tolerance(Decimal(1), False)))))
+    if kind == "next":
+        return AfterNext(given, draw(names), draw(names), draw(within))
     if kind == "undo":
         pairs = draw(st.sampled_from(((("A", "B"),), (("A", "B"), ("B", "C")), (("C", "end"),))))
         return AfterUndo(given, draw(names), pairs, draw(within), draw(st.booleans()))

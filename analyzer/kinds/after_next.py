@@ -1,0 +1,159 @@
+"""`after: A` `next: [B, C]`: the flow's next event after A, whichever it is, is one of these."""
+
+import itertools
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analyzer.episode import Episode, follows, skew_between, surely_follows, waits_no_more
+from analyzer.instance import Instance
+from analyzer.rules.rule import EVERY, Due, Names, Options, Rule, Wake, activations
+from analyzer.sight import ANY, Sight
+from collector.event import Event
+from collector.times import format_duration, format_time
+
+
+@dataclass(frozen=True, slots=True)
+class AfterNext(Rule):
+    options: Options
+    trigger: Names
+    next: Names
+    within: int | None
+
+    def names(self) -> frozenset[str]:
+        return frozenset((*self.trigger, *self.next, *self.options.unless))
+
+    def every_name(self) -> bool:
+        return True
+
+    def awaits(self) -> frozenset[str]:
+        """An event of any name may have come between."""
+        return ANY
+
+    def wakes(self) -> Sequence[Wake]:
+        return ()
+
+    def dues(self) -> Sequence[Due]:
+        found = [Due(EVERY, 0)]
+        return found if self.within is None else [*found, Due(self.trigger, self.within)]
+
+    def waits_for_end(self) -> bool:
+        return self.within is None
+
+    def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
+        events = episode.in_order(copies=self.options.copies)
+        return [
+            self._instance(cause, events, episode, sight)
+            for cause in activations(self, episode, self.trigger)
+        ]
+
+    def _instance(
+        self, cause: Event, events: Sequence[Event], episode: Episode, sight: Sight
+    ) -> Instance:
+        name, options = self.options.name, self.options
+        right, wrong, excuse = self._next(cause, events, sight)
+        deadline = episode.end if self.within is None else cause.time + self.within
+        if excuse is not None:
+            why = f"excused by {excuse.name}"
+            return Instance(name, "void", cause, deadline=deadline, evidence=(excuse,), text=why)
+        if right is not None and (deadline is None or right.time <= deadline):
+            return Instance(name, "met", cause, deadline=deadline, evidence=(right,))
+        wanted = " or ".join(self.next)
+        text = f"expected {wanted} next after {cause.name} at {format_time(cause.time)}"
+        if right is None and wrong is not None:
+            text = f"{text}; {wrong.name} came at {format_time(wrong.time)}"
+            due = wrong.time + options.grace_under(sight)
+            if sight.complete_to(ANY) <= due:
+                return Instance(name, "pending", cause, deadline=deadline, due=due, text=text)
+            unseen = episode.unseen_since(sight, ANY, cause.time, wrong)
+            if unseen is not None:
+                text = f"{text}: unobserved, {unseen}"
+                return Instance(name, "unknown", cause, deadline=deadline, text=text)
+            return Instance(
+                name, "violated", cause, "unexpected_next", wrong.time, deadline, None, (),
+                (wrong,), text,
+            )  # fmt: skip
+        if right is None and self.within is None and waits_no_more(episode, cause):
+            why = "the flow had ended: it waits for nothing new"
+            return Instance(name, "void", cause, text=why)
+        return self._absent(cause, right, deadline, text, episode, sight)
+
+    def _absent(
+        self,
+        cause: Event,
+        right: Event | None,
+        deadline: int | None,
+        text: str,
+        episode: Episode,
+        sight: Sight,
+    ) -> Instance:
+        name, lacks = self.options.name, (" or ".join(self.next),)
+        due = None if deadline is None else deadline + self.options.grace_under(sight)
+        if due is None or deadline is None or sight.complete_to(ANY) <= due:
+            return Instance(
+                name, "pending", cause, deadline=deadline, due=due, lacks=lacks, text=text
+            )
+        if right is not None:
+            text = f"{text}; it came {format_duration(right.time - deadline)} too late"
+            return Instance(
+                name, "late", cause, "late", deadline, deadline, None, lacks, (right,), text
+            )
+        unseen = sight.unseen(ANY, cause, deadline, episode.ids())
+        if unseen is not None:
+            text = f"{text}: unobserved, {unseen}"
+            return Instance(name, "unknown", cause, deadline=deadline, lacks=lacks, text=text)
+        text = f"{text}; nothing came by {format_time(deadline)}"
+        return Instance(
+            name, "missing", cause, "missing", deadline, deadline, None, lacks, (), text
+        )
+
+    def _next(
+        self, cause: Event, events: Sequence[Event], sight: Sight
+    ) -> tuple[Event | None, Event | None, Event | None]:
+        """What is right, wrong, or excuses among the events that may be the next one.
+
+        Those that are tied may each be it: a right one is enough, and a wrong one proves nothing
+        unless it surely came first.
+        """
+        options = self.options
+        near, surely = self._near(cause, events, sight)
+        maybe = [
+            e
+            for e in near
+            if not any(surely_follows(e, other, self._skew(e, other, sight)) for other in surely)
+        ]
+        right = excuse = None
+        for event in maybe:
+            if event.name in self.next and options.fits(event, cause):
+                right = right or event
+            elif event.name in options.unless and options.excuses(event, cause):
+                excuse = excuse or event
+        if right is not None:
+            return right, None, None
+        wrong = next((e for e in maybe if any(e is one for one in surely)), None)
+        return None, wrong, excuse
+
+    def _near(
+        self, cause: Event, events: Sequence[Event], sight: Sight
+    ) -> tuple[list[Event], list[Event]]:
+        """The events among which the next one is, and those of them that surely follow."""
+        near: list[Event] = []
+        surely: list[Event] = []
+        widest = sight.one_skew if self.options.skew is None else self.options.skew
+        first = 0 if widest is None else bisect_left(events, cause.time - widest, key=_time)
+        for event in itertools.islice(events, first, None):
+            if surely and event.time > surely[0].time + self._skew(event, surely[0], sight):
+                break
+            skew = self._skew(event, cause, sight)
+            if follows(event, cause, skew):
+                near.append(event)
+                if surely_follows(event, cause, skew):
+                    surely.append(event)
+        return near, surely
+
+    def _skew(self, one: Event, other: Event, sight: Sight) -> int:
+        return skew_between(self.options.skew, sight, one, other)
+
+
+def _time(event: Event) -> int:
+    return event.time
