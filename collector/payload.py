@@ -5,6 +5,9 @@ import binascii
 
 import msgspec
 
+UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What the JSON decoder raises of bytes that are none; the second of strings that are no UTF-8."""
+
 JSON_TEXT = frozenset(("json", "avro", "cloudevents"))
 """The encodings whose stored payload is a JSON text."""
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from collector.payload import from_base64
+from collector.payload import UNDECODABLE, from_base64
 from collector.places import Place, as_text
 from collector.record import Headers, text_of
 
@@ -79,7 +79,7 @@ class Redaction:
             return value
         try:
             return msgspec.json.encode(self._document(msgspec.json.decode(value)))
-        except (msgspec.MsgspecError, RecursionError, LookupError):
+        except (*UNDECODABLE, LookupError):
             return None
 
     def envelope(self, value: bytes) -> bytes | None:
@@ -97,7 +97,7 @@ class Redaction:
             if self._paths and "data_base64" in envelope:
                 envelope["data_base64"] = self._base64(envelope["data_base64"])
             return msgspec.json.encode(envelope)
-        except (msgspec.MsgspecError, RecursionError, LookupError):
+        except (*UNDECODABLE, LookupError):
             return None
 
     def _document(self, document: Any) -> Any:

@@ -6,7 +6,7 @@ import msgspec
 from collector.codecs.content import Codec, Content, Needs
 from collector.codecs.json import Json
 from collector.lookup import Texts
-from collector.payload import data_of
+from collector.payload import UNDECODABLE, data_of
 from collector.places import as_text
 from collector.record import content_type
 
@@ -32,7 +32,7 @@ class Structured:
             value = redacted
         try:
             envelope = msgspec.json.decode(value)
-        except (msgspec.MsgspecError, RecursionError):
+        except UNDECODABLE:
             envelope = None
         if not isinstance(envelope, dict):
             content = self._json.read(value)
@@ -55,7 +55,7 @@ class Structured:
     def _values(self, envelope: dict[str, object]) -> tuple[object, ...]:
         try:
             return self._needs.fields.of(data_of(envelope))
-        except (LookupError, msgspec.MsgspecError, RecursionError):
+        except (LookupError, *UNDECODABLE):
             return self._needs.fields.nothing  # no data, or data that is no JSON: both may be
 
 

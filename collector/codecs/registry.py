@@ -12,6 +12,7 @@ import msgspec
 from collector.codecs.schema import BadSchema, Schema, Unusable
 from collector.codecs.schema_types import SCHEMA_TYPES
 from collector.errors import RegistryAway
+from collector.payload import UNDECODABLE
 from collector.settings import RegistrySettings
 from collector.times import US_PER_S, format_duration, parse_duration
 from collector.tls import tls_context
@@ -162,7 +163,7 @@ class Registry:
             raise RegistryAway(f"it answers {answer.status_code} to {path}")
         try:
             return msgspec.json.decode(answer.content, type=_Answer)
-        except (msgspec.MsgspecError, RecursionError):
+        except UNDECODABLE:
             raise RegistryAway(
                 f"its answer to {path} is no schema; is this the address of a schema registry?"
             ) from None

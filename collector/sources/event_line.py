@@ -6,6 +6,7 @@ import msgspec
 
 from collector.decode import Reader
 from collector.event import Event
+from collector.payload import UNDECODABLE
 from collector.places import as_text
 from collector.readers import Readers
 from collector.record import text_of
@@ -66,7 +67,7 @@ class EventLineReader:
         """The line as an event, before it is said what of it is kept; raises LineError."""
         try:
             line = self._decoder.decode(raw)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise LineError(str(error)) from error
         time = parse_time(line.time)
         if time is None:

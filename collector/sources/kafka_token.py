@@ -8,6 +8,7 @@ from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import SaslAuthenticationFailed
 from pydantic import SecretStr
 
+from collector.payload import UNDECODABLE
 from collector.times import US_PER_S
 
 PATIENCE_S = 10.0
@@ -77,7 +78,7 @@ class ClientCredentials(AbstractTokenProvider):
             raise SaslAuthenticationFailed(f"no token: {self._url} answered {response.status_code}")
         try:
             return msgspec.json.decode(response.content, type=_Answer)
-        except msgspec.DecodeError as error:
+        except UNDECODABLE as error:
             raise SaslAuthenticationFailed(
                 f"no token: {self._url} answered something else than a token"
             ) from error

@@ -163,6 +163,7 @@ def test_what_is_configured_to_be_masked_is_masked(export: Path, tap: Tap) -> No
         (b'{"name":"x","time":5,"payload":' + b"[" * 10_000, "recursion"),
         (b'{"name":"x","time":5,"payload":"\\ud800"}', "truncated"),
         (b"\xff\xfe{}", "malformed"),
+        (b'{"name":"\xff","time":5}', "utf-8"),
         (b"[]", "Expected `object`"),
         (b"null", "Expected `object`"),
     ],

@@ -69,6 +69,7 @@ def test_a_header_is_masked_whatever_its_case(name: str, place: str) -> None:
         f'{{"card":"{SECRET}"'.encode(),
         f"card={SECRET}".encode(),
         b"\xff" + SECRET.encode(),
+        b'{"n":"\xff","card":"' + SECRET.encode() + b'"}',
         msgspec.json.encode(f'{{"card":"{SECRET}"}}'),
         b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b',"card":"' + SECRET.encode() + b'"}',
         b"",
@@ -205,6 +206,7 @@ def test_of_a_binary_cloud_event_an_attribute_is_a_header() -> None:
         msgspec.json.encode(f'{{"card":"{SECRET}"}}'),
         SECRET.encode(),
         b"\xff" + SECRET.encode(),
+        b'{"specversion":"1.0","data":{"n":"\xff","card":"' + SECRET.encode() + b'"}}',
     ],
 )
 def test_an_envelope_that_cannot_be_looked_into_is_not_kept(value: bytes) -> None:
