@@ -1,14 +1,15 @@
 """From a record's bytes to an event: one compiled reader per topic."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from collector.batch import Gap
 from collector.blind import Blind
+from collector.by_column import FEW, ROWS, ByColumn
 from collector.codecs.content import Content, Needs
 from collector.codecs.registry import Registry
-from collector.codecs.table import CODECS
+from collector.codecs.table import CODECS, MOSTLY_JSON
 from collector.codecs.wire import readable
 from collector.errors import RegistryAway
 from collector.event import Event
@@ -18,13 +19,10 @@ from collector.hashing import Hasher
 from collector.keep import Condition, Keep
 from collector.normalise import NORMALISERS
 from collector.places import Place, parse_place
-from collector.record import Record, read_headers, text_of
+from collector.record import LAST_MS, PlacedRecord, Record, read_headers, text_of
 from collector.redact import Redact, Redaction
 from collector.settings import SourceSettings, TopicSettings, parse_size
 from collector.times import US_PER_MS
-
-LAST_MS = 10**14
-"""No calendar and no column holds what lies far behind the year 5000."""
 
 
 class Reader:
@@ -63,7 +61,13 @@ class Reader:
             Needs(fields, tuple(sorted(attributes)), self._redaction, self._registry)
         )
         self._keep = _keep(source, special)
-        self._long, self._keeps_all = self._keep.long, self._keep.trivial
+        self._by_column: ByColumn | None = None
+        if self._redaction is None and format in MOSTLY_JSON:
+            self._by_column = ByColumn(
+                (source.name, topic, topic_id), fields, self._of, MOSTLY_JSON[format],
+                self._keep.long, self.normalised if self._normalise else None,
+            )  # fmt: skip
+        self._keeps_all = self._keep.trivial
         self._blind = Blind(source.name, topic, topic_id)
         self.skipped: Counter[str] = Counter()
         """Events that were not kept, by the reason."""
@@ -79,17 +83,37 @@ class Reader:
             return len(records), None
         return await readable(records, self._registry, always=self._always_wire)
 
-    def event(self, record: Record, arrival: int) -> Event | None:
-        """The record as an event; None when it is not kept, which is counted in `skipped`.
+    def events(self, partition: int, records: Sequence[Record], arrival: int) -> list[Event]:
+        """One partition's records as events, without those that are not kept: as `event` has them.
 
-        Whatever could not be read is named in the event's problems. Only a schema that was never
-        asked for raises: RegistryAway.
+        Whatever could not be read is named in an event's problems, and what is not kept is counted
+        in `skipped`. Only a schema that was never asked for raises: RegistryAway.
         """
-        event = self.read(record, arrival)
-        payload = event.payload
-        if event.problems or not self._keeps_all or (payload and len(payload) > self._long):
-            return self.kept(event)
-        return event
+        found: list[Event] = []
+        for start in range(0, len(records), ROWS):
+            found += self._some(partition, records[start : start + ROWS], arrival)
+        return found
+
+    def _some(self, partition: int, records: Sequence[Record], arrival: int) -> Iterable[Event]:
+        by_column, found = self._by_column, None
+        if by_column is not None and len(records) >= FEW:
+            found = by_column.read(partition, records, arrival)
+        if found is None:
+            events = [self._read(record, partition, arrival) for record in records]
+            return [event for event in events if self.kept(event) is not None]
+        events, odd = found
+        for row in sorted(odd):
+            events[row] = self._read(records[row], partition, arrival)
+        if self._keeps_all:
+            # Of what is neither odd nor lacks anything there is nothing to say or to leave out.
+            said = odd | {row for row, event in enumerate(events) if event.problems}
+            gone = {row for row in said if self.kept(events[row]) is None}
+            return [e for row, e in enumerate(events) if row not in gone] if gone else events
+        return [event for event in events if self.kept(event) is not None]
+
+    def event(self, record: PlacedRecord, arrival: int) -> Event | None:
+        """The record as an event; None when it is not kept."""
+        return self.kept(self.read(record, arrival))
 
     def kept(self, event: Event) -> Event | None:
         """The event as it is to be stored, if it is; counted either way."""
@@ -105,8 +129,11 @@ class Reader:
         """Correlation IDs as this topic writes them, each once."""
         return tuple(dict.fromkeys(map(self._normalise, ids) if self._normalise else ids))
 
-    def read(self, record: Record, arrival: int) -> Event:
+    def read(self, record: PlacedRecord, arrival: int) -> Event:
         """The event with its whole payload, before it is said what of it is kept."""
+        return self._read(record, record.partition, arrival)
+
+    def _read(self, record: Record, partition: int, arrival: int) -> Event:
         headers, value, raw_key = record.headers, record.value, record.key
         if self._redaction is not None:
             headers = self._redaction.headers(headers)
@@ -133,10 +160,10 @@ class Reader:
         elif self._normalise is not None:
             ids = self.normalised(ids)
         if content.undecoded and not (ids and of.sure_name(texts, values, key)):
-            self._blind.add(record.partition, record.offset, stamp, problems[0])
+            self._blind.add(partition, record.offset, stamp, problems[0])
         keys = [(k, v) for k, find in of.keys if (v := find(texts, values, key)) is not None]
         return Event(
-            self._source, self._topic, self._topic_id, record.partition, record.offset,
+            self._source, self._topic, self._topic_id, partition, record.offset,
             time, arrival, name or "", ids, of.id(texts, values, key), tuple(keys),
             key, headers_text, content.payload, content.encoding, tuple(problems),
         )  # fmt: skip

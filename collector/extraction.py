@@ -1,9 +1,20 @@
 """A topic's places, compiled: what is found in a record, and where."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard, cast
 
 from collector.fields import Fields, Values
-from collector.lookup import Texts, every_of, first_of, lookup
+from collector.header_columns import HeaderColumns
+from collector.lookup import (
+    Keys,
+    Texts,
+    column,
+    everies_of,
+    every_of,
+    first_of,
+    firsts_of,
+    lookup,
+)
 from collector.places import Place
 from collector.times import parse_time
 
@@ -32,6 +43,14 @@ class Extraction:
         self._time = [
             None if place.kind == "record" else lookup(place, topic, fields) for place in time
         ]
+        # The same of many records at once.
+        self.names = firsts_of(name, topic, fields)
+        self.ids = firsts_of(id, topic, fields)
+        self.correlations = everies_of(correlation, topic, fields)
+        self.each_key = [(key, firsts_of(places, topic, fields)) for key, places in keys.items()]
+        self._times = [
+            None if place.kind == "record" else column(place, topic, fields) for place in time
+        ]
         self.sure_name = first_of(_before_payload(name), topic, fields)
         """The name as it is whatever the payload says; None where the payload may name it."""
 
@@ -54,6 +73,52 @@ class Extraction:
                 return time
             return stamp
         return stamp
+
+    def times(
+        self,
+        headers: HeaderColumns,
+        values: Sequence[Values],
+        keys: Keys,
+        stamps: Sequence[int],
+        odd: set[int],
+    ) -> list[int]:
+        """The times of many; those with something to say of it are put among the odd ones."""
+        for look in self._times:
+            raws = None if look is None else look(headers, values, keys)
+            if raws is None:
+                break
+            absent = raws.count(None)
+            if absent == len(raws):
+                continue
+            times = None if absent else list(map(parse_time, raws))
+            if times is not None and _plausible(times, stamps):
+                return times
+            return self._each_time(headers, values, keys, stamps, odd)
+        return list(stamps)
+
+    def _each_time(
+        self,
+        headers: HeaderColumns,
+        values: Sequence[Values],
+        keys: Keys,
+        stamps: Sequence[int],
+        odd: set[int],
+    ) -> list[int]:
+        times, problems = [], list[str]()
+        for row, one in enumerate(zip(headers.texts(), values, keys, stamps, strict=True)):
+            times.append(self.time(*one, problems))
+            if problems:
+                odd.add(row)
+                problems.clear()
+        return times
+
+
+def _plausible(times: list[int | None], stamps: Sequence[int]) -> TypeGuard[list[int]]:
+    """Whether all are; it may say no where the records' times lie apart."""
+    if None in times:
+        return False
+    found = cast(list[int], times)
+    return min(found) >= YEAR_2000 and max(found) <= min(stamps) + DAY
 
 
 def _before_payload(places: Sequence[Place]) -> list[Place]:

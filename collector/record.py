@@ -8,14 +8,15 @@ import msgspec
 
 Headers = Sequence[tuple[str, bytes]]
 
+LAST_MS = 10**14
+"""A record's time is below this: no calendar and no column holds what lies far behind."""
+
 _encode = msgspec.json.encode
 
 
 class Record(Protocol):
     """What every bus can give; `timestamp` in ms, negative when the bus has none."""
 
-    @property
-    def partition(self) -> int: ...
     @property
     def offset(self) -> int: ...
     @property
@@ -26,6 +27,13 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Headers: ...
+
+
+class PlacedRecord(Record, Protocol):
+    """One that knows its partition; those of a bus come by partition."""
+
+    @property
+    def partition(self) -> int: ...
 
 
 def text_of(raw: bytes) -> str:
@@ -52,7 +60,12 @@ def read_headers(headers: Headers) -> tuple[dict[str, str], str]:
 def content_type(texts: dict[str, str]) -> str | None:
     """The media type that the headers tell, in lower case and without its parameters."""
     said = texts.get("content-type") or texts.get("Content-Type")
-    return _media_type(said[:200]) if said else None
+    return media_type(said) if said else None
+
+
+def media_type(text: str) -> str:
+    """A content type in lower case, without its parameters."""
+    return _media_type(text[:200])
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,5 +1,6 @@
 """Moments and durations. Inside, both are integers in µs; moments count from the epoch, in UTC."""
 
+import functools
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -52,8 +53,23 @@ def parse_time(value: object) -> int | None:
     if value.isdecimal() and value.isascii():
         # Before the calendar is asked: it would read some of these as a date without dashes.
         return parse_time(int(value)) if len(value) < 15 else None
+    if len(value) == 24 and value[19] == "." and value[23] == "Z":
+        # What most producers write, many of them in one second: 2026-03-01T10:05:00.123Z
+        millis = value[20:23]
+        if millis.isdecimal() and millis.isascii():
+            second = _second(value[:19])
+            return None if second is None else second + int(millis) * US_PER_MS
+    return _parse_iso(value)
+
+
+@functools.lru_cache(maxsize=1024)
+def _second(text: str) -> int | None:
+    return _parse_iso(f"{text}Z")
+
+
+def _parse_iso(text: str) -> int | None:
     try:
-        moment = datetime.fromisoformat(value.upper())
+        moment = datetime.fromisoformat(text.upper())
     except ValueError:
         return None
     if moment.tzinfo is None:

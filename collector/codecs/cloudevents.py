@@ -5,10 +5,11 @@ import msgspec
 
 from collector.codecs.content import Codec, Content, Needs
 from collector.codecs.json import Json
+from collector.header_columns import HeaderColumns
 from collector.lookup import Texts
 from collector.payload import UNDECODABLE, data_of
 from collector.places import as_text
-from collector.record import content_type
+from collector.record import content_type, media_type
 
 STRUCTURED = "application/cloudevents+json"
 REQUIRED = ("specversion", "id", "source", "type")
@@ -70,6 +71,24 @@ class CloudEvents:
         if content_type(texts) != STRUCTURED and is_binary(texts):
             return self._binary(value, texts)
         return self._structured(value, texts)
+
+
+def structured(headers: HeaderColumns) -> set[int]:
+    """Which records may be structured ones, by what their headers say."""
+    found: set[int] = set()
+    for name in ("content-type", "Content-Type"):
+        said = headers.column(name)
+        types = {text for text in set(said) if text and media_type(text) == STRUCTURED}
+        if types:
+            found |= {row for row, text in enumerate(said) if text in types}
+    return found
+
+
+def not_binary(headers: HeaderColumns) -> set[int]:
+    """Which records are not binary ones, or may be structured ones."""
+    named = zip(headers.column("ce_id"), headers.column("ce_type"), strict=True)
+    neither = {row for row, (id, type) in enumerate(named) if id is None and type is None}
+    return structured(headers) | neither
 
 
 def is_binary(texts: Texts) -> bool:

@@ -13,10 +13,11 @@ from collector.errors import SourceError
 from collector.readers import Readers
 from collector.settings import KafkaSettings, SourceSettings
 from collector.sources.condition import Condition, by_topic
-from collector.sources.kafka_consumer import WAIT_MS, Consumer, Fetched
+from collector.sources.kafka_consumer import WAIT_MS, Consumer
 from collector.sources.kafka_discovery import Found, discover, listed
 from collector.sources.kafka_ends import ends_of
 from collector.sources.kafka_partition import Change
+from collector.sources.kafka_records import Fetched
 from collector.sources.kafka_roster import Roster
 from collector.sources.kafka_security import cure, security_options
 from collector.sources.patience import Patience
@@ -139,9 +140,7 @@ class KafkaTap:
                 records = records[:count]
             if not records:
                 continue
-            decode = one.reader.event
-            events = [decode(record, now) for record in records]
-            batch.events.extend([event for event in events if event is not None])
+            batch.events += one.reader.events(tp.partition, records, now)
             batch.gaps += one.reader.take_gaps()
             times = [record.timestamp * US_PER_MS for record in records]
             one.completeness.read(times)

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from collector.settings import KafkaSettings
 from collector.sources.kafka_client import REQUEST_TIMEOUT_MS, PatientClient
 from collector.sources.kafka_fetches import Fetches
+from collector.sources.kafka_records import Answers, Fetched, take
 from collector.times import US_PER_S
 
 MAX_RECORDS = 20_000
@@ -19,8 +20,6 @@ REST = US_PER_S // 2
 PREFETCHED = 256 * 2**20
 """Bytes that the client may hold of records that wait for a poll, over all partitions."""
 MOST_A_FETCH, LEAST_A_FETCH = 2**20, 2**14
-
-Fetched = dict[TopicPartition, list[ConsumerRecord[Any, Any]]]
 
 
 class Consumer:
@@ -55,6 +54,7 @@ class Consumer:
     async def open(self) -> None:
         """Connects; raises KafkaError with what each address said."""
         await self.consumer.start()
+        self._fetcher._records = Answers()
 
     async def close(self) -> None:
         """The library's own end trips over a fetch that rests after a failure: end those first."""
@@ -120,10 +120,7 @@ class Consumer:
 
         What was fetched of the others stays where it is: to pause them would throw it away.
         """
-        fetched: Fetched = await self._fetcher.fetched_records(
-            some, WAIT_MS / 1000, max_records=MAX_RECORDS
-        )
-        return fetched
+        return await take(self._fetcher, some, WAIT_MS / 1000, MAX_RECORDS)
 
     def position(self, tp: TopicPartition) -> int:
         """Up to where it was read. The library's own method would be a wait for each partition."""

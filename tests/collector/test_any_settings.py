@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector import by_column
 from collector.batch import Batch
 from collector.codecs.registry import Registry
 from collector.codecs.table import CODECS
@@ -176,6 +177,10 @@ async def test_any_record_under_any_settings_is_stored_or_counted(tmp_path: Path
         # A schema that nobody asked for is the tap's business, not an event.
         records = [r for r in given_records if not _unasked(r.value)]
         events = [event for r in records if (event := reader.event(r, NOW)) is not None]
+        # The same again and again are enough to be read by columns; and nothing else comes of it.
+        again = Reader(described, "orders", "id", described.special("orders"), registry)
+        assert again.events(0, records * by_column.FEW, NOW) == events * by_column.FEW
+        assert again.skipped.total() == reader.skipped.total() * by_column.FEW
         assert stored(store, events) == events
         assert len(events) + reader.skipped.total() == len(records)
         assert reader.problems.total() == sum(len(event.problems) for event in events)

@@ -1,6 +1,7 @@
 """Moments and durations: what counts as one, and what does not."""
 
 import math
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from collector.times import (
     parse_time,
 )
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = 86_400 * US_PER_S
 MARCH = 1_772_359_200 * US_PER_S
 """2026-03-01T10:00:00Z"""
@@ -124,6 +126,21 @@ def test_one_moment_written_in_many_ways(value: object) -> None:
 )
 def test_what_is_no_moment(value: object) -> None:
     assert parse_time(value) is None
+
+
+@given(
+    st.from_regex(
+        r"20\d\d-[01]\d-[0-3]\d[Tt ][012]\d:[0-6]\d:[0-6]\d[.,][0-9\u0663]{3}[Zz]", fullmatch=True
+    )
+    | st.from_regex(r"[0-9TW:.+-]{19}\.[0-9+:-]{3}Z", fullmatch=True)
+)
+def test_the_usual_form_means_what_the_standard_library_takes_it_for(text: str) -> None:
+    try:
+        moment = datetime.fromisoformat(text.upper())
+    except ValueError:
+        assert parse_time(text) is None
+    else:
+        assert parse_time(text) == round((moment - EPOCH) / timedelta(microseconds=1))
 
 
 def test_milliseconds_as_text_are_never_taken_for_a_date_without_dashes() -> None:
