@@ -16,7 +16,7 @@ from collector.lookup import (
     lookup,
 )
 from collector.places import Place
-from collector.times import parse_time
+from collector.times import parse_time, parse_times
 
 YEAR_2000 = 946_684_800_000_000
 DAY = 86_400_000_000
@@ -90,7 +90,7 @@ class Extraction:
             absent = raws.count(None)
             if absent == len(raws):
                 continue
-            times = None if absent else list(map(parse_time, raws))
+            times = None if absent else parse_times(raws)
             if times is not None and _plausible(times, stamps):
                 return times
             return self._each_time(headers, values, keys, stamps, odd)

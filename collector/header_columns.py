@@ -50,23 +50,23 @@ class HeaderColumns:
             self.json = ["[]"] * self._rows
             return True
         width = len(headers[0])
-        names, raws = zip(*pairs, strict=True)
+        names = [name for name, _ in pairs]
         own = names[:width]
-        if names != own * self._rows or len(set(own)) != width or None in raws:
+        if names != own * self._rows or len(set(own)) != width:
             return False
         try:
-            text = _BETWEEN.encode().join(raws).decode()
-        except UnicodeDecodeError:
+            text = _BETWEEN.encode().join([raw for _, raw in pairs]).decode()
+        except (TypeError, UnicodeDecodeError):  # a header without a value; one that is no text
             return False
         values = text.split(_BETWEEN)
-        if len(values) != len(raws):
+        if len(values) != len(pairs):
             return False
         columns = [values[at::width] for at in range(width)]
         self._columns = dict(zip(own, columns, strict=True))
         rows = zip(*columns, strict=True)
-        if len(_encode(text)) == len(text.encode()) + 2 + len(raws) - 1:
+        if len(_encode(text)) == len(text.encode()) + 2 + len(pairs) - 1:
             # Nothing but what is between them needs to be escaped.
-            form = _form(own)
+            form = _form(tuple(own))
             self.json = [form % row for row in rows]
         else:
             self.json = _lines([list(zip(own, row, strict=True)) for row in rows])

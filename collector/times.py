@@ -2,7 +2,9 @@
 
 import functools
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 US_PER_MS = 1_000
 US_PER_S = 1_000_000
@@ -14,6 +16,8 @@ _FIRST_MS, _LAST_MS = -62_135_596_800_000, 10**14
 """The year 1, and one far enough before the last that a deadline still has a date."""
 _UNITS = {"ms": US_PER_MS, "s": US_PER_S, "m": 60 * US_PER_S, "h": 3600 * US_PER_S,
           "d": 86_400 * US_PER_S}  # fmt: skip
+_SECOND = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d", re.ASCII)
+_MILLIS = {f".{ms:03d}Z": ms * US_PER_MS for ms in range(1000)}
 _DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ms|s|m|h|d)")
 _LONGEST = 100_000 * _UNITS["d"]
 """No deadline may lie where no calendar goes."""
@@ -53,23 +57,8 @@ def parse_time(value: object) -> int | None:
     if value.isdecimal() and value.isascii():
         # Before the calendar is asked: it would read some of these as a date without dashes.
         return parse_time(int(value)) if len(value) < 15 else None
-    if len(value) == 24 and value[19] == "." and value[23] == "Z":
-        # What most producers write, many of them in one second: 2026-03-01T10:05:00.123Z
-        millis = value[20:23]
-        if millis.isdecimal() and millis.isascii():
-            second = _second(value[:19])
-            return None if second is None else second + int(millis) * US_PER_MS
-    return _parse_iso(value)
-
-
-@functools.lru_cache(maxsize=1024)
-def _second(text: str) -> int | None:
-    return _parse_iso(f"{text}Z")
-
-
-def _parse_iso(text: str) -> int | None:
     try:
-        moment = datetime.fromisoformat(text.upper())
+        moment = datetime.fromisoformat(value.upper())
     except ValueError:
         return None
     if moment.tzinfo is None:
@@ -77,6 +66,24 @@ def _parse_iso(text: str) -> int | None:
     past = moment - _EPOCH
     us = (past.days * 86_400 + past.seconds) * US_PER_S + past.microseconds
     return us if _FIRST_MS <= us // US_PER_MS < _LAST_MS else None
+
+
+def parse_times(values: Sequence[object]) -> list[int | None]:
+    """The same of many: most are written as 2026-03-01T10:05:00.123Z, many of one second."""
+    texts = cast(Sequence[str], values)
+    try:
+        seconds = {second: _second(second) for second in {text[:19] for text in texts}}
+        return [seconds[text[:19]] + _MILLIS[text[19:]] for text in texts]
+    except (TypeError, ValueError, KeyError):  # no text, no such second, no such rest of one
+        return list(map(parse_time, values))
+
+
+@functools.lru_cache(maxsize=1024)
+def _second(text: str) -> int:
+    us = parse_time(f"{text}Z") if _SECOND.fullmatch(text) else None
+    if us is None:
+        raise ValueError(text)
+    return us
 
 
 def format_time(us: int) -> str:

@@ -27,20 +27,21 @@ _decoder: msgspec.msgpack.Decoder[Block] = msgspec.msgpack.Decoder(Block)
 
 def pack(events: Sequence[Event]) -> tuple[list[int], list[bytes]]:
     """Blocks, and how many events each holds."""
+    headers, payloads = [e.headers for e in events], [e.payload for e in events]
     lengths, blocks = [], []
-    for start, stop in _cuts(events):
-        part = events[start:stop]
-        raw = _encode(([e.headers for e in part], [e.payload for e in part]))
+    for start, stop in _cuts(payloads):
+        raw = _encode((headers[start:stop], payloads[start:stop]))
         lengths.append(stop - start)
         blocks.append(len(raw).to_bytes(_LENGTH, "little") + _ZSTD.compress(raw, asbytes=True))
     return lengths, blocks
 
 
-def _cuts(events: Sequence[Event]) -> list[tuple[int, int]]:
+def _cuts(payloads: Sequence[str | None]) -> list[tuple[int, int]]:
+    lengths = [len(payload) if payload else 0 for payload in payloads]
     cuts = []
-    for start in range(0, len(events), SIZE):
-        stop = min(start + SIZE, len(events))
-        if sum(len(e.payload or "") for e in events[start:stop]) <= LARGE:
+    for start in range(0, len(payloads), SIZE):
+        stop = min(start + SIZE, len(payloads))
+        if sum(lengths[start:stop]) <= LARGE:
             cuts.append((start, stop))
         else:
             cuts.extend((at, at + 1) for at in range(start, stop))

@@ -68,8 +68,13 @@ def _table(events: Sequence[Event]) -> pa.RecordBatch:
 
 
 def _few(values: Sequence[str]) -> pa.Array:
-    """A column of few distinct values."""
-    return pa.array(values, pa.string()).dictionary_encode()
+    """A column of few distinct values, often of one."""
+    codes = {value: code for code, value in enumerate(dict.fromkeys(values))}
+    if len(codes) == 1:
+        column = pa.repeat(pa.scalar(0, pa.int32()), len(values))
+    else:
+        column = pa.array([codes[value] for value in values], pa.int32())
+    return pa.DictionaryArray.from_arrays(column, pa.array(list(codes), pa.string()))
 
 
 def _lists(values: Sequence[tuple[str, ...]]) -> pa.Array:
@@ -79,10 +84,12 @@ def _lists(values: Sequence[tuple[str, ...]]) -> pa.Array:
 
 def _maps(values: Sequence[tuple[tuple[str, str], ...]]) -> pa.Array:
     pairs = list(itertools.chain.from_iterable(values))
-    names = pa.array([name for name, _ in pairs], pa.string())
+    names = _few([name for name, _ in pairs]).dictionary_decode()
     items = pa.array([value for _, value in pairs], pa.string())
     return pa.MapArray.from_arrays(_offsets(values), names, items)
 
 
 def _offsets(values: Sequence[Sequence[object]]) -> pa.Array:
-    return pa.array(itertools.accumulate(map(len, values), initial=0), pa.int32())
+    if not any(values):
+        return pa.repeat(pa.scalar(0, pa.int32()), len(values) + 1)
+    return pa.array(list(itertools.accumulate(map(len, values), initial=0)), pa.int32())

@@ -16,6 +16,7 @@ from collector.times import (
     format_time,
     parse_duration,
     parse_time,
+    parse_times,
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -132,9 +133,11 @@ def test_what_is_no_moment(value: object) -> None:
     st.from_regex(
         r"20\d\d-[01]\d-[0-3]\d[Tt ][012]\d:[0-6]\d:[0-6]\d[.,][0-9\u0663]{3}[Zz]", fullmatch=True
     )
-    | st.from_regex(r"[0-9TW:.+-]{19}\.[0-9+:-]{3}Z", fullmatch=True)
+    | st.from_regex(r"([0-9]{8}T[0-9]{6}\\.[0-9]{3}|[0-9TW:.+-]{19})\.[0-9+:-]{3}Z", fullmatch=True)
 )
 def test_the_usual_form_means_what_the_standard_library_takes_it_for(text: str) -> None:
+    assert parse_times([text, 5, text]) == [parse_time(text), 5_000, parse_time(text)]
+    assert parse_times([text] * 2) == [parse_time(text)] * 2
     try:
         moment = datetime.fromisoformat(text.upper())
     except ValueError:
