@@ -55,20 +55,19 @@ class HeaderColumns:
         if names != own * self._rows or len(set(own)) != width:
             return False
         try:
-            text = _BETWEEN.encode().join([raw for _, raw in pairs]).decode()
+            raw = _BETWEEN.encode().join([raw for _, raw in pairs])
+            text = raw.decode()
         except (TypeError, UnicodeDecodeError):  # a header without a value; one that is no text
             return False
         values = text.split(_BETWEEN)
         if len(values) != len(pairs):
             return False
-        columns = [values[at::width] for at in range(width)]
-        self._columns = dict(zip(own, columns, strict=True))
-        rows = zip(*columns, strict=True)
-        if len(_encode(text)) == len(text.encode()) + 2 + len(pairs) - 1:
+        self._columns = {name: values[at::width] for at, name in enumerate(own)}
+        if len(_encode(text)) == len(raw) + 2 + len(pairs) - 1:
             # Nothing but what is between them needs to be escaped.
-            form = _form(tuple(own))
-            self.json = [form % row for row in rows]
+            self.json = _woven(tuple(own), values)
         else:
+            rows = zip(*self._columns.values(), strict=True)
             self.json = _lines([list(zip(own, row, strict=True)) for row in rows])
         return True
 
@@ -89,8 +88,18 @@ def _lines(pairs: Sequence[Sequence[tuple[str, str]]]) -> list[str]:
     return _encode_lines(pairs).decode().split("\n")[:-1]
 
 
+def _woven(names: tuple[str, ...], values: Sequence[str]) -> list[str]:
+    """The JSON of all records with headers of these names, from values that need no escapes."""
+    first, *others, end = _around(names)
+    around = [f"{end}\n{first}", *others] * (len(values) // len(names))
+    around[0] = first
+    woven = [""] * (2 * len(values))
+    woven[0::2], woven[1::2] = around, values
+    return ("".join(woven) + end).split("\n")
+
+
 @functools.lru_cache(maxsize=256)
-def _form(names: tuple[str, ...]) -> str:
-    """What is the same in the JSON of all headers with these names."""
-    written = [_encode(name).decode().replace("%", "%%") for name in names]
-    return "[" + ",".join(f'[{name},"%s"]' for name in written) + "]"
+def _around(names: tuple[str, ...]) -> list[str]:
+    """What stands before, between and behind the values in the JSON of such headers."""
+    written = [_encode(name).decode() for name in names]
+    return [f'[[{written[0]},"', *(f'"],[{name},"' for name in written[1:]), '"]]']
