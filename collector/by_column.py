@@ -46,15 +46,15 @@ class ByColumn:
         None when most are such.
         """
         odd: set[int] = set()
-        headers = HeaderColumns([record.headers for record in records], odd)
         raws = [record.value for record in records]
+        values = self._values(raws, odd)
+        if len(odd) > len(records) // 2:
+            return None
+        headers = HeaderColumns([record.headers for record in records], odd)
         payloads = _texts(raws, odd)
         if max(map(len, filter(None, payloads)), default=0) > self._long:
             odd |= {row for row, text in enumerate(payloads) if text and len(text) > self._long}
         odd |= self._doubtful(headers)
-        values = self._values(raws, odd)
-        if len(odd) > len(records) // 2:
-            return None
         keys = [None if key is None else text_of(key) for key in [one.key for one in records]]
         stamps = self._stamps(records, arrival, odd)
         of = self._of
@@ -79,18 +79,22 @@ class ByColumn:
         return events, odd
 
     def _values(self, raws: Sequence[bytes | None], odd: set[int]) -> list[Values]:
-        nothing = self._fields.nothing
         try:
             return self._fields.decode_each(raws)
         except UNDECODABLE:
-            found = []
-            for row, raw in enumerate(raws):
-                try:
-                    found += self._fields.decode_each((raw,))
-                except UNDECODABLE:
-                    odd.add(row)
-                    found.append(nothing)
-            return found
+            pass
+        found, decode, nothing = [], self._fields.decode, self._fields.nothing
+        for row, raw in enumerate(raws):
+            try:
+                found.append(nothing if raw is None else decode(raw))
+            except UNDECODABLE:
+                odd.add(row)
+                found.append(nothing)
+            if len(odd) == FEW == len(found):
+                # No JSON at all, so it seems: it is not worth trying all of them.
+                odd.update(range(len(raws)))
+                break
+        return found
 
     def _stamps(self, records: Sequence[Record], arrival: int, odd: set[int]) -> list[int]:
         stamps = [record.timestamp for record in records]

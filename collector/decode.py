@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from collector.batch import Gap
@@ -23,6 +24,8 @@ from collector.record import LAST_MS, PlacedRecord, Record, read_headers, text_o
 from collector.redact import Redact, Redaction
 from collector.settings import SourceSettings, TopicSettings, parse_size
 from collector.times import US_PER_MS
+
+_PROBLEMS = attrgetter("problems")
 
 
 class Reader:
@@ -100,16 +103,19 @@ class Reader:
             found = by_column.read(partition, records, arrival)
         if found is None:
             events = [self._read(record, partition, arrival) for record in records]
-            return [event for event in events if self.kept(event) is not None]
-        events, odd = found
-        for row in sorted(odd):
-            events[row] = self._read(records[row], partition, arrival)
-        if self._keeps_all:
-            # Of what is neither odd nor lacks anything there is nothing to say or to leave out.
-            said = odd | {row for row, event in enumerate(events) if event.problems}
-            gone = {row for row in said if self.kept(events[row]) is None}
-            return [e for row, e in enumerate(events) if row not in gone] if gone else events
-        return [event for event in events if self.kept(event) is not None]
+        else:
+            events, odd = found
+            for row in sorted(odd):
+                events[row] = self._read(records[row], partition, arrival)
+            if self._keeps_all and not odd and not any(map(_PROBLEMS, events)):
+                return events
+        return [event for event in events if self._plain(event) or self.kept(event) is not None]
+
+    def _plain(self, event: Event) -> bool:
+        """Whether it is surely kept as it is, and there is nothing to say of it."""
+        payload = event.payload
+        short = payload is None or len(payload) <= self._keep.long
+        return self._keeps_all and short and not event.problems
 
     def event(self, record: PlacedRecord, arrival: int) -> Event | None:
         """The record as an event; None when it is not kept."""

@@ -12,6 +12,7 @@ fetcher keeps; tests/bus/test_kafka_records.py holds what comes of it against th
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
+from itertools import chain, islice
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -19,11 +20,14 @@ from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 
 from collector.record import Record
 
+MOST_A_RUN = 2_000
+"""A batch that was compressed well may hold a million records, and memory is bounded."""
+
 Fetched = dict[TopicPartition, list[Record]]
 
 
 class Run:
-    """The records of one batch; the library looks at the offset of the last."""
+    """Records of one batch, all but of a huge one; the library looks at the offset of the last."""
 
     __slots__ = ("offset", "records")
 
@@ -47,8 +51,9 @@ class _Batch:
         return next(self._batch)  # the one record of a marker
 
     def __iter__(self) -> Iterator[Run]:
-        records = list(self._batch)
-        return iter((Run(records),) if records else ())
+        records = chain(self._batch)  # the parser's own can neither be gone on with nor end twice
+        while some := list(islice(records, MOST_A_RUN)):
+            yield Run(some)
 
 
 class _Batches:

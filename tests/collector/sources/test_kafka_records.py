@@ -6,6 +6,7 @@ Held against the library's own way, so that a release that works otherwise fails
 import struct
 from typing import Any
 
+import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.record._crecords.cutil import crc32c_cython
@@ -15,6 +16,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.sources import kafka_records
 from collector.sources.kafka_records import Answers, Run
 
 TP = TopicPartition("orders", 3)
@@ -110,19 +112,23 @@ def plain(record: Any) -> tuple[Any, ...]:
     return record.offset, record.timestamp, record.key, record.value, headers
 
 
-@given(logs, st.integers(0, 3), st.data())
+@given(logs, st.integers(0, 3), st.integers(1, 4), st.data())
 def test_they_are_the_same_records_whatever_was_aborted_or_compacted_away(
-    steps: list[tuple[str, int, Any]], codec: int, data: st.DataObject
+    steps: list[tuple[str, int, Any]], codec: int, most: int, data: st.DataObject
 ) -> None:
     log = Log(steps, codec)
     start = data.draw(st.integers(0, max(0, log.end - 1)), label="start")
     usual = log.records(start)
     expected = [plain(record) for record in usual]
-    ours = by_runs(log.records(start))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kafka_records, "MOST_A_RUN", most)
+        ours = by_runs(log.records(start))
+        runs = [(run, ours.next_fetch_offset) for run in ours]
     found = []
-    for run in ours:
+    for run, following in runs:
         assert type(run) is Run
-        assert ours.next_fetch_offset == run.offset + 1, "who stops here goes on behind it"
+        assert 0 < len(run.records) <= most
+        assert following == run.offset + 1, "who stops here goes on behind it"
         found += [plain(record) for record in run.records]
     assert found == expected
     assert ours.next_fetch_offset == usual.next_fetch_offset
