@@ -161,5 +161,13 @@ def _insert_2(connection: duckdb.DuckDBPyConnection, rows: pa.Table, numbers: li
         connection.unregister("incoming")
 
 
-STEPS: dict[int, Step] = {1: _to_2}
+def _to_3(connection: duckdb.DuckDBPyConnection, _: Report) -> None:
+    """Spans name the events themselves; those that are there keep to their bounds."""
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS spans (hash UBIGINT, lo BIGINT, hi BIGINT, run INTEGER)"
+    )
+    connection.execute("ALTER TABLE spans ADD COLUMN seqs BIGINT[]")
+
+
+STEPS: dict[int, Step] = {1: _to_2, 2: _to_3}
 """By the version that a step begins with."""

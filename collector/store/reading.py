@@ -1,6 +1,6 @@
 """Events, offsets and gaps read back from the store as the structs that were written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import TypeVar
 
 import duckdb
@@ -9,7 +9,7 @@ import msgspec
 from collector.batch import Gap, PartitionState
 from collector.event import Event
 from collector.store.blocks import Block, unpack
-from collector.store.spans import ranges
+from collector.store.spans import numbers
 from collector.store.tables import Taken
 
 Row = TypeVar("Row", PartitionState, Gap)
@@ -23,11 +23,19 @@ CHUNK = 10_000
 
 
 def events(
-    cursor: duckdb.DuckDBPyConnection, clauses: str = "", parameters: Sequence[object] = ()
+    cursor: duckdb.DuckDBPyConnection,
+    clauses: str = "",
+    parameters: Sequence[object] = (),
+    read: Container[str] | None = None,
 ) -> list[Event]:
-    """Events with their payloads, selected and ordered by `clauses` (WHERE …, ORDER BY …)."""
+    """Events, selected and ordered by `clauses` (WHERE …, ORDER BY …).
+
+    `read`: the names whose headers and payloads are wanted; None: all. They cost the most.
+    """
     query = f"SELECT {EVENT_COLUMNS} FROM events {clauses}"
     rows = cursor.execute(query, list(parameters)).fetchall()
+    if read is not None:
+        rows = [row if row[7] in read else (*row[:15], None) for row in rows]
     blocks = _blocks(cursor, {row[15] for row in rows})
     return [
         Event(
@@ -77,31 +85,39 @@ def _beside(blocks: dict[int, Block], block: int | None, seq: int) -> tuple[str,
     return headers[seq - block], payloads[seq - block]
 
 
+def events_at(
+    cursor: duckdb.DuckDBPyConnection, seqs: Sequence[int], read: Container[str] | None = None
+) -> list[Event]:
+    """The events with these numbers, as far as they are stored still."""
+    if not seqs:
+        return []
+    these = "WHERE seq BETWEEN ? AND ? AND seq IN (SELECT unnest(?::BIGINT[]))"
+    return events(cursor, these, [min(seqs), max(seqs), list(seqs)], read)
+
+
 def events_of_flows(
-    cursor: duckdb.DuckDBPyConnection, flows: Sequence[str]
+    cursor: duckdb.DuckDBPyConnection, flows: Sequence[str], read: Container[str] | None = None
 ) -> dict[str, list[Event]]:
     """The events of some flows; an event that carries several IDs is in each of theirs."""
     found: dict[str, list[Event]] = {flow: [] for flow in flows}
-    wanted = "WHERE seq BETWEEN ? AND ? AND list_has_any(correlation_ids, ?::VARCHAR[])"
-    for lo, hi in ranges(cursor, flows):
-        for event in events(cursor, wanted, [lo, hi, list(flows)]):
-            for flow in event.correlation_ids:
-                if flow in found:
-                    found[flow].append(event)
+    for event in events_at(cursor, numbers(cursor, ids=flows), read):
+        for flow in event.correlation_ids:
+            if flow in found:
+                found[flow].append(event)
     return found
 
 
 def flows_of_key(cursor: duckdb.DuckDBPyConnection, value: str, limit: int = 1_000) -> list[str]:
     """The flows with an event that carries a key of this value."""
-    flows: set[str] = set()
-    for lo, hi in ranges(cursor, [value]):
-        rows = cursor.execute(
-            "SELECT DISTINCT unnest(correlation_ids) FROM events WHERE seq BETWEEN ? AND ? "
-            "AND list_contains(map_values(keys), ?) LIMIT ?",
-            [lo, hi, value, limit],
-        )
-        flows.update(row[0] for row in rows.fetchall())
-    return sorted(flows)[:limit]
+    seqs = numbers(cursor, values=[value])
+    if not seqs:
+        return []
+    rows = cursor.execute(
+        "SELECT DISTINCT unnest(correlation_ids) FROM events WHERE seq BETWEEN ? AND ? "
+        "AND seq IN (SELECT unnest(?::BIGINT[])) AND list_contains(map_values(keys), ?)",
+        [seqs[0], seqs[-1], seqs, value],
+    ).fetchall()
+    return sorted(flow for (flow,) in rows)[:limit]
 
 
 def taken(cursor: duckdb.DuckDBPyConnection) -> list[Taken]:

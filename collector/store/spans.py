@@ -1,11 +1,11 @@
 """Where in the store a correlation ID or a key's value occurs, without an index over every event.
 
-Events are numbered as they are stored. For every run of events one row per value says between
+Events are numbered as they are stored. For every run of events one row per value says under
 which numbers it occurs; rows are sorted by the value's hash, so that DuckDB reads a small part of
 each run. What is not sealed yet is scanned. A span is a hint: the event itself decides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import duckdb
 
@@ -15,6 +15,10 @@ MERGED = 16
 """Runs that become one."""
 NEAR = 100_000
 """Ranges that are no further apart are read as one: DuckDB reads in groups of 122,880 rows."""
+
+WIDE = 1_000
+"""A value of more events in a run has only their bounds: what lies between is scanned."""
+END = 2**63 - 1
 
 Range = tuple[int, int]
 
@@ -40,11 +44,10 @@ class Spans:
         row = cursor.execute("SELECT coalesce(max(run), 0) + 1 FROM spans").fetchone()
         number = int(row[0]) if row else 1
         cursor.execute(
-            # Grouped by the text, since hashing it costs more than all the rest.
-            "INSERT INTO spans SELECT md5_number_lower(text) AS hash, lo, hi, ? FROM ("
-            "SELECT text, min(seq) AS lo, max(seq) AS hi FROM ("
+            "INSERT INTO spans SELECT md5_number_lower(text) AS hash, min(seq), max(seq), ?, "
+            f"CASE WHEN count(*) <= {WIDE} THEN list(seq) END FROM ("
             "SELECT unnest(correlation_ids || map_values(keys)) AS text, seq FROM events "
-            "WHERE seq BETWEEN ? AND ?) GROUP BY text) ORDER BY hash",
+            "WHERE seq BETWEEN ? AND ?) GROUP BY hash ORDER BY hash",
             [number, first, last],
         )
         cursor.execute("INSERT OR REPLACE INTO meta VALUES ('spans_sealed', ?)", [str(last)])
@@ -55,7 +58,7 @@ class Spans:
         """The last runs as one, under the last one's number: fewer places to look at."""
         cursor.execute(
             "CREATE TEMP TABLE merged AS "
-            "SELECT hash, lo, hi, max(run) OVER () AS run FROM spans WHERE run > ? ORDER BY hash",
+            "SELECT * REPLACE (max(run) OVER () AS run) FROM spans WHERE run > ? ORDER BY hash",
             [after],
         )
         cursor.execute("DELETE FROM spans WHERE run > ?", [after])
@@ -69,20 +72,64 @@ def sealed_to(cursor: duckdb.DuckDBPyConnection) -> int:
     return int(row[0]) if row else 0
 
 
-def ranges(cursor: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> list[Range]:
-    """The numbers between which events with one of these IDs or keys' values are, ascending.
-
-    The last range is what is not sealed; it is without an end.
-    """
+def numbers(
+    cursor: duckdb.DuckDBPyConnection, ids: Sequence[str] = (), values: Sequence[str] = ()
+) -> list[int]:
+    """The numbers of all events with one of these IDs or keys' values; seldom a few others too."""
     found = cursor.execute(
-        "SELECT lo, hi FROM spans WHERE hash IN "
-        "(SELECT md5_number_lower(unnest(?::VARCHAR[]))) ORDER BY lo",
-        [list(texts)],
+        "SELECT lo, hi, seqs FROM spans WHERE hash IN "
+        "(SELECT md5_number_lower(unnest(?::VARCHAR[])))",
+        [[*ids, *values]],
     ).fetchall()
+    exact = {seq for _, _, seqs in found for seq in seqs or ()}
+    wide = sorted((lo, hi) for lo, hi, seqs in found if seqs is None)
+    for lo, hi in _merged([*wide, (sealed_to(cursor) + 1, END)]):
+        exact.update(_looked_up(cursor, lo, hi, ids, values))
+    return sorted(exact)
+
+
+def bounds(cursor: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> dict[str, int]:
+    """The number of the last event with each of these IDs or values; seldom of a later one."""
+    return dict(
+        cursor.execute(
+            "WITH asked AS (SELECT DISTINCT unnest(?::VARCHAR[]) AS text), found AS ("
+            "SELECT text, max(hi) AS last FROM asked JOIN spans ON hash = md5_number_lower(text) "
+            "GROUP BY text UNION ALL "
+            "SELECT text, max(seq) FROM (SELECT seq, unnest(correlation_ids || map_values(keys)) "
+            "AS text FROM events WHERE seq > ?) JOIN asked USING (text) GROUP BY text) "
+            "SELECT text, max(last) FROM found GROUP BY text",
+            [list(texts), sealed_to(cursor)],
+        ).fetchall()
+    )
+
+
+def _merged(ranges: Sequence[Range]) -> list[Range]:
+    """Ascending ranges, those that are near each other as one."""
     merged: list[Range] = []
-    for lo, hi in [*found, (sealed_to(cursor) + 1, 2**63 - 1)]:
+    for lo, hi in ranges:
         if merged and lo <= merged[-1][1] + NEAR:
             merged[-1] = (merged[-1][0], max(hi, merged[-1][1]))
         else:
             merged.append((lo, hi))
     return merged
+
+
+def _looked_up(
+    cursor: duckdb.DuckDBPyConnection, lo: int, hi: int, ids: Sequence[str], values: Sequence[str]
+) -> Iterator[int]:
+    """Where there are no spans, every event is looked at."""
+    columns = (("correlation_ids", ids), ("map_values(keys)", values))
+    texts = " || ".join(column for column, some in columns if some)
+    if not texts:
+        return
+    query = (
+        f"SELECT DISTINCT seq FROM (SELECT seq, unnest({texts}) AS text FROM events "
+        "WHERE seq BETWEEN ? AND ?) WHERE text IN (SELECT unnest(?::VARCHAR[]))"
+    )
+    asked: object = [*ids, *values]
+    if len(ids) + len(values) == 1:
+        # For one alone a join would cost more than it saves.
+        query = f"SELECT seq FROM events WHERE seq BETWEEN ? AND ? AND list_contains({texts}, ?)"
+        asked = [*ids, *values][0]
+    for (seq,) in cursor.execute(query, [lo, hi, asked]).fetchall():
+        yield seq

@@ -14,7 +14,7 @@ import pyarrow as pa
 from collector.batch import Gap, PartitionState
 from collector.event import Event
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 META_SQL = "CREATE TABLE IF NOT EXISTS meta (key VARCHAR PRIMARY KEY, value VARCHAR)"
 
 _ARROW = {
@@ -138,15 +138,21 @@ GAPS = Table(
 
 
 class Span(msgspec.Struct, gc=False):
-    """Between which numbers a value occurs in one run of events; see `collector.store.spans`."""
+    """Under which numbers a value occurs in one run of events; see `collector.store.spans`."""
 
     hash: int
     lo: int
     hi: int
     run: int
+    seqs: tuple[int, ...] | None
+    """None where they are too many, or of a store that knew of bounds alone."""
 
 
-SPANS = Table("spans", Span, {"hash": "UBIGINT", "lo": "BIGINT", "hi": "BIGINT", "run": "INTEGER"})
+SPANS = Table(
+    "spans",
+    Span,
+    {"hash": "UBIGINT", "lo": "BIGINT", "hi": "BIGINT", "run": "INTEGER", "seqs": "BIGINT[]"},
+)
 
 
 class Age(msgspec.Struct, gc=False):

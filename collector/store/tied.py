@@ -1,7 +1,7 @@
 """Flows where keys tie: what the store's events tie, and the events of such flows."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -11,7 +11,7 @@ import pyarrow as pa
 from collector.event import Event
 from collector.settings import PARENT
 from collector.store import reading
-from collector.store.spans import ranges
+from collector.store.spans import numbers
 from collector.store.store import Store
 from collector.ties import Ties, Tying
 
@@ -44,18 +44,27 @@ def keyed_events(cursor: duckdb.DuckDBPyConnection, after: int = 0) -> Iterator[
 
 def flows_of_value(cursor: duckdb.DuckDBPyConnection, value: str, ties: Ties) -> list[str]:
     """The flows of the events that have a key of this value, tying or not."""
+    these, seqs = _at(numbers(cursor, values=[value]))
     found = _for_tying(
-        cursor, "list_contains(map_values(keys), ?) ORDER BY seq LIMIT 1000", [value]
-    )
+        cursor, f"{these} AND list_contains(map_values(keys), ?) ORDER BY seq LIMIT 1000",
+        [*seqs, value],
+    )  # fmt: skip
     return sorted({flow for event in found for flow in ties.flows(event)})
 
 
 def children(cursor: duckdb.DuckDBPyConnection, ids: Sequence[str], ties: Ties | None) -> list[str]:
     """The flows that have an event which names one of these IDs as its parent."""
-    named = "list_has_any(map_extract(keys, ?), ?::VARCHAR[])"
-    found = _for_tying(cursor, named, [PARENT, list(ids)])
+    these, seqs = _at(numbers(cursor, values=ids))
+    named = f"{these} AND list_has_any(map_extract(keys, ?), ?::VARCHAR[])"
+    found = _for_tying(cursor, named, [*seqs, PARENT, list(ids)])
     flows = (event.correlation_ids if ties is None else ties.flows(event) for event in found)
     return sorted({flow for some in flows for flow in some}.difference(ids))
+
+
+def _at(seqs: Sequence[int]) -> tuple[str, list[object]]:
+    """The condition of the events with these numbers."""
+    these = "seq BETWEEN ? AND ? AND seq IN (SELECT unnest(?::BIGINT[]))"
+    return these, [min(seqs, default=0), max(seqs, default=0), list(seqs)]
 
 
 def _for_tying(
@@ -71,21 +80,20 @@ def _for_tying(
 
 
 def events_of_tied_flows(
-    cursor: duckdb.DuckDBPyConnection, flows: Sequence[str], ties: Ties
+    cursor: duckdb.DuckDBPyConnection,
+    flows: Sequence[str],
+    ties: Ties,
+    read: Container[str] | None = None,
 ) -> dict[str, list[Event]]:
     """The events of some flows, by name: those of all their IDs, and those that keys tie."""
     found: dict[str, list[Event]] = {flow: [] for flow in flows}
     ids = [id for flow in flows for id in ties.ids(flow)]
     values = {value for flow in flows for _, value in ties.keys(flow)}
-    wanted = (
-        "WHERE seq BETWEEN ? AND ? AND (list_has_any(correlation_ids, ?::VARCHAR[]) OR "
-        "(len(correlation_ids) <> 1 AND list_has_any(map_values(keys), ?::VARCHAR[])))"
-    )
-    for lo, hi in ranges(cursor, [*ids, *values]):
-        for event in reading.events(cursor, wanted, [lo, hi, ids, sorted(values)]):
-            for flow in ties.flows(event):
-                if flow in found:
-                    found[flow].append(event)
+    seqs = numbers(cursor, ids=ids, values=sorted(values))
+    for event in reading.events_at(cursor, seqs, read):
+        for flow in ties.flows(event):
+            if flow in found:
+                found[flow].append(event)
     return found
 
 

@@ -1,6 +1,7 @@
 """Finding what belongs to an ID or a key's value: as a look at every event would."""
 
 from pathlib import Path
+from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,12 +40,16 @@ def stored(path: Path, batches: list[list[tuple[list[str], str]]]) -> Store:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.lists(one_event, min_size=1, max_size=30), min_size=1, max_size=8))
+@given(
+    st.lists(st.lists(one_event, min_size=1, max_size=30), min_size=1, max_size=8),
+    st.sampled_from([0, 1, 2, spans.WIDE]),
+)
 def test_a_look_up_finds_what_a_look_at_everything_finds(
-    tmp_path_factory: object, batches: list[list[tuple[list[str], str]]]
+    tmp_path_factory: object, batches: list[list[tuple[list[str], str]]], wide: int
 ) -> None:
     folder = tmp_path_factory.mktemp("spans")  # type: ignore[attr-defined]  # pytest's own
-    store = stored(folder / "store.duckdb", batches)
+    with mock.patch.object(spans, "WIDE", wide):
+        store = stored(folder / "store.duckdb", batches)
     everything = [one for batch in batches for one in batch]
     try:
         with store.reader() as cursor:
@@ -55,6 +60,11 @@ def test_a_look_up_finds_what_a_look_at_everything_finds(
             for key in KEYS:
                 flows = {flow for ids, own in everything if own == key for flow in ids}
                 assert reading.flows_of_key(cursor, key) == sorted(flows)
+            last = spans.bounds(cursor, [*IDS, *KEYS, "nobody"])
+            for text in (*IDS, *KEYS):
+                with_it = [n for n, (ids, own) in enumerate(everything, 1) if text in (*ids, own)]
+                assert last.get(text) == (with_it[-1] if with_it else None)
+            assert "nobody" not in last
             sealed = spans.sealed_to(cursor)
     finally:
         store.close()

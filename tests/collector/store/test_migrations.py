@@ -98,6 +98,26 @@ def test_a_store_of_version_1_has_everything_in_version_2(
     assert str(kept) in caplog.text
 
 
+def test_spans_of_version_2_that_have_bounds_alone_find_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "store.duckdb"
+    store = Store(path, run=100)
+    events = [Event("s", "t", "id", 0, n, n, n, "n", (f"f-{n % 7}",)) for n in range(350)]
+    store.commit(Batch(events=events)).result()
+    store.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("ALTER TABLE spans DROP COLUMN seqs")
+        connection.execute("UPDATE meta SET value = '2' WHERE key = 'schema_version'")
+    store = Store(path, run=100)
+    more = [Event("s", "t", "id", 0, n, n, n, "n", (f"f-{n % 7}",)) for n in range(350, 700)]
+    store.commit(Batch(events=more)).result()
+    with store.reader() as cursor:
+        known = cursor.execute("SELECT seqs IS NULL, count(*) FROM spans GROUP BY ALL").fetchall()
+        found = reading.events_of_flows(cursor, ["f-3"])["f-3"]
+    store.close()
+    assert {row[0] for row in known} == {True, False}
+    assert sorted(event.offset for event in found) == list(range(3, 700, 7))
+
+
 def test_its_backup_never_overwrites_another(path: Path) -> None:
     other = path.with_name("store.duckdb.schema-1")
     other.write_text("another")
