@@ -12,6 +12,15 @@ COLUMNS = ", ".join(
 )
 
 
+JUDGED_BY = "judged_by"
+"""In `meta`: the rules by which everything that is stored was judged."""
+
+
+def judged_by(cursor: duckdb.DuckDBPyConnection) -> str | None:
+    row = cursor.execute("SELECT value FROM meta WHERE key = ?", [JUDGED_BY]).fetchone()
+    return None if row is None else str(row[0])
+
+
 def findings(
     cursor: duckdb.DuckDBPyConnection, clauses: str = "", parameters: Sequence[object] = ()
 ) -> list[tuple[FindingRow, int]]:
@@ -19,6 +28,44 @@ def findings(
     query = f"SELECT {COLUMNS}, epoch_us(found_at) FROM findings {clauses}"
     rows = cursor.execute(query, list(parameters)).fetchall()
     return [(FindingRow(*row[:-1]), row[-1]) for row in rows]
+
+
+def findings_of(
+    cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]
+) -> list[tuple[FindingRow, int]]:
+    """Those of the flow with these correlation IDs, in the order of their moments."""
+    query = (
+        "WITH of_flow AS (SELECT * FROM finding_log WHERE id IN (SELECT id FROM finding_log "
+        "WHERE correlation_id IN (SELECT unnest(?::VARCHAR[])))), newest AS ("
+        "SELECT *, min(moment) OVER (PARTITION BY id) AS found_at FROM of_flow "
+        "QUALIFY row_number() OVER (PARTITION BY id ORDER BY seq DESC) = 1) "
+        f"SELECT {COLUMNS}, epoch_us(found_at) FROM newest "
+        'WHERE correlation_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY "at", id'
+    )
+    rows = cursor.execute(query, [list(ids), list(ids)]).fetchall()
+    return [(FindingRow(*row[:-1]), row[-1]) for row in rows]
+
+
+def failed_flows(cursor: duckdb.DuckDBPyConnection, type: str | None = None) -> list[str]:
+    """The correlation IDs of flows (of one type) with a finding that stands."""
+    of_type, parameters = ("", []) if type is None else ("WHERE type = ?", [type])
+    rows = cursor.execute(
+        "SELECT DISTINCT flow FROM (SELECT arg_max(correlation_id, seq) AS flow, "
+        f"arg_max(state, seq) AS state FROM finding_log {of_type} GROUP BY id) "
+        "WHERE state = 'open'",
+        parameters,
+    ).fetchall()
+    return [flow for (flow,) in rows]
+
+
+def counts(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """How many findings there are, by state."""
+    return dict(
+        cursor.execute(
+            "SELECT state, count(*) FROM (SELECT arg_max(state, seq) AS state FROM finding_log "
+            "GROUP BY id) GROUP BY state ORDER BY state"
+        ).fetchall()
+    )
 
 
 def undelivered(cursor: duckdb.DuckDBPyConnection, sink: str, limit: int) -> list[OutboxRow]:

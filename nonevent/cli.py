@@ -120,7 +120,7 @@ def flows(
     without: Annotated[str | None, typer.Option(help="Without this event.")] = None,
     since: Since = None, until: Since = None, cursor: Cursor = None,
 ) -> None:  # fmt: skip
-    """List flows, the one with the newest event first.
+    """List flows, the one whose newest event was stored last first.
 
     Examples:
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from analyzer.clocks import Clocks
 from analyzer.live import Live
 from analyzer.outbox import Outbox
-from analyzer.reading import next_seq
+from analyzer.reading import JUDGED_BY, next_seq
 from analyzer.routes import Routes
 from analyzer.rules.loader import load
 from analyzer.rules.ruleset import RuleSet
@@ -128,6 +128,8 @@ class Watch:
         self.alert.process(batch)
         if batch.rows:
             await asyncio.wrap_future(self.store.commit(batch))
+        # From here on the stored findings are those of these rules.
+        await asyncio.to_thread(self.store.set_meta, JUDGED_BY, self.rules.fingerprint())
         if self.live.flows:
             log.info("picked up %d flows in %.1f s",
                      len(self.live.flows), time.monotonic() - began)  # fmt: skip

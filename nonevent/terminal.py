@@ -52,8 +52,12 @@ def stdout() -> Console:
 
 
 def print_flows(page: FlowPage, console: Console | None = None) -> None:
-    """The list of flows, the one with the newest event first."""
+    """The list of flows, the one whose newest event was stored last first."""
     console = console or stdout()
+    if not page.items and page.next:
+        console.print(_line("None of the flows that were looked at fits; there are older ones."))
+        _more(page.next, console)
+        return
     if not page.items:
         console.print(_line("No flow fits. `nonevent status` shows how far the bus was read."))
         return

@@ -84,7 +84,7 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
 
     @router.get("/flows")
     def flows(asked: Annotated[FlowFilter, Query()]) -> FlowPage:
-        """Flows, the one with the newest event first."""
+        """Flows, the one whose newest event was stored last first."""
         return queries.flows(
             type=asked.type,
             state=asked.state,

@@ -1,58 +1,31 @@
-"""Flows out of the store: which there are, and one of them with its timeline."""
+"""Flows out of the store, judged: as items of a list, and one of them with its timeline."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import duckdb
 
 from analyzer.clocks import Clocks
 from analyzer.judge import Judged, judge
-from analyzer.reading import findings
+from analyzer.reading import findings_of
 from analyzer.rules.ruleset import RuleSet
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
 from collector.settings import PARENT
 from collector.store import reading
+from collector.store.spans import numbers
 from collector.store.tied import (
-    MEMBERS,
-    TIED_MEMBERS,
-    children,
     events_of_tied_flows,
     flows_of_value,
-    lay_out,
+    members,
+    tied_flows_between,
 )
 from collector.ties import Ties
 from collector.times import format_time
-from ui.errors import BadParameterError
-from ui.models import FlowDetail, FlowItem, FlowPage
+from ui.models import FlowDetail, FlowItem
 from ui.rows import finding_model, ghost, instance_model, timeline_event
 
-CHUNK = 200
-"""Flows that are judged at a time while a page is filled."""
-SCANNED = 20_000
-"""So many flows are judged for one page at most; the cursor goes on from there."""
-
-
-@dataclass(frozen=True)
-class FlowFilter:
-    type: str | None
-    state: str | None
-    q: str | None
-    name: str | None
-    without: str | None
-    since: int | None
-    until: int | None
-
-
-@dataclass(frozen=True)
-class _Listed:
-    """One row of the list, before it is judged."""
-
-    flow: str
-    began: int
-    last: int
-    events: int
-    names: list[str]
+FEW = 2_000
+"""Events that are simply read; of more, the database is asked what they are."""
 
 
 class FlowReader:
@@ -66,99 +39,80 @@ class FlowReader:
         ties: Ties | None = None,
         spellings: Callable[[str], Sequence[str]] = lambda text: [text],
     ) -> None:
-        self._spellings = spellings
-        self._cursor = cursor
-        self._ties = ties
+        self.spellings = spellings
+        self.cursor = cursor
+        self.ties = ties
         self._rules = rules
+        self._read = rules.read()
         self.sight: Sight = clocks.sight(
             reading.partitions(cursor), reading.gaps(cursor), reading.taken(cursor)
         )
 
-    # The list
+    # Looking them up
 
-    def page(self, wanted: FlowFilter, limit: int, cursor: str | None) -> FlowPage:
-        """Flows with the newest event first, judged until the page is full."""
-        if self._ties is not None:
-            lay_out(self._cursor, self._ties)
-        items: list[FlowItem] = []
-        scanned, at = 0, _parse_cursor(cursor)
-        while scanned < SCANNED:
-            rows = self._listed(wanted, at, min(CHUNK, max(limit * 2, 20)))
-            if not rows:
-                return FlowPage(items=items, next=None)
-            for row, item in zip(rows, self._items(rows), strict=True):
-                at = (row.last, row.flow)
-                scanned += 1
-                if wanted.type not in (None, item.type) or wanted.state not in (None, item.state):
-                    continue
-                items.append(item)
-                if len(items) == limit:
-                    return FlowPage(items=items, next=f"{at[0]}:{at[1]}")
-        return FlowPage(items=items, next=f"{at[0]}:{at[1]}" if at else None)
+    def flow(self, id: str) -> str:
+        """The name of the flow that this correlation ID belongs to."""
+        return id if self.ties is None else self.ties.flow(id)
 
-    def _listed(
-        self, wanted: FlowFilter, after: tuple[int, str] | None, limit: int
-    ) -> list[_Listed]:
-        having, parameters = self._conditions(wanted)
-        if after is not None:
-            having.append("(last < ? OR (last = ? AND flow > ?))")
-            parameters += [after[0], after[0], after[1]]
-        members = MEMBERS if self._ties is None else TIED_MEMBERS
-        rows = self._cursor.execute(
-            f"WITH member AS ({members}), "
-            "listed AS (SELECT flow, min(time) AS began, max(time) AS last, "
-            "count(*) AS n, list(DISTINCT name ORDER BY name) AS names FROM member GROUP BY flow) "
-            f"SELECT flow, began, last, n, names FROM listed WHERE {' AND '.join(having)} "
-            "ORDER BY last DESC, flow LIMIT ?",
-            [*parameters, limit],
-        ).fetchall()
-        return [_Listed(*row) for row in rows]
+    def ids(self, flow: str) -> list[str]:
+        """All its correlation IDs, in order."""
+        return [flow] if self.ties is None else self.ties.ids(flow)
 
-    def _conditions(self, wanted: FlowFilter) -> tuple[list[str], list[object]]:
-        having = ["true"]
-        parameters: list[object] = []
-        if wanted.q is not None:
-            # A flow one of whose IDs holds the text, or that carries a key of exactly this value.
-            having.append("(contains(flow, ?) OR list_contains(?::VARCHAR[], flow))")
-            stored_as = self._spellings(wanted.q)
-            joined = {} if self._ties is None else self._ties.joined()
-            by_alias = [flow for id, flow in joined.items() if wanted.q in id]
-            by_key = [flow for value in stored_as for flow in self.flows_of_key(value)]
-            parameters += [wanted.q, [*stored_as, *by_alias, *by_key]]
-        for value, condition in (
-            (wanted.name, "list_contains(names, ?)"),
-            (wanted.without, "NOT list_contains(names, ?)"),
-            (wanted.since, "last >= ?"),
-            (wanted.until, "began <= ?"),
-        ):
-            if value is not None:
-                having.append(condition)
-                parameters.append(value)
-        return having, parameters
+    def texts(self, flow: str) -> list[str]:
+        """The IDs and values under which spans know its events."""
+        if self.ties is None:
+            return [flow]
+        return [*self.ties.ids(flow), *(value for _, value in self.ties.keys(flow))]
 
-    def flows_of_key(self, value: str) -> list[str]:
-        """The flows with an event that carries a key of this value."""
-        if self._ties is not None:
-            return flows_of_value(self._cursor, value, self._ties)
-        return reading.flows_of_key(self._cursor, value)
+    def flows_of(self, text: str) -> list[str]:
+        """The flows of which this is an ID, or a key's value."""
+        stored_as = self._stored_as(text)
+        seqs = numbers(self.cursor, stored_as, stored_as)
+        flows = {self.flow(id) for id in reading.known_ids(self.cursor, seqs, stored_as)}
+        return sorted(flows | self._flows_of_keys(seqs, stored_as))
 
-    def _events(self, flows: Sequence[str]) -> dict[str, list[Event]]:
-        if self._ties is None:
-            return reading.events_of_flows(self._cursor, flows)
-        return events_of_tied_flows(self._cursor, flows, self._ties)
+    def _stored_as(self, text: str) -> list[str]:
+        return list(dict.fromkeys([text, *self.spellings(text)]))
 
-    def _flow(self, id: str) -> str:
-        return id if self._ties is None else self._ties.flow(id)
+    def _flows_of_keys(self, seqs: Sequence[int], values: Sequence[str]) -> set[str]:
+        """The flows of those events that carry a key of one of these values."""
+        return {
+            flow
+            for value in values
+            for flow in (
+                reading.flows_of_key(self.cursor, seqs, value)
+                if self.ties is None
+                else flows_of_value(self.cursor, seqs, value, self.ties)
+            )
+        }
 
-    def _ids(self, flow: str) -> list[str]:
-        return [flow] if self._ties is None else self._ties.ids(flow)
+    def flows_between(self, low: int, top: int, text: str | None) -> list[tuple[int, str]]:
+        """(newest event, flow) of the events with these numbers, the newest first.
 
-    def _items(self, rows: Sequence[_Listed]) -> Iterator[FlowItem]:
-        members = self._events([row.flow for row in rows])
-        for row in rows:
-            events = members[row.flow]
-            judged = self.judge(row.flow, events)
-            yield self._item(row, events, judged)
+        `text`: only flows one of whose IDs holds it.
+        """
+        if self.ties is None:
+            return reading.flows_between(self.cursor, low, top, text)
+        return tied_flows_between(self.cursor, low, top, text, self.ties)
+
+    def flows_with(self, event: Event) -> tuple[str, ...]:
+        """The flows that this event belongs to."""
+        return event.correlation_ids if self.ties is None else self.ties.flows(event)
+
+    def members(self, seqs: Sequence[int]) -> dict[int, set[str]]:
+        """The flows of the events with these numbers."""
+        return members(self.cursor, seqs, self.ties)
+
+    def events(self, flows: Sequence[str]) -> dict[str, list[Event]]:
+        """Their events, with what of them the rules read and no more."""
+        if self.ties is None:
+            return reading.events_of_flows(self.cursor, flows, self._read)
+        return events_of_tied_flows(self.cursor, flows, self.ties, self._read)
+
+    # Judging them
+
+    def item(self, flow: str, events: Sequence[Event]) -> FlowItem:
+        return self._item(flow, events, self.judge(flow, events))
 
     def judge(self, flow: str, events: Sequence[Event]) -> list[Judged]:
         """Every rule file's view of the flow; files none of whose names occur have none."""
@@ -170,7 +124,7 @@ class FlowReader:
             for one in judge(flow, events, file, self.sight)
         ]
 
-    def _item(self, row: _Listed, events: Sequence[Event], judged: Sequence[Judged]) -> FlowItem:
+    def _item(self, flow: str, events: Sequence[Event], judged: Sequence[Judged]) -> FlowItem:
         main = _main(judged)
         keys: dict[str, list[str]] = {}
         for event in events:
@@ -178,13 +132,13 @@ class FlowReader:
                 if value not in keys.setdefault(name, []):
                     keys[name].append(value)
         return FlowItem(
-            flow=row.flow,
-            aliases=self._ids(row.flow)[1:],
+            flow=flow,
+            aliases=self.ids(flow)[1:],
             type=main.episode.type if main else None,
             state=main.state if main else "open",
-            began=format_time(row.began),
-            last=format_time(row.last),
-            events=row.events,
+            began=format_time(min(event.time for event in events)),
+            last=format_time(max(event.time for event in events)),
+            events=len(events),
             names=list(dict.fromkeys(e.name for e in sorted(events, key=ORDER))),
             keys=keys,
             findings=sum(i.finding is not None for one in judged for i in one.instances),
@@ -194,29 +148,43 @@ class FlowReader:
 
     def detail(self, flow_or_key: str) -> FlowDetail | None:
         """The flow of this ID; or of an episode's; or the only flow with a key of this value."""
-        for id in self._candidates(flow_or_key):
-            flow = self._flow(id)
-            events = self._events([flow])[flow]
-            if events:
-                return self._detail(flow, sorted(events, key=ORDER))
-        return None
-
-    def _candidates(self, flow_or_key: str) -> Iterator[str]:
-        yield flow_or_key
         base, mark, number = flow_or_key.rpartition("#")
-        if mark and number.isdecimal():
-            yield base
-        stored_as = self._spellings(flow_or_key)
-        yield from stored_as
-        by_key = {flow for value in stored_as for flow in self.flows_of_key(value)}
-        if len(by_key) == 1:
-            yield by_key.pop()
+        stored_as = self._stored_as(flow_or_key)
+        ids = [flow_or_key, *([base] if mark and number.isdecimal() else []), *stored_as]
+        seqs = numbers(self.cursor, ids, stored_as)
+        if len(seqs) > FEW:
+            known = reading.known_ids(self.cursor, seqs, ids)
+            events = None
+        else:
+            events = reading.events_at(self.cursor, seqs)
+            known = {id for event in events for id in event.correlation_ids}
+        for id in ids:
+            if id in known:
+                whole = self.ties is None and base != id
+                return self._whole(self.flow(id), events if whole else None)
+        if events is None:
+            by_key = self._flows_of_keys(seqs, stored_as)
+        else:
+            by_key = {f for e in events if _carries(e, stored_as) for f in self.flows_with(e)}
+        return self._whole(by_key.pop()) if len(by_key) == 1 else None
 
-    def _detail(self, flow: str, events: list[Event]) -> FlowDetail:
+    def _whole(self, flow: str, events: list[Event] | None = None) -> FlowDetail:
+        """`events`: its own and those that name it, if they are known already."""
+        ids = self.ids(flow)
+        if events is None:
+            seqs = numbers(self.cursor, ids, self.texts(flow))
+            events = reading.events_at(self.cursor, seqs)
+        own = [event for event in events if flow in self.flows_with(event)]
+        named_by = {
+            child
+            for event in events
+            if any(key == PARENT and value in ids for key, value in event.keys)
+            for child in self.flows_with(event)
+        }
+        return self._detail(flow, sorted(own, key=ORDER), sorted(named_by.difference(ids)))
+
+    def _detail(self, flow: str, events: list[Event], children: list[str]) -> FlowDetail:
         judged = self.judge(flow, events)
-        row = _Listed(
-            flow, events[0].time, events[-1].time, len(events), sorted({e.name for e in events})
-        )
         ghosts = [
             (instance.deadline, ghost(one.episode.type, instance))
             for one in judged
@@ -233,14 +201,13 @@ class FlowReader:
             (last if at is None else at, 1, number, one) for number, (at, one) in enumerate(ghosts)
         ]
         timeline = [item for *_, item in sorted([*placed, *haunted], key=lambda entry: entry[:3])]
-        ids = self._ids(flow)
-        of_flow = 'WHERE list_contains(?::VARCHAR[], correlation_id) ORDER BY "at", id'
-        found = findings(self._cursor, of_flow, [ids])
+        ids = self.ids(flow)
+        found = findings_of(self.cursor, ids)
         named = dict.fromkeys(value for e in events for key, value in e.keys if key == PARENT)
         return FlowDetail(
-            **self._item(row, events, judged).model_dump(),
-            parents=[self._flow(id) for id in named if id not in ids],
-            children=children(self._cursor, ids, self._ties),
+            **self._item(flow, events, judged).model_dump(),
+            parents=[self.flow(id) for id in named if id not in ids],
+            children=children,
             timeline=timeline,
             instances=[instance_model(one, i) for one in judged for i in one.instances],
             found=[finding_model(row, first) for row, first in found],
@@ -254,10 +221,5 @@ def _main(judged: Sequence[Judged]) -> Judged | None:
     return choice[-1] if choice else None
 
 
-def _parse_cursor(cursor: str | None) -> tuple[int, str] | None:
-    if cursor is None:
-        return None
-    last, mark, flow = cursor.partition(":")
-    if not mark or not last.removeprefix("-").isdecimal() or len(last) > 19:
-        raise BadParameterError("cursor", "give the `next` of the page before, as it was")
-    return int(last), flow
+def _carries(event: Event, values: Sequence[str]) -> bool:
+    return any(value in values for _, value in event.keys)

@@ -23,7 +23,7 @@ class Queries(Protocol):
         limit: int = 50,
         cursor: str | None = None,
     ) -> FlowPage:
-        """Flows, the one with the newest event first; `since` and `until` in µs."""
+        """Flows, the one whose newest event was stored last first; `since` and `until` in µs."""
         ...
 
     def flow(self, flow_or_key: str) -> FlowDetail | None:

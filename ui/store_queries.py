@@ -8,6 +8,7 @@ import duckdb
 
 from analyzer.clocks import Clocks
 from analyzer.judge import RUNAWAY
+from analyzer.reading import counts, judged_by
 from analyzer.reading import findings as read_findings
 from analyzer.rules.ruleset import RuleSet
 from collector.export import Selection, export
@@ -19,7 +20,8 @@ from collector.ties import Ties
 from collector.times import NEVER
 from ui.dropped_queries import dropped
 from ui.errors import BadParameterError
-from ui.flow_queries import FlowFilter, FlowReader
+from ui.flow_list import FlowFilter, FlowList
+from ui.flow_queries import FlowReader
 from ui.models import (
     CatchingUp,
     CommonKey,
@@ -79,7 +81,9 @@ class StoreQueries:
         wanted = FlowFilter(type, state, q, name, without, since, until)
         clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):
-            return self._flow_reader(connection, clocks, ties).page(wanted, limit, cursor)
+            found = judged_by(connection) == self._rules().fingerprint()
+            reader = self._flow_reader(connection, clocks, ties)
+            return FlowList(reader, wanted, found).page(limit, cursor)
 
     def flow(self, flow_or_key: str) -> FlowDetail | None:
         clocks = Clocks.stored(self._store)
@@ -197,9 +201,7 @@ class StoreQueries:
                     "SELECT split_part(p, ':', 1) AS problem, count(*) FROM "
                     "(SELECT unnest(problems) AS p FROM events) GROUP BY problem ORDER BY problem",
                 ),
-                findings=_pairs(
-                    connection, "SELECT state, count(*) FROM findings GROUP BY state ORDER BY state"
-                ),
+                findings=counts(connection),
                 outbox=_one(connection, "SELECT count(*) FROM outbox WHERE delivered IS NULL"),
                 queued=self._queued(),
                 expectations=rules.expectations(),

@@ -1,9 +1,12 @@
 """Rule files after loading: what the judge walks and what the live cache looks names up in."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from analyzer.rules.rule import Check, Names, Rule
 from analyzer.rules.tests import RuleTest
@@ -53,3 +56,23 @@ class RuleSet:
 
     def expectations(self) -> list[str]:
         return [f"{type}: {name}" for type, name in self.by_name]
+
+    def read(self) -> frozenset[str]:
+        """The names of events whose payload, headers or key some rule reads."""
+        return frozenset(
+            name
+            for rule in self.by_name.values()
+            if any(True for _ in rule.guards())
+            for name in rule.names()
+        )
+
+    def fingerprint(self) -> str:
+        """The same as long as every judgement would be."""
+        told = [
+            (
+                file.flow, file.begins, file.ends, file.within, file.skew, file.grace,
+                [(rule.options.name, rule.options.version) for rule in file.rules],
+            )
+            for file in self.files
+        ]  # fmt: skip
+        return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:16]

@@ -85,14 +85,19 @@ def _beside(blocks: dict[int, Block], block: int | None, seq: int) -> tuple[str,
     return headers[seq - block], payloads[seq - block]
 
 
+THESE = "seq BETWEEN ? AND ? AND seq IN (SELECT unnest(?::BIGINT[]))"
+"""The condition of events with the numbers that `these` gives: bounds spare most of the scan."""
+
+
+def these(seqs: Sequence[int]) -> list[object]:
+    return [min(seqs, default=0), max(seqs, default=0), list(seqs)]
+
+
 def events_at(
     cursor: duckdb.DuckDBPyConnection, seqs: Sequence[int], read: Container[str] | None = None
 ) -> list[Event]:
     """The events with these numbers, as far as they are stored still."""
-    if not seqs:
-        return []
-    these = "WHERE seq BETWEEN ? AND ? AND seq IN (SELECT unnest(?::BIGINT[]))"
-    return events(cursor, these, [min(seqs), max(seqs), list(seqs)], read)
+    return events(cursor, f"WHERE {THESE}", these(seqs), read) if seqs else []
 
 
 def events_of_flows(
@@ -107,15 +112,43 @@ def events_of_flows(
     return found
 
 
-def flows_of_key(cursor: duckdb.DuckDBPyConnection, value: str, limit: int = 1_000) -> list[str]:
-    """The flows with an event that carries a key of this value."""
-    seqs = numbers(cursor, values=[value])
+def known_ids(
+    cursor: duckdb.DuckDBPyConnection, seqs: Sequence[int], ids: Sequence[str]
+) -> set[str]:
+    """Those of these IDs that an event with one of these numbers has."""
     if not seqs:
-        return []
+        return set()
     rows = cursor.execute(
-        "SELECT DISTINCT unnest(correlation_ids) FROM events WHERE seq BETWEEN ? AND ? "
-        "AND seq IN (SELECT unnest(?::BIGINT[])) AND list_contains(map_values(keys), ?)",
-        [seqs[0], seqs[-1], seqs, value],
+        "SELECT DISTINCT id FROM (SELECT unnest(correlation_ids) AS id FROM events "
+        f"WHERE {THESE}) WHERE id IN (SELECT unnest(?::VARCHAR[]))",
+        [*these(seqs), list(ids)],
+    ).fetchall()
+    return {id for (id,) in rows}
+
+
+def flows_between(
+    cursor: duckdb.DuckDBPyConnection, low: int, top: int, text: str | None = None
+) -> list[tuple[int, str]]:
+    """(newest event, flow) of the events with these numbers, the newest first.
+
+    `text`: only flows whose ID holds it.
+    """
+    holds, parameters = ("", []) if text is None else ("WHERE contains(flow, ?)", [text])
+    return cursor.execute(
+        "SELECT max(seq) AS last, flow FROM (SELECT seq, unnest(correlation_ids) AS flow "
+        f"FROM events WHERE seq BETWEEN ? AND ?) {holds} GROUP BY flow ORDER BY last DESC, flow",
+        [low, top, *parameters],
+    ).fetchall()
+
+
+def flows_of_key(
+    cursor: duckdb.DuckDBPyConnection, seqs: Sequence[int], value: str, limit: int = 1_000
+) -> list[str]:
+    """The flows of those events with these numbers that have a key of this value."""
+    rows = cursor.execute(
+        f"SELECT DISTINCT unnest(correlation_ids) FROM events WHERE {THESE} "
+        "AND list_contains(map_values(keys), ?)",
+        [*these(seqs), value],
     ).fetchall()
     return sorted(flow for (flow,) in rows)[:limit]
 

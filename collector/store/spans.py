@@ -20,6 +20,14 @@ WIDE = 1_000
 """A value of more events in a run has only their bounds: what lies between is scanned."""
 END = 2**63 - 1
 
+# Each column by itself: to put the lists together would cost more than to look twice.
+TEXTS = (
+    "SELECT unnest(correlation_ids) AS text, seq FROM events WHERE seq BETWEEN ? AND ? "
+    "UNION ALL "
+    "SELECT unnest(map_values(keys)), seq FROM events WHERE seq BETWEEN ? AND ?"
+)
+"""Every ID and value with the number of its event."""
+
 Range = tuple[int, int]
 
 
@@ -43,12 +51,13 @@ class Spans:
     def _seal(self, cursor: duckdb.DuckDBPyConnection, first: int, last: int) -> None:
         row = cursor.execute("SELECT coalesce(max(run), 0) + 1 FROM spans").fetchone()
         number = int(row[0]) if row else 1
+        # Grouped by the text, so that the hash, which costs the most, is made once for each.
         cursor.execute(
-            "INSERT INTO spans SELECT md5_number_lower(text) AS hash, min(seq), max(seq), ?, "
-            f"CASE WHEN count(*) <= {WIDE} THEN list(seq) END FROM ("
-            "SELECT unnest(correlation_ids || map_values(keys)) AS text, seq FROM events "
-            "WHERE seq BETWEEN ? AND ?) GROUP BY hash ORDER BY hash",
-            [number, first, last],
+            "INSERT INTO spans SELECT md5_number_lower(text) AS hash, lo, hi, ?, seqs FROM ("
+            "SELECT text, min(seq) AS lo, max(seq) AS hi, "
+            f"CASE WHEN count(*) <= {WIDE} THEN list(seq) END AS seqs "
+            f"FROM ({TEXTS}) GROUP BY text) ORDER BY hash",
+            [number, *[first, last] * 2],
         )
         cursor.execute("INSERT OR REPLACE INTO meta VALUES ('spans_sealed', ?)", [str(last)])
         if number % MERGED == 0:
@@ -95,10 +104,9 @@ def bounds(cursor: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> dict[str,
             "WITH asked AS (SELECT DISTINCT unnest(?::VARCHAR[]) AS text), found AS ("
             "SELECT text, max(hi) AS last FROM asked JOIN spans ON hash = md5_number_lower(text) "
             "GROUP BY text UNION ALL "
-            "SELECT text, max(seq) FROM (SELECT seq, unnest(correlation_ids || map_values(keys)) "
-            "AS text FROM events WHERE seq > ?) JOIN asked USING (text) GROUP BY text) "
+            f"SELECT text, max(seq) FROM ({TEXTS}) JOIN asked USING (text) GROUP BY text) "
             "SELECT text, max(last) FROM found GROUP BY text",
-            [list(texts), sealed_to(cursor)],
+            [list(texts), *[sealed_to(cursor) + 1, END] * 2],
         ).fetchall()
     )
 
@@ -118,18 +126,20 @@ def _looked_up(
     cursor: duckdb.DuckDBPyConnection, lo: int, hi: int, ids: Sequence[str], values: Sequence[str]
 ) -> Iterator[int]:
     """Where there are no spans, every event is looked at."""
-    columns = (("correlation_ids", ids), ("map_values(keys)", values))
-    texts = " || ".join(column for column, some in columns if some)
-    if not texts:
-        return
-    query = (
-        f"SELECT DISTINCT seq FROM (SELECT seq, unnest({texts}) AS text FROM events "
-        "WHERE seq BETWEEN ? AND ?) WHERE text IN (SELECT unnest(?::VARCHAR[]))"
-    )
-    asked: object = [*ids, *values]
-    if len(ids) + len(values) == 1:
-        # For one alone a join would cost more than it saves.
-        query = f"SELECT seq FROM events WHERE seq BETWEEN ? AND ? AND list_contains({texts}, ?)"
-        asked = [*ids, *values][0]
-    for (seq,) in cursor.execute(query, [lo, hi, asked]).fetchall():
-        yield seq
+    for column, texts in (("correlation_ids", ids), ("map_values(keys)", values)):
+        if len(set(texts)) == 1:
+            # For one alone a join would cost more than it saves.
+            found = cursor.execute(
+                f"SELECT seq FROM events WHERE seq BETWEEN ? AND ? AND list_contains({column}, ?)",
+                [lo, hi, texts[0]],
+            )
+        elif texts:
+            found = cursor.execute(
+                f"SELECT DISTINCT seq FROM (SELECT seq, unnest({column}) AS text FROM events "
+                "WHERE seq BETWEEN ? AND ?) WHERE text IN (SELECT unnest(?::VARCHAR[]))",
+                [lo, hi, list(texts)],
+            )
+        else:
+            continue
+        for (seq,) in found.fetchall():
+            yield seq

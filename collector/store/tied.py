@@ -9,8 +9,8 @@ import msgspec
 import pyarrow as pa
 
 from collector.event import Event
-from collector.settings import PARENT
 from collector.store import reading
+from collector.store.reading import THESE, these
 from collector.store.spans import numbers
 from collector.store.store import Store
 from collector.ties import Ties, Tying
@@ -42,29 +42,36 @@ def keyed_events(cursor: duckdb.DuckDBPyConnection, after: int = 0) -> Iterator[
     return _for_tying(cursor, "seq > ? AND cardinality(keys) > 0 ORDER BY seq", [after])
 
 
-def flows_of_value(cursor: duckdb.DuckDBPyConnection, value: str, ties: Ties) -> list[str]:
-    """The flows of the events that have a key of this value, tying or not."""
-    these, seqs = _at(numbers(cursor, values=[value]))
-    found = _for_tying(
-        cursor, f"{these} AND list_contains(map_values(keys), ?) ORDER BY seq LIMIT 1000",
-        [*seqs, value],
-    )  # fmt: skip
+def flows_of_value(
+    cursor: duckdb.DuckDBPyConnection, seqs: Sequence[int], value: str, ties: Ties
+) -> list[str]:
+    """The flows of those of these events that have a key of this value, tying or not."""
+    condition = f"{THESE} AND list_contains(map_values(keys), ?) ORDER BY seq LIMIT 1000"
+    found = _for_tying(cursor, condition, [*these(seqs), value])
     return sorted({flow for event in found for flow in ties.flows(event)})
 
 
-def children(cursor: duckdb.DuckDBPyConnection, ids: Sequence[str], ties: Ties | None) -> list[str]:
-    """The flows that have an event which names one of these IDs as its parent."""
-    these, seqs = _at(numbers(cursor, values=ids))
-    named = f"{these} AND list_has_any(map_extract(keys, ?), ?::VARCHAR[])"
-    found = _for_tying(cursor, named, [*seqs, PARENT, list(ids)])
-    flows = (event.correlation_ids if ties is None else ties.flows(event) for event in found)
-    return sorted({flow for some in flows for flow in some}.difference(ids))
+def members(
+    cursor: duckdb.DuckDBPyConnection, seqs: Sequence[int], ties: Ties | None
+) -> dict[int, set[str]]:
+    """The flows of the events with these numbers."""
+    found = _for_tying(cursor, THESE, these(seqs))
+    return {e.seq: set(e.correlation_ids if ties is None else ties.flows(e)) for e in found}
 
 
-def _at(seqs: Sequence[int]) -> tuple[str, list[object]]:
-    """The condition of the events with these numbers."""
-    these = "seq BETWEEN ? AND ? AND seq IN (SELECT unnest(?::BIGINT[]))"
-    return these, [min(seqs, default=0), max(seqs, default=0), list(seqs)]
+def tied_flows_between(
+    cursor: duckdb.DuckDBPyConnection, low: int, top: int, text: str | None, ties: Ties
+) -> list[tuple[int, str]]:
+    """As `reading.flows_between`."""
+    newest: dict[str, int] = {}
+    for event in _for_tying(cursor, "seq BETWEEN ? AND ? ORDER BY seq", [low, top]):
+        newest.update(dict.fromkeys(ties.flows(event), event.seq))
+    found = [
+        (seq, flow)
+        for flow, seq in newest.items()
+        if text is None or any(text in id for id in ties.ids(flow))
+    ]
+    return sorted(found, key=lambda one: (-one[0], one[1]))
 
 
 def _for_tying(

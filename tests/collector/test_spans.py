@@ -59,7 +59,8 @@ def test_a_look_up_finds_what_a_look_at_everything_finds(
                 assert sorted(event.seq for event in found[flow]) == there
             for key in KEYS:
                 flows = {flow for ids, own in everything if own == key for flow in ids}
-                assert reading.flows_of_key(cursor, key) == sorted(flows)
+                seqs = spans.numbers(cursor, values=[key])
+                assert reading.flows_of_key(cursor, seqs, key) == sorted(flows)
             last = spans.bounds(cursor, [*IDS, *KEYS, "nobody"])
             for text in (*IDS, *KEYS):
                 with_it = [n for n, (ids, own) in enumerate(everything, 1) if text in (*ids, own)]
