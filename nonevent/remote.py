@@ -13,7 +13,7 @@ from collector.errors import ConfigurationError, NoneventError
 from collector.export import Selection
 from collector.progress import Report
 from collector.times import format_time
-from ui.models import DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.models import CountPage, DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
 from ui.operations import COMMAND_HEADER
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -49,6 +49,9 @@ class RemoteQueries:
 
     def events(self, **filters: Any) -> EventPage:
         return self._get("/api/events", EventPage, filters)
+
+    def counts(self, **filters: Any) -> CountPage:
+        return self._get("/api/counts", CountPage, filters)
 
     def dropped(self) -> DroppedPage:
         return self._get("/api/dropped", DroppedPage, {})

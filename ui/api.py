@@ -16,8 +16,8 @@ from collector.export import Selection
 from ui import failures, operations, pages, probes
 from ui.access import Access
 from ui.errors import UnknownFlowError
-from ui.filters import EventFilter, ExportFilter, FindingFilter, FlowFilter
-from ui.models import DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.filters import CountFilter, EventFilter, ExportFilter, FindingFilter, FlowFilter
+from ui.models import CountPage, DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
 from ui.moments import parse_moment
 from ui.queries import Queries
 
@@ -121,6 +121,17 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
     def events(asked: Annotated[EventFilter, Query()]) -> EventPage:
         """Events in the order in which they were stored; without `after` the newest."""
         return queries.events(**asked.model_dump())
+
+    @router.get("/counts")
+    def counts(asked: Annotated[CountFilter, Query()]) -> CountPage:
+        """How many events each minute has, the first minute first."""
+        return queries.counts(
+            since=moment("since", asked.since),
+            until=moment("until", asked.until),
+            by=asked.by,
+            limit=asked.limit,
+            cursor=asked.cursor,
+        )
 
     @router.get("/dropped")
     def dropped() -> DroppedPage:

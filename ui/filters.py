@@ -4,9 +4,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ui.models import FindingState, FlowState
+from ui.models import CountedBy, FindingState, FlowState
 
 MOST_ITEMS = 1_000
+MOST_COUNTS = 10_000
 MOST_CHARACTERS = 2_000
 MOMENT = "RFC 3339 with a zone, epoch milliseconds, or an age such as `1h`"
 
@@ -69,6 +70,18 @@ class ExportFilter(Filter):
     until: Moment = None
     topic: Text = None
     flow: Annotated[Text, Field(description="the correlation ID of the flow")] = None
+
+
+class CountFilter(Filter):
+    """Which minutes: those that begin from `since` on and before `until`."""
+
+    since: Moment = None
+    until: Moment = None
+    by: Annotated[
+        CountedBy | None, Blank, Field(description="each source, topic or name by itself")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=MOST_COUNTS)] = MOST_COUNTS
+    cursor: Annotated[Text, Field(description="`next` of the page before")] = None
 
 
 class EventFilter(Filter):

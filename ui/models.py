@@ -214,6 +214,27 @@ class Status(BaseModel):
     sources: list[SourceStatus]
 
 
+CountedBy = Literal["source", "topic", "name"]
+
+
+class Count(BaseModel):
+    """How many events there are of the minute that begins then."""
+
+    minute: str
+    of: str | None
+    """Of which source, topic or name; null where all are counted together."""
+    events: int
+    untied: int
+    """Without a correlation ID."""
+    problems: int
+    """With a problem."""
+
+
+class CountPage(BaseModel):
+    items: list[Count]
+    next: str | None
+
+
 class FlowPage(BaseModel):
     items: list[FlowItem]
     next: str | None

@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from collector.export import Selection
-from ui.models import DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.models import (
+    CountedBy,
+    CountPage,
+    DroppedPage,
+    EventPage,
+    FindingPage,
+    FlowDetail,
+    FlowPage,
+    Status,
+)
 
 
 class Queries(Protocol):
@@ -58,6 +67,18 @@ class Queries(Protocol):
 
     def dropped(self) -> DroppedPage:
         """Which topics, names and producers drop correlation IDs, and since when."""
+        ...
+
+    def counts(
+        self,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        by: CountedBy | None = None,
+        limit: int = 10_000,
+        cursor: str | None = None,
+    ) -> CountPage:
+        """Events of each minute that begins in between, the first minute first; times in µs."""
         ...
 
     def export(self, wanted: Selection) -> Iterator[bytes]:

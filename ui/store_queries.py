@@ -13,11 +13,11 @@ from analyzer.reading import findings as read_findings
 from analyzer.rules.ruleset import RuleSet
 from collector.export import Selection, export
 from collector.sources.condition import Condition
-from collector.store import reading
+from collector.store import reading, rollups
 from collector.store.store import Store
 from collector.store.tied import MEMBERS, TIED_MEMBERS, StoredTies, lay_out, stored_tying
 from collector.ties import Ties
-from collector.times import NEVER
+from collector.times import NEVER, format_time
 from ui.dropped_queries import dropped
 from ui.errors import BadParameterError
 from ui.flow_list import FlowFilter, FlowList
@@ -25,6 +25,9 @@ from ui.flow_queries import FlowReader
 from ui.models import (
     CatchingUp,
     CommonKey,
+    Count,
+    CountedBy,
+    CountPage,
     DroppedPage,
     EventPage,
     FindingPage,
@@ -34,6 +37,9 @@ from ui.models import (
 )
 from ui.rows import event_item, finding_model, moment
 from ui.sources import source_statuses
+
+LATEST = 2**62
+"""µs: later than any event."""
 
 
 class StoreQueries:
@@ -155,6 +161,26 @@ class StoreQueries:
         with self._store.reader() as connection:
             return DroppedPage(items=dropped(connection, sorted(tying)))
 
+    def counts(
+        self,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        by: CountedBy | None = None,
+        limit: int = 10_000,
+        cursor: str | None = None,
+    ) -> CountPage:
+        skip = _number("cursor", cursor) or 0
+        with self._store.reader() as connection:
+            rows = rollups.per_minute(
+                connection, since or 0, LATEST if until is None else until, by, limit + 1, skip
+            )
+        items = [
+            Count(minute=format_time(minute), of=of, events=events, untied=untied, problems=wrong)
+            for minute, of, events, untied, wrong in rows[:limit]
+        ]
+        return CountPage(items=items, next=str(skip + limit) if len(rows) > limit else None)
+
     def export(self, wanted: Selection) -> Iterator[bytes]:
         return export(self._store, wanted)
 
@@ -173,7 +199,9 @@ class StoreQueries:
                 )
                 for p in partitions
             }
-            events, untied, unnamed = _counts(connection, _untied(connection, ties))
+            totals = rollups.totals(connection)
+            # Which of those without an ID a key ties, nobody has counted.
+            untied = totals.untied if ties is None else _untied_now(connection, ties)
             sources = source_statuses(
                 partitions,
                 gap_counts,
@@ -192,15 +220,11 @@ class StoreQueries:
                 store=str(self._store.path),
                 store_bytes=self._store.size(),
                 store_full=self._store.full,
-                events=events,
+                events=totals.events,
                 untied=untied,
-                unnamed=unnamed,
+                unnamed=totals.unnamed,
                 common_keys=[] if ties is None else _common_keys(ties),
-                problems=_pairs(
-                    connection,
-                    "SELECT split_part(p, ':', 1) AS problem, count(*) FROM "
-                    "(SELECT unnest(problems) AS p FROM events) GROUP BY problem ORDER BY problem",
-                ),
+                problems=rollups.problems(connection),
                 findings=counts(connection),
                 outbox=_one(connection, "SELECT count(*) FROM outbox WHERE delivered IS NULL"),
                 queued=self._queued(),
@@ -245,17 +269,10 @@ def _common_keys(ties: Ties) -> list[CommonKey]:
     ]
 
 
-def _counts(connection: duckdb.DuckDBPyConnection, untied: str) -> tuple[int, int, int]:
-    row = connection.execute(
-        f"SELECT count(*), count(*) FILTER ({untied}), count(*) FILTER (name = '') FROM events"
-    ).fetchone()
-    return (0, 0, 0) if row is None else (row[0], row[1], row[2])
+def _untied_now(connection: duckdb.DuckDBPyConnection, ties: Ties) -> int:
+    return _one(connection, f"SELECT count(*) FROM events WHERE {_untied(connection, ties)}")
 
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:
     row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0
-
-
-def _pairs(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]:
-    return dict(connection.execute(query).fetchall())

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from collector.event import Event
-from collector.store import reading
+from collector.store import reading, rollups
 from collector.store.blocks import pack
 from collector.store.store import Store
 from collector.times import NEVER
@@ -165,6 +165,7 @@ def delete(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> Non
     these = f"seq BETWEEN {low} AND {high} AND seq IN (SELECT seq FROM doomed)"
     touched = f"SELECT DISTINCT block FROM events WHERE {these} AND block IS NOT NULL"
     blocks = [row[0] for row in connection.execute(touched).fetchall()]
+    rollups.take_off(connection, these)
     connection.execute(f"DELETE FROM events WHERE {these}")
     connection.unregister("doomed")
     if not blocks:

@@ -9,6 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import duckdb
 
+META_KEY = "spans_sealed"
+"""In `meta`: the last number that lies in a run."""
+
 RUN = 250_000
 """Events that are sealed at once: as many are scanned at most, because they are not yet."""
 MERGED = 16
@@ -59,7 +62,7 @@ class Spans:
             f"FROM ({TEXTS}) GROUP BY text) ORDER BY hash",
             [number, *[first, last] * 2],
         )
-        cursor.execute("INSERT OR REPLACE INTO meta VALUES ('spans_sealed', ?)", [str(last)])
+        cursor.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [META_KEY, str(last)])
         if number % MERGED == 0:
             self._merge(cursor, number - MERGED)
 
@@ -77,7 +80,7 @@ class Spans:
 
 def sealed_to(cursor: duckdb.DuckDBPyConnection) -> int:
     """The last number that lies in a run."""
-    row = cursor.execute("SELECT value FROM meta WHERE key = 'spans_sealed'").fetchone()
+    row = cursor.execute("SELECT value FROM meta WHERE key = ?", [META_KEY]).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -15,8 +15,10 @@ import pyarrow as pa
 from collector.batch import Batch
 from collector.errors import StoreError
 from collector.progress import Report, unwatched
+from collector.store import rollups, spans
 from collector.store.columns import Columns
 from collector.store.migrations import migrate
+from collector.store.rollups import COUNTS_VIEW, Rollups
 from collector.store.spans import RUN, Spans
 from collector.store.tables import (
     COLLECTOR_TABLES,
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 
 SNAPSHOT_KEY = "snapshot"
 """In `meta` of a copy that was made for reading: no store to go on with."""
+
+SEALED_KEYS = (spans.META_KEY, rollups.META_KEY)
 
 CHECKPOINT_AFTER = 256_000_000
 """Bytes of the log."""
@@ -56,7 +60,7 @@ class Store:
         run: int = RUN,
     ) -> None:
         self.path = path
-        self.views = tuple(views)
+        self.views = (COUNTS_VIEW, *views)
         self.full: str | None = None
         """Set while the disk has no room: nothing is written, and so nothing is read."""
         self._memory = memory
@@ -82,6 +86,7 @@ class Store:
             self._create()
         self._next_seq = self._read_next_seq()
         self._spans = Spans(run)
+        self._rollups = Rollups(run)
         self._jobs: queue.Queue[tuple[Job, Future[Any], bool] | None] = queue.Queue(maxsize=8)
         self._thread: threading.Thread | None = None
         if not read_only:
@@ -129,9 +134,11 @@ class Store:
     def _read_next_seq(self) -> int:
         with self.reader() as cursor:
             row = cursor.execute(
-                # What was deleted keeps its number: `ages` says how far they had come.
+                # What was deleted keeps its number: `ages` says how far they had come. A number
+                # that lies in a sealed run is never given again: it would not be found there.
                 "SELECT coalesce(max(seq), 0) + 1 FROM "
-                "(SELECT max(seq) AS seq FROM events UNION ALL SELECT max(seq) FROM ages)"
+                "(SELECT max(seq) AS seq FROM events UNION ALL SELECT max(seq) FROM ages "
+                f"UNION ALL SELECT max(value::BIGINT) FROM meta WHERE key IN {SEALED_KEYS})"
             ).fetchone()
         return int(row[0]) if row else 1
 
@@ -203,6 +210,7 @@ class Store:
             self._insert(connection, EVENTS, events)
             self._insert(connection, PAYLOADS, payloads)
             self._spans.after(connection, self._next_seq)
+            self._rollups.after(connection, self._next_seq)
         self._insert_rows(connection, PARTITIONS, batch.partitions)
         self._insert_rows(connection, GAPS, batch.gaps)
         for name, rows in batch.rows.items():

@@ -155,6 +155,39 @@ SPANS = Table(
 )
 
 
+class Minute(msgspec.Struct, gc=False):
+    """How many events of one name there are of a minute; see `collector.store.rollups`."""
+
+    minute: int
+    source: str
+    topic: str
+    name: str
+    events: int
+    untied: int
+    problems: int
+
+
+class ProblemMinute(msgspec.Struct, gc=False):
+    """How many events of a minute have a problem."""
+
+    minute: int
+    source: str
+    topic: str
+    problem: str
+    events: int
+
+
+_OF_TOPIC = {"minute": "TIMESTAMP", "source": "VARCHAR", "topic": "VARCHAR"}
+MINUTES = Table(
+    "minutes",
+    Minute,
+    {**_OF_TOPIC, "name": "VARCHAR", "events": "BIGINT", "untied": "BIGINT", "problems": "BIGINT"},
+)
+PROBLEM_MINUTES = Table(
+    "problem_minutes", ProblemMinute, {**_OF_TOPIC, "problem": "VARCHAR", "events": "BIGINT"}
+)
+
+
 class Age(msgspec.Struct, gc=False):
     """So far the store had come at a moment: what was stored before is older than that."""
 
@@ -172,4 +205,6 @@ class Taken(msgspec.Struct, frozen=True, gc=False):
 AGES = Table("ages", Age, {"seq": "BIGINT", "moment": "BIGINT"})
 TAKEN = Table("taken", Taken, {"moment": "BIGINT", "to_time": "BIGINT"})
 
-COLLECTOR_TABLES = (EVENTS, PAYLOADS, SPANS, PARTITIONS, GAPS, AGES, TAKEN)
+COLLECTOR_TABLES = (
+    EVENTS, PAYLOADS, SPANS, MINUTES, PROBLEM_MINUTES, PARTITIONS, GAPS, AGES, TAKEN,
+)  # fmt: skip

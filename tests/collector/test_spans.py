@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from collector.batch import Batch
 from collector.event import Event
-from collector.store import reading, spans
+from collector.store import reading, retention, spans
 from collector.store.store import Store
 
 RUN = 4
@@ -97,4 +97,17 @@ def test_what_a_failed_transaction_sealed_is_sealed_again(tmp_path: Path) -> Non
     with store.reader() as cursor:
         assert len(reading.events_of_flows(cursor, ["kept", "lost"])["kept"]) == 18
         assert cursor.execute("SELECT count(*) FROM spans").fetchone() != (0,)
+    store.close()
+
+
+def test_a_number_of_a_sealed_run_is_never_given_again(tmp_path: Path) -> None:
+    path = tmp_path / "store.duckdb"
+    stored(path, [[(["first"], "k")] * RUN, [(["last"], "k")] * (RUN + 1)]).close()
+    store = Store(path, run=RUN)
+    store.submit(lambda connection: retention.delete(connection, range(RUN, 2 * RUN + 2))).result()
+    store.close()
+    store = Store(path, run=RUN)
+    store.commit(Batch(events=[made(99, ["new"], "k")])).result()
+    with store.reader() as cursor:
+        assert len(reading.events_of_flows(cursor, ["new"])["new"]) == 1
     store.close()

@@ -121,8 +121,8 @@ def test_a_snapshot_shows_headers_and_payloads_as_columns(filled: Path, nonevent
         assert opened.execute(asked).fetchall() == [(3,)]
         names = {row[0] for row in opened.execute("SHOW TABLES").fetchall()}
     assert names == {
-        "events", "ages", "taken", "partitions", "gaps", "finding_log", "outbox", "meta",
-        "findings",
+        "events", "minutes", "problem_minutes", "ages", "taken", "partitions", "gaps",
+        "finding_log", "outbox", "meta", "findings", "counts",
     }  # fmt: skip
     original, copied = tables(filled / "nonevent.duckdb"), tables(filled / "snapshot.duckdb")
     for name in names - {"events", "meta"}:

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.ui import samples
 from ui.access import allowed_hosts
 from ui.api import create_app
-from ui.models import DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.models import CountPage, DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
 from ui.server import Server
 
 NOW = 1_772_359_500.0  # 2026-03-01T10:05:00Z
@@ -53,6 +53,10 @@ class FakeQueries:
     def events(self, **asked: Any) -> EventPage:
         self.asked["events"] = asked
         return self.event_page
+
+    def counts(self, **asked: Any) -> CountPage:
+        self.asked["counts"] = asked
+        return CountPage(items=[], next=None)
 
     def dropped(self) -> DroppedPage:
         return self.dropped_page

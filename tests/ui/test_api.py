@@ -176,6 +176,15 @@ def test_dropped_tells_who_drops_correlation_ids(
     assert answer == {"items": [samples.dropped().model_dump()], "next": None}
 
 
+def test_counts_are_asked_as_given(client: httpx.Client, queries: FakeQueries) -> None:
+    answer = client.get("/api/counts?since=1h&by=name&limit=60")
+    assert answer.json() == {"items": [], "next": None}
+    assert queries.asked["counts"] == {
+        "since": 1_772_355_900_000_000, "until": None, "by": "name", "limit": 60, "cursor": None,
+    }  # fmt: skip
+    assert client.get("/api/counts?by=partition").status_code == 400
+
+
 def test_an_unknown_route_answers_json(client: httpx.Client) -> None:
     answer = client.get("/api/flow")
     assert answer.status_code == 404
@@ -207,6 +216,7 @@ def test_openapi_describes_every_answer(client: httpx.Client) -> None:
     described = client.get("/openapi.json").json()
     paths = {path: operations["get"] for path, operations in described["paths"].items()}
     assert set(paths) == {
+        "/api/counts",
         "/api/flows",
         "/api/flows/{id}",
         "/api/findings",

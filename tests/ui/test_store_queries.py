@@ -435,12 +435,31 @@ def test_status_counts_what_there_is(asked: StoreQueries, folder: Path) -> None:
     assert partition.complete_to == moment(82)
 
 
+def test_events_are_counted_by_minute(asked: StoreQueries) -> None:
+    assert [(c.minute, c.of, c.events, c.untied, c.problems) for c in asked.counts().items][:1] == [
+        (moment(0), None, 15, 0, 0)
+    ]
+    by_topic = asked.counts(since=START + 60_000_000, until=START + 120_000_000, by="topic").items
+    assert [(c.events, c.untied, c.problems) for c in by_topic] == [(8, 1, 2), (1, 0, 0)]
+    assert by_topic[1].of == "batches"
+    assert sum(c.events for c in asked.counts(by="name").items) == asked.status().events
+    assert asked.counts(until=START).items == []
+    pages, cursor = [], None
+    while True:
+        page = asked.counts(by="name", limit=4, cursor=cursor)
+        pages += page.items
+        if (cursor := page.next) is None:
+            break
+    assert pages == asked.counts(by="name").items
+
+
 def test_an_empty_store_answers_too(tmp_path: Path) -> None:
     open_store(Configuration(store=StoreSettings(path=tmp_path / "s.duckdb"))).close()
     store = opened(tmp_path / "s.duckdb")
     queries = StoreQueries(store, lambda: load([]))
     assert (queries.flows().items, queries.findings().items, queries.events().items) == ([], [], [])
     assert queries.flow("x") is None
+    assert queries.counts().items == []
     status = queries.status()
     assert (status.events, status.settled_to, status.sources) == (0, None, [])
     store.close()
