@@ -1,0 +1,158 @@
+"""The log that bench/query.py fills a store with, made in a process of its own, as a tap does it.
+
+Interleaved flows of eight events, a day of them however many there are: a flow's events lie
+`STEP * 8` places apart. Of so many flows one loses its payment.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analyzer.clocks import Clocks
+from analyzer.live import Live
+from analyzer.reading import JUDGED_BY
+from analyzer.rules.loader import load
+from analyzer.rules.ruleset import RuleSet
+from analyzer.stages import JudgeStage
+from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW
+from collector.batch import Batch, PartitionState
+from collector.event import Event
+from collector.interest import Interest
+from collector.store import reading
+from collector.store.columns import Columns
+from collector.store.store import Store
+from collector.times import US_PER_S
+from nonevent.garbage import Garbage
+
+CHUNK = 20_000
+STEP = 10_000
+"""Flows that begin between two events of one flow."""
+DAY = 86_400 * US_PER_S
+START = 1_763_600_000 * US_PER_S
+NAMES = (
+    "order.created", "payment.authorized", "stock.reserved", "order.packed",
+    "order.shipped", "order.delivered", "customer.notified", "order.completed",
+)  # fmt: skip
+PARTITIONS = 12
+LOST = 500
+RULES = Path(__file__).resolve().parent / "rules.yaml"
+
+
+@dataclass(frozen=True)
+class Log:
+    """So many places make a day; what follows them goes on at that pace."""
+
+    places: int
+
+    def time(self, place: int) -> int:
+        return START + place * DAY // self.places
+
+    def flow(self, place: int) -> int:
+        """The flow whose event lies there; below 0 where there is none."""
+        step = place % len(NAMES)
+        return place // len(NAMES) - step * STEP
+
+    def made(self, first: int, count: int) -> list[Event]:
+        """The events at these places."""
+        padding = random.Random(first).randbytes(400).hex()
+        events = []
+        for place in range(first, first + count):
+            flow, step = self.flow(place), place % len(NAMES)
+            if flow < 0 or (step == 1 and flow % LOST == 0):
+                continue
+            at, draw = self.time(place), place * 2_654_435_761 % 1_000_003
+            payload = (
+                f'{{"order_id":"ord-{flow:08d}","amount":{flow % 880}.5,'
+                f'"occurred_at":{at // 1000},"note":"{padding[draw % 300 : draw % 300 + 450]}"}}'
+            )
+            headers = f'[["type","{NAMES[step]}"],["correlation_id","c-{flow:08x}"],["n","{draw}"]]'
+            events.append(
+                Event(
+                    "bench", "orders", "orders-id", place % PARTITIONS, place // PARTITIONS, at,
+                    at, NAMES[step], (f"c-{flow:08x}",), f"e-{place:x}",
+                    (("order_id", f"ord-{flow:08d}"),), f"k{draw}", headers, payload, "json",
+                )
+            )  # fmt: skip
+        return events
+
+    def states(self, place: int) -> list[PartitionState]:
+        """Every partition read up to this place, and seen to its end."""
+        at = self.time(place)
+        return [
+            PartitionState(
+                "bench", "orders", "orders-id", number, place // PARTITIONS, 0,
+                complete_to=at, seen_from=START,
+            )
+            for number in range(PARTITIONS)
+        ]  # fmt: skip
+
+    def rules(self, folder: Path) -> RuleSet:
+        """bench/rules.yaml, with deadlines as slow as these flows are."""
+        step_s = STEP * len(NAMES) * DAY // self.places // US_PER_S
+        path = folder / "rules.yaml"
+        path.write_text(re.sub(r"within: \w+", f"within: {3 * step_s + 1}s", RULES.read_text()))
+        return load([path])
+
+
+def batches(log: Log, first: int, interest: Interest, size: int) -> Iterator[Batch]:
+    """Without end, in the order of the log; what is in them is what a tap's process hands on."""
+    context = multiprocessing.get_context("spawn")
+    made = context.Queue(4)
+    maker = context.Process(target=_make, args=(log, first, interest, size, made), daemon=True)
+    maker.start()
+    try:
+        while True:
+            yield made.get()
+    finally:
+        maker.kill()
+        maker.join()
+
+
+def _make(
+    log: Log, first: int, interest: Interest, size: int, made: multiprocessing.Queue[Batch]
+) -> None:
+    while True:
+        events = log.made(first, size)
+        first += size
+        now = log.time(first)
+        made.put(
+            Batch(interest.slim(events), log.states(first), now=now, columns=Columns.of(events))
+        )
+
+
+class House:
+    """A store with a judge before it, as the daemon has them; one batch at a time."""
+
+    def __init__(self, path: Path, rules: RuleSet) -> None:
+        self.store = Store(path, tables=ANALYZER_TABLES, views=(FINDINGS_VIEW,))
+        clocks = Clocks({"bench": US_PER_S}, 5 * US_PER_S)
+        clocks.save(self.store)
+        self.store.set_meta(JUDGED_BY, rules.fingerprint())
+        self._live = Live(rules, self._load, clocks.grace)
+        self._judge = JudgeStage(self._live, clocks.sight, START)
+        self._garbage = Garbage(START)
+
+    def interest(self) -> Interest:
+        return self._live.interest()
+
+    def runaway(self) -> int:
+        return self._live.runaway()
+
+    def take(self, batch: Batch) -> float:
+        """How long (s) its commit took."""
+        self._judge.process(batch)
+        began = time.monotonic()
+        self.store.commit(batch).result()
+        took = time.monotonic() - began
+        self._garbage.after(batch)
+        return took
+
+    def _load(self, flows: Sequence[str]) -> dict[str, list[Event]]:
+        job = self.store.submit(lambda connection: reading.events_of_flows(connection, flows))
+        return job.result()  # type: ignore[no-any-return]  # the job's own result
