@@ -171,12 +171,17 @@ def some_flows(log: Log, places: int) -> Iterator[int]:
             yield flow
 
 
-def measure(places: int, asked: int, most_s: float, folder: Path, only: list[str]) -> Figures:
+def measure(
+    places: int, asked: int, most_s: float, folder: Path, keep: Path | None, only: list[str]
+) -> Figures:
     log = Log(places)
     rules = log.rules(folder)
-    house = House(folder / "bench.duckdb", rules)
+    path = keep or folder / "bench.duckdb"
+    filled = path.exists()
+    house = House(path, rules)
     began = time.monotonic()
-    build(house, log, places)
+    if not filled:
+        build(house, log, places)
     built = time.monotonic() - began
     queries = StoreQueries(house.store, lambda: rules, running=True, runaway=house.runaway)
     events, size = queries.status().events, house.store.size()
@@ -212,11 +217,18 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help=f"{FULL:,} events")
     parser.add_argument("--asked", type=int, default=300, help="times that each is asked, at most")
     parser.add_argument("--seconds", type=float, default=30, help="for each question, at most")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE",
+        help="the store; one that is there is asked as it is, by a judge that remembers nothing "
+        "of it (give its --events again)",
+    )  # fmt: skip
     parser.add_argument("--only", action="append", default=[], help="questions with this word")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nonevent-bench-") as folder:
         events = FULL if options.full else options.events
-        figures = measure(events, options.asked, options.seconds, Path(folder), options.only)
+        figures = measure(
+            events, options.asked, options.seconds, Path(folder), options.keep, options.only
+        )
     print(
         f"\n{figures.events:,} events, {figures.bytes_per_event} bytes each, {os.cpu_count()} cores"
     )

@@ -99,8 +99,8 @@ def _add(cursor: duckdb.DuckDBPyConnection, these: str, sign: int) -> None:
 
 def counted_to(cursor: duckdb.DuckDBPyConnection) -> int:
     """The last number that is in the tables."""
-    row = cursor.execute(f"SELECT value FROM meta WHERE key = '{META_KEY}'").fetchone()
-    return int(row[0]) if row else 0
+    rows = cursor.execute("SELECT value FROM meta WHERE key = ?", [META_KEY]).fetchall()
+    return int(rows[0][0]) if rows else 0
 
 
 def _all(cursor: duckdb.DuckDBPyConnection, table: str) -> str:

@@ -6,7 +6,7 @@ from unittest import mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.batch import Batch
+from collector.batch import Batch, PartitionState
 from collector.event import Event
 from collector.store import reading, retention, spans
 from collector.store.store import Store
@@ -97,6 +97,19 @@ def test_what_a_failed_transaction_sealed_is_sealed_again(tmp_path: Path) -> Non
     with store.reader() as cursor:
         assert len(reading.events_of_flows(cursor, ["kept", "lost"])["kept"]) == 18
         assert cursor.execute("SELECT count(*) FROM spans").fetchone() != (0,)
+    store.close()
+
+
+def test_a_store_with_sealed_runs_is_gone_on_with_after_a_restart(tmp_path: Path) -> None:
+    """The first batch looks up what is sealed, and has nothing to seal."""
+    path = tmp_path / "store.duckdb"
+    stored(path, [[(["kept"], "k")] * (3 * RUN)]).close()
+    store = Store(path, run=RUN)
+    state = PartitionState("bus", "orders", "id", 0, 99, 0)
+    store.commit(Batch(events=[made(99, ["kept"], "k")], partitions=[state])).result()
+    with store.reader() as cursor:
+        assert len(reading.events_of_flows(cursor, ["kept"])["kept"]) == 3 * RUN + 1
+        assert reading.partitions(cursor) == [state]
     store.close()
 
 
