@@ -35,6 +35,9 @@ class FlowFilter:
     until: int | None
 
 
+EVERY = FlowFilter(None, None, None, None, None, None, None)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a flow stands in the list: under its newest event, flows of one event by name."""
@@ -87,9 +90,10 @@ class FlowList:
         for part in self._parts(Place.parse(cursor), limit):
             flows = part.flows
             while flows:
-                # Of flows that are known to fit, no more are read than are shown.
-                size = max(limit - len(items), 20) if self._all_fit() else CHUNK
-                chunk, flows = flows[: min(size, CHUNK)], flows[min(size, CHUNK) :]
+                # Where all fit, no more are read than are shown.
+                size = limit - len(items) if self.wanted == EVERY else CHUNK
+                size = min(max(size, 20), CHUNK)
+                chunk, flows = flows[:size], flows[size:]
                 for place, item in self._items(chunk):
                     if item is not None:
                         items.append(item)
@@ -103,9 +107,6 @@ class FlowList:
             if looked_at >= most and part.end is not None:
                 return FlowPage(items=items, next=str(part.end))
         return FlowPage(items=items, next=None)
-
-    def _all_fit(self) -> bool:
-        return self._failures() or self.wanted == FlowFilter(*[None] * 7)
 
     def _failures(self) -> bool:
         """Whether those that fit are among the flows with findings."""
