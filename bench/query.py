@@ -46,7 +46,7 @@ examples:
 Question = Callable[[int], object]
 
 
-class Times(msgspec.Struct):
+class Times(msgspec.Struct, omit_defaults=True):
     """ms"""
 
     p50: float

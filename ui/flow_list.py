@@ -1,7 +1,7 @@
 """The list of flows: the one whose newest stored event is the newest comes first.
 
-Events are looked at from the newest back, some at a time, so that a page costs the same however
-much is stored. What can be looked up (a key's value, flows that have failed) is not looked for.
+Events are looked at from the newest back, some at a time, so that a page has bounds, however much
+is stored. What can be looked up (a key's value, flows that have failed) is not looked for.
 """
 
 from collections.abc import Iterator, Sequence

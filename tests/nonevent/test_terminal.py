@@ -99,6 +99,9 @@ def test_status_says_what_lies_between_tap_and_bus(printed: Callable[..., str]) 
 
 def test_empty_lists_say_so(printed: Callable[..., str]) -> None:
     assert "No flow" in printed(terminal.print_flows, FlowPage(items=[], next=None))
+    more = printed(terminal.print_flows, FlowPage(items=[], next="123:x"))
+    assert "None of the flows that were looked at fits" in more
+    assert "123:x" in more
     assert "No finding" in printed(terminal.print_findings, FindingPage(items=[], next=None))
     assert printed(terminal.print_events, EventPage(items=[], next=None)) == ""
 

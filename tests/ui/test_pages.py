@@ -91,6 +91,15 @@ def test_an_empty_search_says_how_far_was_read(client: httpx.Client, queries: Fa
     assert "10:04:54" in page
 
 
+def test_a_page_without_a_flow_that_fits_leads_on_when_there_are_more(
+    client: httpx.Client, queries: FakeQueries
+) -> None:
+    queries.flow_page = FlowPage(items=[], next="123:x")
+    page = client.get("/?state=partial").text
+    assert "No flow fits" not in page
+    assert 'rel="next" href="/?state=partial&amp;cursor=123%3Ax"' in page
+
+
 def test_a_flow_shows_its_timeline_with_ghosts(client: httpx.Client) -> None:
     page = client.get("/flows/ord-8812").text
     assert page.count('class="row event"') == 3
