@@ -62,7 +62,7 @@ class RuleSet:
         return frozenset(
             name
             for rule in self.by_name.values()
-            if any(True for _ in rule.guards())
+            if rule.reads()
             for name in rule.names()
         )
 
