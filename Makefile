@@ -25,13 +25,18 @@ demo: install ## A shop with faults on a real Kafka of its own, and nonevent bes
 run: install ## The daemon, as ./nonevent.yaml says
 	$(BIN)/nonevent run $(ARGS)
 
-test: install browser ## Every test, on a real broker and in a real browser
+test: install browser faketime ## Every test, on a real broker and in a real browser
 	$(BIN)/pytest -m "not field and not soak" $(ARGS)
 
 .PHONY: browser
 browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
-		|| command -v google-chrome >/dev/null || sh tests/install-browser.sh
+		|| command -v google-chrome >/dev/null || sh tests/install-packages.sh chromium
+
+.PHONY: faketime
+faketime:
+	@ls /usr/lib*/faketime/libfaketimeMT.so.1 /usr/lib/*/faketime/libfaketimeMT.so.1 2>/dev/null \
+		| grep -q . || sh tests/install-packages.sh faketime
 
 lint: install ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
@@ -46,10 +51,10 @@ format: install ## ruff's formatting and its safe corrections
 bench: install ## The figures: see docs/benchmarks.md
 	$(BIN)/python bench/pipeline.py $(ARGS)
 
-field: install browser ## The repeated and the long scenarios; writes tests/field-results.jsonl
+field: install browser faketime ## The repeated and the long scenarios; writes tests/field-results.jsonl
 	$(BIN)/pytest -m field $(ARGS)
 
-soak: install ## A thousand kills (KILLS=n for another number); hours; adds to tests/field-results.jsonl
+soak: install faketime ## A thousand kills (KILLS=n for another number); hours; adds to tests/field-results.jsonl
 	$(BIN)/pytest -m soak -s $(ARGS)
 
 lock: install ## Resolve the dependencies anew

@@ -6,8 +6,10 @@ Pure: what was polled goes in, a moment comes out. Times are µs; record times, 
 from collections import deque
 from dataclasses import dataclass
 
-from collector.times import NEVER
+from collector.times import NEVER, US_PER_S
 
+SET_BACK = US_PER_S
+"""A clock that is corrected by less is only waited for: rules' `grace` is longer."""
 WINDOW = 1_000
 """So many last records bound how far out of order a partition's record times are."""
 
@@ -21,14 +23,20 @@ class Poll:
     last_stable_offset: int
 
 
+def possible(moment: int, now: int) -> int:
+    """NEVER for a moment of sight that is yet to come: the clock ran ahead when it was noted."""
+    return NEVER if moment > now + SET_BACK else moment
+
+
 class Completeness:
-    """One partition's moment. It never goes back and never passes the clock.
+    """One partition's moment. It never passes the clock, and goes back with that alone.
 
     - Read up to the high watermark of a fetch sent at p: complete to p; an idle partition that is
       caught up so moves with the clock.
     - Read up to the last stable offset, below the high watermark: an open transaction may hide
       what others have committed behind it; held where it was.
     - Behind: complete to the lowest record time among the last 1,000 records.
+    - The clock was set back: what was noted by it is worth nothing, and the next fetch tells anew.
     """
 
     def __init__(self, complete_to: int = NEVER) -> None:
@@ -50,8 +58,9 @@ class Completeness:
 
     def advance(self, position: int, now: int) -> int:
         """The moment, given that everything below `position` was read."""
+        self.complete_to = possible(self.complete_to, now)
         poll = self._poll
-        if poll is None:
+        if poll is None or possible(poll.sent, now) == NEVER:
             return self.complete_to
         if position >= poll.high_watermark:
             moment = poll.sent

@@ -80,7 +80,8 @@ class Pipeline:
     def _worth_a_commit(self, batch: Batch) -> bool:
         """Completeness alone can wait a little; whatever else a batch holds comes only once."""
         once = batch.count or batch.gaps or batch.rows or any(p.retired for p in batch.partitions)
-        if once or batch.now - self._quiet_since > QUIET_COMMIT:
+        # Not later than that either when the clock was set back.
+        if once or not 0 <= batch.now - self._quiet_since <= QUIET_COMMIT:
             self._quiet_since = batch.now
             return True
         return False

@@ -159,7 +159,8 @@ class Watch:
     def _first_start(self, now: int) -> int:
         """When this store was first watched: deadlines before that are history, and wake nobody."""
         known = self.store.meta("first_start")
-        if known is None:
+        # Noted by a clock that ran ahead, it would make history of what is yet to come.
+        if known is None or int(known) > now:
             known = str(now)
             self.store.set_meta("first_start", known)
         return int(known)

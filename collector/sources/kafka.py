@@ -9,6 +9,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from collector.batch import Batch, PartitionState
+from collector.completeness import possible
 from collector.errors import SourceError
 from collector.readers import Readers
 from collector.settings import KafkaSettings, SourceSettings
@@ -22,7 +23,7 @@ from collector.sources.kafka_roster import Roster
 from collector.sources.kafka_security import cure, security_options
 from collector.sources.patience import Patience
 from collector.sources.side_by_side import to_wait
-from collector.times import US_PER_MS, US_PER_S
+from collector.times import NEVER, US_PER_MS, US_PER_S, format_duration
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,8 @@ class KafkaTap:
     # Reading
 
     async def poll(self) -> Batch:
-        if self._clock() - self._discovered > DISCOVER_EVERY:
+        # A clock that was set back lets nothing new wait.
+        if not 0 <= self._clock() - self._discovered <= DISCOVER_EVERY:
             await self._discover_again()
         fetched = await self._fetch()
         now = self._clock()
@@ -202,6 +204,7 @@ class KafkaTap:
         """Moves every partition's state on to what was read."""
         consumer, polls = self._running(), self._running().fetches.polls
         changed: dict[Change, list[str]] = {"blind": [], "sees": []}
+        self._set_back(now)
         for tp, one in self._roster.partitions.items():
             state, before = one.state, one.state.next_offset
             if tp in consumer.resting and state.blocked_since is not None:
@@ -228,6 +231,20 @@ class KafkaTap:
                 for tp, one in self._roster.partitions.items()
             }
             self._waiting = frozenset(to_wait(progress, self._ahead))
+
+    def _set_back(self, now: int) -> None:
+        """What was said of moments that are yet to come is not true, of whatever partition."""
+        ahead = [s for s in self._roster.states() if possible(s.complete_to, now) < s.complete_to]
+        if not ahead:
+            return
+        by = format_duration(max(state.complete_to for state in ahead) - now)
+        log.warning("source %s: the clock was set back by %s: how far %d partitions are seen is "
+                    "found anew", self.name, by, len(ahead))  # fmt: skip
+        for state in ahead:
+            state.complete_to = NEVER
+        for one in self._roster.partitions.values():
+            one.see_anew()
+        self._running().fetches.polls.clear()
 
     async def _discover_again(self) -> None:
         try:

@@ -32,7 +32,7 @@ class Partition:
     ) -> Change | None:
         """Everything below `position` was read. `excused`: it waits by our own doing."""
         state = self.state
-        answered = self.started
+        answered = self.started = min(self.started, now)
         if poll is not None:
             answered = max(answered, poll.sent)
             self.completeness.polled(poll)
@@ -52,6 +52,10 @@ class Partition:
             state.blocked_since = answered
             return "blind"
         return None
+
+    def see_anew(self) -> None:
+        """What was polled so far has moments of a clock that was set back."""
+        self.completeness = Completeness(self.state.complete_to)
 
     def _hidden(self, poll: Poll) -> None:
         """An open transaction hides what lies from its begin on; another one begins elsewhere."""

@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from demo.broker import Broker
 from demo.errors import BrokerError
+from tests.bus.clock import Clock, library
 
 RESULTS = Path(__file__).parent.parent / "field-results.jsonl"
 
@@ -32,6 +33,18 @@ def broker() -> Iterator[Broker]:
         pytest.skip(f"needs a real Kafka: {error}")
     yield started
     started.stop()
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    """One that is not ours, for daemons to live by."""
+    found = library()
+    if found is None:
+        reason = "needs libfaketime: install your system's 'faketime' package"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return Clock(found, tmp_path)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ sources:
     keys: {{order_id: {{from: [payload:order_id]}}}}
 {extra}
 expectations: [{rules}]
+store: {{path: "{store}"}}
 http: {{listen: "127.0.0.1:{port}"}}
 alerts: {{sinks: {{hook: {{webhook: {{url: "{webhook}"}}}}}}}}
 """
@@ -82,9 +83,13 @@ class DaemonProcess:
         rules: str | Sequence[str],
         webhook: str,
         extra: str = "",
+        environment: Mapping[str, str] | None = None,
+        store: Path | None = None,
     ) -> None:
+        """`environment`: another one than ours; `store`: elsewhere than in the folder."""
         self.folder = folder
-        self.store = folder / "nonevent.duckdb"
+        self._environment = environment
+        self.store = store or folder / "nonevent.duckdb"
         self.log = folder / "nonevent.log"
         self.kills = 0
         port = free_port()
@@ -104,6 +109,7 @@ class DaemonProcess:
                 port=port,
                 webhook=webhook,
                 extra=extra,
+                store=self.store,
             ),
             encoding="utf-8",
         )
@@ -115,6 +121,7 @@ class DaemonProcess:
                 [sys.executable, "-m", "nonevent", "run", "--config", str(self.configuration)],
                 stdout=log,
                 stderr=log,
+                env=self._environment,
             )
 
     def kill(self) -> None:

@@ -34,9 +34,10 @@ NAMES = """\
 
 
 async def send(
-    producer: AIOKafkaProducer, topic: str, name: str, flow: str, partition: int = 0
-) -> None:
-    now_ms = time.time_ns() // 1_000_000
+    producer: AIOKafkaProducer, topic: str, name: str, flow: str, partition: int = 0,
+    at_ms: int | None = None,
+) -> None:  # fmt: skip
+    now_ms = at_ms or time.time_ns() // 1_000_000
     await producer.send_and_wait(
         topic,
         json.dumps({"occurred_at": now_ms}).encode(),

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.completeness import WINDOW, Completeness, Poll
-from collector.times import NEVER
+from collector.completeness import SET_BACK, WINDOW, Completeness, Poll
+from collector.times import NEVER, US_PER_S
+
+HOUR = 3600 * US_PER_S
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,19 @@ CASES = {
     "nor when the clock was turned back after the fetch was sent": [
         Step((900, 2, 2), (10, 20), 2, 100, 100)
     ],
+    "a clock that was set back by much takes it along, and the next fetch tells anew": [
+        Step((90 + HOUR, 2, 2), (10, 20), 2, 100 + HOUR, 90 + HOUR),
+        Step(None, (), 2, 200, NEVER),
+        Step((290, 2, 2), (), 2, 300, 290),
+    ],
+    "what was fetched before the clock was set back says nothing, whenever it is answered": [
+        Step((90, 2, 2), (10, 20), 2, 100, 90),
+        Step((190 + HOUR, 2, 2), (), 2, 300, 90),
+    ],
+    "a clock that is set back by little is waited for": [
+        Step((90 + SET_BACK, 2, 2), (10, 20), 2, 90 + SET_BACK, 90 + SET_BACK),
+        Step((100, 2, 2), (), 2, 110, 90 + SET_BACK),
+    ],
     "reading past the high watermark of an older poll counts to that poll": [
         Step((90, 2, 2), (10, 20, 95), 3, 100, 90)
     ],
@@ -102,6 +117,16 @@ def test_after_a_restart_it_goes_on_from_where_it_was() -> None:
     one.polled(Poll(110, 9, 9))
     one.read([20])
     assert one.advance(3, 120) == 90
+
+
+@given(st.lists(st.tuples(st.integers(0, 10 * SET_BACK), st.integers(0, 10 * SET_BACK))))
+def test_it_is_never_further_ahead_of_the_clock_than_it_is_waited_for(
+    taken: list[tuple[int, int]],
+) -> None:
+    one = Completeness()
+    for sent, now in taken:
+        one.polled(Poll(sent, 1, 1))
+        assert one.advance(1, now) <= now + SET_BACK
 
 
 moments = st.integers(0, 1_000)
