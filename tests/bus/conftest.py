@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from demo.broker import Broker
 from demo.errors import BrokerError
 from tests.bus.clock import Clock, library
+from tests.bus.disk import Disk
 
 RESULTS = Path(__file__).parent.parent / "field-results.jsonl"
 
@@ -45,6 +46,19 @@ def clock(tmp_path: Path) -> Clock:
             pytest.fail(reason)
         pytest.skip(reason)
     return Clock(found, tmp_path)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """A file system that is filled and freed."""
+    mounted = Disk(tmp_path / "disk")
+    if (why := mounted.mount()) is not None:
+        reason = f"no file system of our own ({why}): run as root"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    yield mounted
+    mounted.unmount()
 
 
 @pytest.fixture
