@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ROUNDS ?= 3
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -51,8 +52,8 @@ format: install ## ruff's formatting and its safe corrections
 bench: install ## The figures: see docs/benchmarks.md
 	$(BIN)/python bench/pipeline.py $(ARGS)
 
-field: install browser faketime ## The repeated and the long scenarios; writes tests/field-results.jsonl
-	$(BIN)/pytest -m field $(ARGS)
+field: install browser faketime ## Each bus scenario ROUNDS times, and the long ones; tests/field-results.jsonl
+	ROUNDS=$(ROUNDS) $(BIN)/pytest -m field $(ARGS)
 
 soak: install faketime ## A thousand kills (KILLS=n for another number); hours; adds to tests/field-results.jsonl
 	$(BIN)/pytest -m soak -s $(ARGS)

@@ -15,9 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx
 
 from demo.broker import free_port
+from tests.bus.tally import TALLY
 
 CONFIGURATION = """\
 labels: {{environment: test}}
@@ -131,6 +133,7 @@ class DaemonProcess:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
         self.kills += 1
+        TALLY["kills"] += 1
 
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -146,6 +149,9 @@ class DaemonProcess:
             self.stop()
         if self._process is not None and self._process.poll() is None:
             os.kill(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(duckdb.Error), duckdb.connect(str(self.store)) as store:
+            ((events,),) = store.execute("SELECT count(*) FROM events").fetchall()
+            TALLY["events"] += events
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-3000:]

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from collector.batch import Batch, Gap, PartitionState
 from collector.event import Event
 from collector.sources.kafka import KafkaTap
+from tests.bus.tally import TALLY
 
 Record = ConsumerRecord[bytes, bytes]
 
@@ -76,6 +77,7 @@ class TapReading:
     async def poll(self) -> Batch:
         batch = await self.tap.poll()
         self.events += batch.events
+        TALLY["events"] += len(batch.events)
         self.gaps += batch.gaps
         for state in batch.partitions:
             self.states[(state.topic, state.topic_id, state.partition)] = state

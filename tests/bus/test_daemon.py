@@ -179,9 +179,9 @@ def check_webhooks(result: Watch) -> None:
     "faults", [OF_PAYMENT, OF_INVENTORY, OF_SHIPPING, OF_AGENTS], ids=lambda names: names[0]
 )
 async def test_findings_equal_the_truth_though_the_daemon_is_killed(
-    faults: tuple[str, ...], broker: Broker, topic_name: str, tmp_path: Path
+    faults: tuple[str, ...], broker: Broker, topic_name: str, tmp_path: Path, seed: int
 ) -> None:
-    plan = FaultPlan(len(faults), dict.fromkeys(faults, 0.15))
+    plan = FaultPlan(len(faults) + 10 * seed, dict.fromkeys(faults, 0.15))
     result = await watch(broker, topic_name, tmp_path, plan, kills=3, trade=take(ORDERS))
     assert {line.fault for line in result.truth} == set(faults), "each must have happened"
     assert result.found() == result.expected(), result.daemon.tail()
@@ -191,9 +191,10 @@ async def test_findings_equal_the_truth_though_the_daemon_is_killed(
 
 
 async def test_findings_equal_the_truth_while_services_stop_lag_and_hang(
-    broker: Broker, topic_name: str, tmp_path: Path
+    broker: Broker, topic_name: str, tmp_path: Path, seed: int
 ) -> None:
-    result = await watch(broker, topic_name, tmp_path, FaultPlan(8), kills=2, trade=hamper_in_turn)
+    plan = FaultPlan(8 + 10 * seed)
+    result = await watch(broker, topic_name, tmp_path, plan, kills=2, trade=hamper_in_turn)
     assert {line.fault for line in result.truth} == set(HAMPERING)
     assert result.found() == result.expected(), result.daemon.tail()
     assert Counter(kind for _, _, kind in result.found())["missing"] == 1, "the poison itself"
@@ -202,9 +203,10 @@ async def test_findings_equal_the_truth_while_services_stop_lag_and_hang(
 
 
 async def test_a_shop_in_order_has_no_finding(
-    broker: Broker, topic_name: str, tmp_path: Path
+    broker: Broker, topic_name: str, tmp_path: Path, seed: int
 ) -> None:
-    result = await watch(broker, topic_name, tmp_path, FaultPlan(7), kills=2, trade=take(ORDERS))
+    plan = FaultPlan(7 + 10 * seed)
+    result = await watch(broker, topic_name, tmp_path, plan, kills=2, trade=take(ORDERS))
     assert not result.truth
     assert not result.findings
     assert not result.webhooks
@@ -212,19 +214,15 @@ async def test_a_shop_in_order_has_no_finding(
 
 @pytest.mark.field
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("seed", range(100, 105))
 async def test_all_faults_at_once_with_many_kills(
-    seed: int, broker: Broker, topic_name: str, tmp_path: Path, record: Callable[..., None]
+    seed: int, broker: Broker, topic_name: str, tmp_path: Path, figures: Callable[..., None]
 ) -> None:
-    plan = FaultPlan(seed, dict.fromkeys(OF_LOTS, 0.07))
+    plan = FaultPlan(100 + seed, dict.fromkeys(OF_LOTS, 0.07))
     result = await watch(broker, topic_name, tmp_path, plan, kills=25, trade=take(600))
     found, expected = result.found(), result.expected()
     told = [body["fingerprint"] for body in result.webhooks]
-    record(
-        "all faults at once, the daemon killed at random moments",
-        seed=seed,
+    figures(
         orders=600,
-        kills=result.daemon.kills,
         faults=dict(Counter(line.fault for line in result.truth)),
         expected=len(expected),
         found=len(found),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -12,8 +14,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from demo.broker import Broker
 from tests.bus.clock import Clock
+from tests.bus.conftest import commit, write_result
 from tests.bus.disk import Disk
 from tests.bus.kills import one_round
+
+Figures = Callable[..., None]
 
 KILLS = 20
 FEWER_KILLS = 8
@@ -38,43 +43,62 @@ async def admin(own_broker: Broker) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 async def test_each_event_is_stored_once_whenever_the_daemon_is_killed_and_whatever_the_bus_does(
-    own_broker: Broker, admin: AIOKafkaAdminClient, tmp_path: Path
+    own_broker: Broker, admin: AIOKafkaAdminClient, tmp_path: Path, seed: int, figures: Figures
 ) -> None:
-    await one_round(own_broker, admin, tmp_path / "round", 1, KILLS)
+    figures(**await one_round(own_broker, admin, tmp_path / "round", 1 + 10 * seed, KILLS))
 
 
 async def test_each_event_is_stored_once_though_the_clock_jumps_between_the_kills(
-    own_broker: Broker, admin: AIOKafkaAdminClient, tmp_path: Path, clock: Clock
-) -> None:
-    folder = tmp_path / "round"
-    await one_round(own_broker, admin, folder, 2, FEWER_KILLS, bus=False, clock=clock)
+    own_broker: Broker, admin: AIOKafkaAdminClient, tmp_path: Path, seed: int, figures: Figures,
+    clock: Clock,
+) -> None:  # fmt: skip
+    found = await one_round(
+        own_broker, admin, tmp_path / "round", 2 + 10 * seed, FEWER_KILLS, bus=False, clock=clock
+    )
+    figures(**found)
 
 
 async def test_each_event_is_stored_once_though_the_disk_is_full_between_the_kills(
-    own_broker: Broker, admin: AIOKafkaAdminClient, tmp_path: Path, disk: Disk
-) -> None:
-    folder = tmp_path / "round"
-    await one_round(own_broker, admin, folder, 3, FEWER_KILLS, bus=False, disk=disk)
+    own_broker: Broker, admin: AIOKafkaAdminClient, tmp_path: Path, seed: int, figures: Figures,
+    disk: Disk,
+) -> None:  # fmt: skip
+    found = await one_round(
+        own_broker, admin, tmp_path / "round", 3 + 10 * seed, FEWER_KILLS, bus=False, disk=disk
+    )
+    figures(**found)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(24 * 3600)
 async def test_a_thousand_kills(
-    own_broker: Broker,
-    admin: AIOKafkaAdminClient,
-    tmp_path: Path,
-    record: Callable[..., None],
-    clock: Clock,
-    disk: Disk,
+    own_broker: Broker, admin: AIOKafkaAdminClient, tmp_path: Path, clock: Clock, disk: Disk
 ) -> None:
-    """In rounds, each with another seed; KILLS says how many."""
-    total: dict[str, int] = {}
-    for seed in range(1_000, 1_000 + max(1, SOAK_KILLS // KILLS_A_ROUND)):
-        folder = tmp_path / f"round-{seed}"
-        figures = await one_round(
-            own_broker, admin, folder, seed, KILLS_A_ROUND, clock=clock, disk=disk
+    """In rounds, each with another seed; KILLS says how many. What was reached is kept, also
+    when it is stopped early."""
+    total: Counter[str] = Counter()
+    began, result = time.monotonic(), "stopped"
+    try:
+        for seed in range(1_000, 1_000 + max(1, SOAK_KILLS // KILLS_A_ROUND)):
+            folder = tmp_path / f"round-{seed}"
+            figures = await one_round(
+                own_broker, admin, folder, seed, KILLS_A_ROUND, clock=clock, disk=disk
+            )
+            shutil.rmtree(folder)
+            for left in disk.folder.iterdir():
+                left.unlink()
+            clock.jumps = disk.fills = 0
+            total.update(figures, rounds=1)
+            print(seed, figures, flush=True)
+        result = "passed"
+    except Exception:
+        result = "failed"
+        raise
+    finally:
+        write_result(
+            "each event once, the daemon killed at random moments",
+            result=result,
+            asked=SOAK_KILLS,
+            **total,
+            seconds=round(time.monotonic() - began),
+            commit=commit(),
         )
-        shutil.rmtree(folder)
-        total = {name: total.get(name, 0) + figure for name, figure in figures.items()}
-        print(seed, figures, flush=True)
-    record("each event once, the daemon killed at random moments", **total)
