@@ -104,11 +104,7 @@ def figures(record_property: Callable[[str, object], None]) -> Callable[..., Non
 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """One line for each run of a scenario, whatever came of it."""
-    if (
-        not ROUNDS
-        or call.when not in ("setup", "call")
-        or (call.when == "setup" and not call.excinfo)
-    ):
+    if not ROUNDS or (call.when != "call" and not call.excinfo):
         return
     error = call.excinfo.value if call.excinfo else None
     skipped = isinstance(error, pytest.skip.Exception)

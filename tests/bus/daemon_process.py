@@ -25,7 +25,7 @@ CONFIGURATION = """\
 labels: {{environment: test}}
 sources:
   - name: shop
-    kafka: {{bootstrap: "{bootstrap}", topics: ["{topics}"], start: earliest}}
+    kafka: {{bootstrap: "{bootstrap}", topics: {topics}, start: earliest}}
     name_from: [header:type]
     id_from: [header:event_id]
     time_from: [payload:occurred_at, record]
@@ -81,7 +81,7 @@ class DaemonProcess:
         self,
         folder: Path,
         bootstrap: str,
-        topics: str,
+        topics: str | Sequence[str],
         rules: str | Sequence[str],
         webhook: str,
         extra: str = "",
@@ -106,7 +106,7 @@ class DaemonProcess:
         self.configuration.write_text(
             CONFIGURATION.format(
                 bootstrap=bootstrap,
-                topics=topics,
+                topics=json.dumps([topics] if isinstance(topics, str) else list(topics)),
                 rules=", ".join(name for name, _ in files),
                 port=port,
                 webhook=webhook,
