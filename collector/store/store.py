@@ -41,6 +41,8 @@ SEALED_KEYS = (spans.META_KEY, rollups.META_KEY)
 CHECKPOINT_AFTER = 256_000_000
 """Bytes of the log."""
 RETRY_S = 1.0
+READERS_S = 1.0
+"""So long new readers wait at most for those that are under way, when a checkpoint needs it."""
 
 Job = Callable[[duckdb.DuckDBPyConnection], Any]
 
@@ -65,7 +67,9 @@ class Store:
         """Set while the disk has no room: nothing is written, and so nothing is read."""
         self._memory = memory
         self._reading = 0
-        self._reopening = False
+        self._readers_wait = False
+        """Whether new readers wait: the file is closed and opened, or taken a checkpoint of."""
+        self._checkpoint_at = CHECKPOINT_AFTER
         self._readers_change = threading.Condition()
         self._closing = threading.Event()
         self._tables = {table.name: table for table in (*COLLECTOR_TABLES, *tables)}
@@ -148,7 +152,7 @@ class Store:
     def reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor in a transaction of its own: everything read in it is of one moment."""
         with self._readers_change:
-            self._readers_change.wait_for(lambda: not self._reopening)
+            self._readers_change.wait_for(lambda: not self._readers_wait)
             cursor = self._connection.cursor()
             self._reading += 1
         try:
@@ -231,8 +235,9 @@ class Store:
             connection.unregister("incoming")
 
     def checkpoint(self) -> Future[Any]:
-        """What is in the log goes to its place in the file; what was deleted becomes free."""
-        return self._queued(_checkpoint, in_transaction=False)
+        """What is in the log goes to its place in the file; what was deleted becomes free. Where a
+        long reader holds it back (the result is false), that is left to the next one."""
+        return self._queued(lambda _: self._checkpoint(), in_transaction=False)
 
     def _queued(self, job: Job, *, in_transaction: bool) -> Future[Any]:
         future: Future[Any] = Future()
@@ -278,11 +283,35 @@ class Store:
                     raise StoreError(f"{self.path}: {self.full}") from error
                 self._closing.wait(RETRY_S)
 
+    def _checkpoint(self) -> bool:
+        """After updates and deletes, readers that are under way hold it back: new ones wait then,
+        so that there is a moment without any."""
+        try:
+            self._writing.execute("CHECKPOINT")
+        except duckdb.TransactionException:
+            return self._checkpoint_without_readers()
+        return True
+
+    def _checkpoint_without_readers(self) -> bool:
+        with self._readers_change:
+            self._readers_wait = True
+            alone = self._readers_change.wait_for(lambda: self._reading == 0, READERS_S)
+        try:
+            if alone:
+                self._writing.execute("CHECKPOINT")
+        finally:
+            with self._readers_change:
+                self._readers_wait = False
+                self._readers_change.notify_all()
+        return alone
+
     def _checkpoint_if_due(self) -> None:
         """Between transactions, so that one that fails says nothing of theirs."""
         try:
-            if self._log_size() > CHECKPOINT_AFTER and self.full is None:
-                _checkpoint(self._writing)
+            if (size := self._log_size()) > self._checkpoint_at and self.full is None:
+                done = self._checkpoint()
+                # Held back by a copy, it is not tried again at every batch.
+                self._checkpoint_at = CHECKPOINT_AFTER if done else size + size // 8
         except duckdb.Error as error:
             if not self._no_room(error):
                 log.warning("%s: its log could not be taken in yet: %s", self.path, error)
@@ -306,7 +335,7 @@ class Store:
     def _open_again(self) -> None:
         """After a failed checkpoint DuckDB answers nothing any more until the file was closed."""
         with self._readers_change:
-            self._reopening = True
+            self._readers_wait = True
             self._writing.close()
             self._readers_change.wait_for(lambda: self._reading == 0)
             self._connection.close()
@@ -321,7 +350,7 @@ class Store:
                             raise
                 self._writing = self._connection.cursor()
             finally:
-                self._reopening = False
+                self._readers_wait = False
                 self._readers_change.notify_all()
 
     def close(self) -> None:
@@ -331,10 +360,6 @@ class Store:
             self._jobs.put(None)
             self._thread.join()
         self._connection.close()
-
-
-def _checkpoint(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute("CHECKPOINT")
 
 
 def _is_full(error: BaseException) -> bool:

@@ -13,6 +13,7 @@ from collector.batch import Batch, Gap, PartitionState
 from collector.errors import StoreError
 from collector.event import Event
 from collector.store import reading
+from collector.store import store as stores
 from collector.store.store import Store
 from collector.store.tables import SCHEMA_VERSION
 from collector.times import FOREVER, NEVER
@@ -281,3 +282,64 @@ def test_unseen_leaves_out_what_is_stored_and_what_comes_twice(open_store: Open)
         found = reading.unseen(cursor, candidates)
     assert found == [*candidates[1:4], first]
     assert found[-1].name == "order.created"
+
+
+def log_of(store: Store) -> int:
+    log = store.path.with_name(store.path.name + ".wal")
+    return log.stat().st_size if log.exists() else 0
+
+
+def changed_beside(store: Store) -> None:
+    """What a checkpoint cannot be taken of while a reader began before it."""
+    store.submit(lambda c: c.execute("UPDATE events SET name = 'other'")).result()
+    store.submit(lambda c: c.execute('DELETE FROM events WHERE "offset" < 100')).result()
+
+
+def test_a_checkpoint_waits_for_readers_that_are_under_way_and_lets_new_ones_wait(
+    open_store: Open,
+) -> None:
+    store, over = open_store(), threading.Event()
+    store.commit(Batch(events=[event(n) for n in range(2_000)], partitions=[state(2_000)])).result()
+    under_way, counts = threading.Semaphore(0), list[int]()
+
+    def read_for_ever() -> None:
+        """As pages do: never a moment without a reader, unless somebody sees to it."""
+        while not over.is_set():
+            with store.reader() as cursor:
+                ((count,),) = cursor.execute("SELECT count(*) FROM events").fetchall()
+                counts.append(count)
+                under_way.release()
+                over.wait(0.02)
+
+    readers = [threading.Thread(target=read_for_ever) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for _ in readers:
+        under_way.acquire()
+    try:
+        for _ in range(5):
+            changed_beside(store)
+            assert store.checkpoint().result(30)
+            assert log_of(store) == 0
+    finally:
+        over.set()
+        for reader in readers:
+            reader.join()
+    assert set(counts) == {2_000, 1_900}
+
+
+def test_a_checkpoint_that_a_long_reader_holds_back_is_left_to_the_next_one(
+    open_store: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "READERS_S", 0.05)
+    store = open_store()
+    store.commit(Batch(events=[event(n) for n in range(2_000)], partitions=[state(2_000)])).result()
+    with store.reader() as cursor:
+        cursor.execute("SELECT count(*) FROM events").fetchall()
+        changed_beside(store)
+        assert store.checkpoint().result(30) is False
+        with store.reader() as other:  # and nobody waits for it any longer
+            assert other.execute("SELECT count(*) FROM events").fetchall() == [(1_900,)]
+        assert log_of(store) > 0
+    assert store.checkpoint().result(30) is True
+    assert log_of(store) == 0
