@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from collector.store.retention import Doomed, Limits
 from collector.store.store import Store
 from collector.store.tables import Taken
 from collector.times import US_PER_S, parse_duration
+from nonevent.believing import Believed
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +59,14 @@ class Keeping:
             log.warning("retention: keys tie, and so nothing is deleted; see docs/limits.md")
             return
         pause = min(max(self.limits.age / US_PER_S / LOOKS, OFTEN_S), SELDOM_S)
+        believed = Believed(self._clock, lambda: time.monotonic_ns() // 1000)
         while True:
             await asyncio.sleep(pause)
-            await self.look()
+            await self.look(believed())
 
-    async def look(self) -> int:
-        """Deletes what may go now; how many events that were."""
-        now, limits = self._clock(), self.limits
+    async def look(self, now: int | None = None) -> int:
+        """Deletes what may go now, or at that moment; how many events that were."""
+        now, limits = self._clock() if now is None else now, self.limits
         await self._job(lambda connection: retention.mark(connection, now, limits))
         horizon, last = await asyncio.to_thread(retention.horizons, self._store, now, limits)
         deleted = await self._up_to(last, now, very_old=True)

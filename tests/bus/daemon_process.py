@@ -33,7 +33,7 @@ sources:
     keys: {{order_id: {{from: [payload:order_id]}}}}
 {extra}
 expectations: [{rules}]
-store: {{path: "{store}"}}
+store: {{path: "{store}", retention: {retention}}}
 http: {{listen: "127.0.0.1:{port}"}}
 alerts: {{sinks: {{hook: {{webhook: {{url: "{webhook}"}}}}}}}}
 """
@@ -87,6 +87,7 @@ class DaemonProcess:
         extra: str = "",
         environment: Mapping[str, str] | None = None,
         store: Path | None = None,
+        retention: str = "7d",
     ) -> None:
         """`environment`: another one than ours; `store`: elsewhere than in the folder."""
         self.folder = folder
@@ -112,6 +113,7 @@ class DaemonProcess:
                 webhook=webhook,
                 extra=extra,
                 store=self.store,
+                retention=retention,
             ),
             encoding="utf-8",
         )

@@ -146,3 +146,29 @@ async def test_a_clock_that_falls_behind_holds_judgements_and_nothing_else(
         await eventually(lambda: findings_of(daemon, "never-paid") == [("missing", "open")])
         assert findings_of(daemon, "paid") == []
         assert partition(daemon, payments)["blocked_since"] is None
+
+
+async def test_retention_deletes_nothing_because_the_clock_runs_ahead_for_a_while(
+    broker: Broker, topic_name: str, create_topic: CreateTopic, clock: Clock, tmp_path: Path,
+    producer: AIOKafkaProducer,
+) -> None:  # fmt: skip
+    orders = await create_topic(f"{topic_name}.orders")
+    with (
+        Receiver() as receiver,
+        DaemonProcess(
+            tmp_path, broker.bootstrap, f"{topic_name}.*", RULES, receiver.url, NAMES,
+            environment=clock.environment(), retention="2m",
+        ) as daemon,
+    ):  # fmt: skip
+        await send(producer, orders, "of-no-rule", "over")
+        await eventually(lambda: daemon.ask("/api/status")["events"] == 1)
+
+        def noticed() -> int:
+            return daemon.log.read_text().count("the clock was set, and is ")
+
+        # Each look begins with the clock: at the second one that was noticed, the first is over.
+        clock.set(HOURS)
+        await eventually(lambda: noticed() == 1)
+        clock.set(0)
+        await eventually(lambda: noticed() == 2)
+        assert daemon.ask("/api/status")["events"] == 1
