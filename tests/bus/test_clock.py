@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.bus.daemon_process import DaemonProcess, Receiver
 from tests.bus.test_sight import NAMES, RULES, eventually, findings_of, partition, send
 
 HOURS = 3 * 3600.0
+MINUTE = 60.0
 A_SECOND = US_PER_S
 """So much a clock may be set back before sight follows it."""
 
@@ -163,12 +165,11 @@ async def test_retention_deletes_nothing_because_the_clock_runs_ahead_for_a_whil
         await send(producer, orders, "of-no-rule", "over")
         await eventually(lambda: daemon.ask("/api/status")["events"] == 1)
 
-        def noticed() -> int:
-            return daemon.log.read_text().count("the clock was set, and is ")
+        def noticed(times: int) -> bool:
+            return daemon.log.read_text().count("the clock was set, and is ") == times
 
-        # Each look begins with the clock: at the second one that was noticed, the first is over.
-        clock.set(HOURS)
-        await eventually(lambda: noticed() == 1)
-        clock.set(0)
-        await eventually(lambda: noticed() == 2)
+        # Each look begins with the clock: when one is noticed, the look before it is over.
+        for number, ahead in enumerate((2 * MINUTE, 0, HOURS, 0), 1):
+            clock.set(ahead)
+            await eventually(partial(noticed, number))
         assert daemon.ask("/api/status")["events"] == 1
