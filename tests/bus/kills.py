@@ -208,9 +208,14 @@ class Scenario:
         self._clock.set(0)
         if down:
             self.daemon.start()
-        await self.until(lambda: max(self.sight.values()) <= time.time_ns() // 1000 + US_PER_S)
+        await self.until(self._sees_what_was)
         self.spells.append(Seen())
         self.clock_is_right = True
+
+    def _sees_what_was(self) -> bool:
+        """Of every partition nothing is known at first."""
+        now = time.time_ns() // 1000
+        return bool(self.sight) and max(self.sight.values()) <= now + US_PER_S
 
     @property
     def _clock(self) -> Clock:
