@@ -41,6 +41,8 @@ SEALED_KEYS = (spans.META_KEY, rollups.META_KEY)
 CHECKPOINT_AFTER = 256_000_000
 """Bytes of the log."""
 RETRY_S = 1.0
+RENEW_AFTER = 50_000
+"""Jobs. For each change of a small table DuckDB 2.0 keeps some 2 KB until the file is closed."""
 READERS_S = 1.0
 """So long new readers wait at most for those that are under way, when a checkpoint needs it."""
 
@@ -70,6 +72,7 @@ class Store:
         self._readers_wait = False
         """Whether new readers wait: the file is closed and opened, or taken a checkpoint of."""
         self._checkpoint_at = CHECKPOINT_AFTER
+        self._since_opened = 0
         self._readers_change = threading.Condition()
         self._closing = threading.Event()
         self._tables = {table.name: table for table in (*COLLECTOR_TABLES, *tables)}
@@ -257,6 +260,7 @@ class Store:
             else:
                 future.set_result(result)
             self._checkpoint_if_due()
+            self._renew_if_due()
         self._writing.close()
 
     def _persistently(self, job: Job, in_transaction: bool) -> Any:
@@ -316,6 +320,14 @@ class Store:
             if not self._no_room(error):
                 log.warning("%s: its log could not be taken in yet: %s", self.path, error)
 
+    def _renew_if_due(self) -> None:
+        """Gives back what DuckDB has kept; held back by readers, it is tried again later."""
+        self._since_opened += 1
+        if self._since_opened < RENEW_AFTER or self.full is not None or self._closing.is_set():
+            return
+        if not self._open_again(READERS_S):
+            self._since_opened -= RENEW_AFTER // 10
+
     def _no_room(self, error: BaseException) -> bool:
         """Whether the disk is full; then it is said, and the file is as it was before."""
         fatal = isinstance(error, duckdb.FatalException)
@@ -332,14 +344,18 @@ class Store:
             _roll_back(self._writing)
         return True
 
-    def _open_again(self) -> None:
-        """After a failed checkpoint DuckDB answers nothing any more until the file was closed."""
+    def _open_again(self, patience_s: float | None = None) -> bool:
+        """After a failed checkpoint DuckDB answers nothing any more until the file was closed.
+
+        False, and nothing is done, where readers are under way for longer than `patience_s`.
+        """
         with self._readers_change:
             self._readers_wait = True
-            self._writing.close()
-            self._readers_change.wait_for(lambda: self._reading == 0)
-            self._connection.close()
             try:
+                if not self._readers_change.wait_for(lambda: self._reading == 0, patience_s):
+                    return False
+                self._writing.close()
+                self._connection.close()
                 while True:
                     try:
                         self._connection = _open(self.path, self._memory, False)
@@ -349,6 +365,8 @@ class Store:
                         if self._closing.wait(RETRY_S):
                             raise
                 self._writing = self._connection.cursor()
+                self._since_opened = 0
+                return True
             finally:
                 self._readers_wait = False
                 self._readers_change.notify_all()

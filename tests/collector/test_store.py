@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -343,3 +344,55 @@ def test_a_checkpoint_that_a_long_reader_holds_back_is_left_to_the_next_one(
         assert log_of(store) > 0
     assert store.checkpoint().result(30) is True
     assert log_of(store) == 0
+
+
+def test_the_file_is_opened_anew_now_and_then_and_nobody_notices(
+    open_store: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What DuckDB keeps in memory until the file is closed is given back."""
+    opened: list[Path] = []
+    really = stores._open
+
+    def opening(path: Path, *how: Any) -> duckdb.DuckDBPyConnection:
+        opened.append(path)
+        return really(path, *how)
+
+    monkeypatch.setattr(stores, "_open", opening)
+    monkeypatch.setattr(stores, "RENEW_AFTER", 20)
+    store, over, counts = open_store(), threading.Event(), list[int]()
+
+    def read_for_ever() -> None:
+        while not over.is_set():
+            with store.reader() as cursor:
+                ((count,),) = cursor.execute("SELECT count(*) FROM events").fetchall()
+                ((known,),) = cursor.execute("SELECT sum(next_offset) FROM partitions").fetchall()
+            assert count == (known or 0)
+            counts.append(count)
+
+    reader = threading.Thread(target=read_for_ever)
+    reader.start()
+    try:
+        for number in range(200):
+            store.commit(Batch(events=[event(number)], partitions=[state(number + 1)])).result()
+    finally:
+        over.set()
+        reader.join()
+    assert len(opened) >= 5
+    assert [one.offset for one in events(store)] == list(range(200))
+    assert counts == sorted(counts)
+    assert counts[-1] > 0
+
+
+def test_a_long_reader_is_not_waited_for_to_open_the_file_anew(
+    open_store: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "READERS_S", 0.05)
+    monkeypatch.setattr(stores, "RENEW_AFTER", 10)
+    store = open_store()
+    store.commit(Batch(events=[event()], partitions=[state()])).result()
+    with store.reader() as cursor:
+        assert cursor.execute("SELECT count(*) FROM events").fetchall() == [(1,)]
+        for number in range(1, 30):
+            store.commit(Batch(events=[event(number)], partitions=[state(number + 1)])).result()
+        assert cursor.execute("SELECT count(*) FROM events").fetchall() == [(1,)]
+    assert [one.offset for one in events(store)] == list(range(30))
