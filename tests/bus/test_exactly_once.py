@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -78,13 +80,22 @@ async def test_a_thousand_kills(
 ) -> None:
     """In rounds, each with another seed; KILLS says how many. What was reached is kept, also
     when it is stopped early."""
+    soak = asyncio.current_task()
+    assert soak is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, soak.cancel)
     total: Counter[str] = Counter()
     began, result = time.monotonic(), "stopped"
     try:
         for seed in range(1_000, 1_000 + max(1, SOAK_KILLS // KILLS_A_ROUND)):
             folder = tmp_path / f"round-{seed}"
             figures = await one_round(
-                own_broker, admin, folder, seed, KILLS_A_ROUND, clock=clock, disk=disk
+                own_broker,
+                admin,
+                folder,
+                seed,
+                min(SOAK_KILLS, KILLS_A_ROUND),
+                clock=clock,
+                disk=disk,
             )
             shutil.rmtree(folder)
             for left in disk.folder.iterdir():
@@ -97,6 +108,7 @@ async def test_a_thousand_kills(
         result = "failed"
         raise
     finally:
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
         write_result(
             "each event once, the daemon killed at random moments",
             result=result,
