@@ -41,7 +41,7 @@ SEALED_KEYS = (spans.META_KEY, rollups.META_KEY)
 CHECKPOINT_AFTER = 256_000_000
 """Bytes of the log."""
 RETRY_S = 1.0
-RENEW_AFTER = 50_000
+RENEW_AFTER = 20_000
 """Jobs. For each change of a small table DuckDB 2.0 keeps some 2 KB until the file is closed."""
 READERS_S = 1.0
 """So long new readers wait at most for those that are under way, when a checkpoint needs it."""
