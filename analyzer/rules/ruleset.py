@@ -60,10 +60,7 @@ class RuleSet:
     def read(self) -> frozenset[str]:
         """The names of events whose payload, headers or key some rule reads."""
         return frozenset(
-            name
-            for rule in self.by_name.values()
-            if rule.reads()
-            for name in rule.names()
+            name for rule in self.by_name.values() if rule.reads() for name in rule.names()
         )
 
     def fingerprint(self) -> str:
