@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from collector.batch import Batch, Stage
-from collector.sources.tap import Tap
+from collector.sources.tap import LINGER_S, SMALL, Tap
 from collector.store import reading
 from collector.store.store import Store
 from collector.times import US_PER_S
@@ -17,9 +17,6 @@ QUEUE = 2
 """Batches that wait for the stages: what is behind them waits on the bus."""
 QUIET_COMMIT = US_PER_S
 """Completeness alone is written so often when nothing else happens."""
-SMALL = 2_000
-LINGER_S = 0.05
-"""After a small batch the tap rests, so that a thin stream is not a transaction an event."""
 
 
 class Pipeline:

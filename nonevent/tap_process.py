@@ -13,11 +13,10 @@ from typing import BinaryIO
 
 from collector.errors import ConfigurationError, NoneventError
 from collector.interest import Interest
-from collector.pipeline import LINGER_S, SMALL
 from collector.sources import frames
 from collector.sources.apart import Task
 from collector.sources.table import SOURCES
-from collector.sources.tap import Tap
+from collector.sources.tap import LINGER_S, SMALL, Tap
 from nonevent.clock import clock
 from nonevent.garbage import Garbage
 from nonevent.logs import log_to_stderr

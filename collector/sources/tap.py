@@ -5,6 +5,10 @@ from typing import Protocol
 from collector.batch import Batch
 from collector.sources.condition import Condition
 
+SMALL = 2_000
+LINGER_S = 0.05
+"""After a small batch the tap rests, so that a thin stream is not a transaction an event."""
+
 
 class Tap(Protocol):
     """Reads one source. It never disturbs the bus, and never asks the clock by itself."""
