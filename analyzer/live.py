@@ -25,8 +25,8 @@ from collector.interest import Interest
 from collector.ties import Ties
 from collector.times import US_PER_S
 
-Mark = tuple[int, int, tuple[tuple[Callable[[int, str], None], int], ...]]
-"""What an event of one name means, ready for use: its bit, what it wakes, when it is due."""
+Mark = tuple[int, int, int, tuple[tuple[Callable[[int, str], None], int], ...]]
+"""What an event of one name means, ready for use: its bits, what it wakes, when it is due."""
 Load = Callable[[Sequence[str]], dict[str, list[Event]]]
 """Reads flows back from the store, by name, everything committed and submitted included."""
 
@@ -90,7 +90,7 @@ class Live:
 
     def _mark(self, plan: NamePlan) -> Mark:
         dues = tuple((self._deadlines_of(awaits).put, wait) for awaits, wait in plan.dues)
-        return plan.bit, plan.wakes, dues
+        return plan.bit, plan.twice, plan.wakes, dues
 
     def interest(self) -> Interest:
         """What of an event is looked at here."""
@@ -137,7 +137,7 @@ class Live:
                         if most > RUNAWAY or flows_of is not None:
                             dirty.add(flow_id)  # maybe a runaway now: they are taken back
                 continue
-            bit, wakes, dues = mark
+            bit, twice, wakes, dues = mark
             time, packed = glimpse.time, glimpse.packed
             for flow_id in glimpse.correlation_ids if flows_of is None else flows_of(glimpse):
                 flow = flows.get(flow_id)
@@ -150,7 +150,7 @@ class Live:
                 mask = flow.mask
                 if mask & wakes or flow.found:
                     dirty.add(flow_id)
-                flow.mask = mask | bit
+                flow.mask = mask | (twice if mask & bit else bit)
                 flow.settled = flow.done = False
                 for put, wait in dues:
                     put(time + wait, flow_id)
@@ -195,7 +195,7 @@ class Live:
                 plan = self._plan.of(glimpse.name)
                 if plan is not None:
                     flow.add(glimpse)
-                    flow.mask |= plan.bit
+                    flow.mask = plan.seen(flow.mask)
             self._dirty.add(flow_id)
             unnamed[flow_id] = len(stored) - flow.count
             if len(stored) > RUNAWAY:
@@ -237,11 +237,16 @@ class Live:
         self._dirty.add(flow_id)
         for event in flow.events():
             mark = self._marks.get(event.name, self._other)
-            for put, wait in () if mark is None else mark[2]:
+            for put, wait in () if mark is None else mark[-1]:
                 put(event.time + wait, flow_id)
 
     def _together(self, flows: Sequence[OpenFlow]) -> OpenFlow:
-        return together(flows, self._interest.glimpses(distinct(flows)))
+        whole = together(flows, self._interest.glimpses(distinct(flows)))
+        for event in whole.events():
+            plan = self._plan.of(event.name)
+            if plan is not None:
+                whole.mask = plan.seen(whole.mask)
+        return whole
 
     def _deadlines_of(self, awaits: frozenset[str]) -> Deadlines:
         deadlines = self._deadlines.get(awaits)

@@ -26,7 +26,7 @@ class OpenFlow:
         self.last = NEVER
         """The time of the newest of them."""
         self.mask = 0
-        """The names seen, by the bits of the plan."""
+        """The names seen once, and again, by the bits of the plan."""
         self.found = NOTHING_FOUND
         """Findings that were announced and not retracted, by id."""
         self.pending = False
@@ -58,9 +58,7 @@ def together(flows: Sequence[OpenFlow], glimpses: Iterable[Glimpse]) -> OpenFlow
     whole = OpenFlow()
     for glimpse in glimpses:
         whole.add(glimpse)
-    for flow in flows:
-        whole.mask |= flow.mask
-        whole.runaway |= flow.runaway
+    whole.runaway = any(flow.runaway for flow in flows)
     return whole
 
 

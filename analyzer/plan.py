@@ -18,12 +18,18 @@ class NamePlan:
 
     bit: int
     """This name's mark in a flow's mask of names seen."""
+    twice: int
+    """Its mark once it was seen again."""
     wakes: int = 0
-    """Judge the flow at once if it has seen any of these names."""
+    """Judge the flow at once if its mask has any of these."""
     dues: tuple[tuple[frozenset[str], int], ...] = ()
     """(names awaited, µs after the event): judge the flow when completeness has passed that."""
     part: Part = field(default_factory=Part)
     """What some rule reads of it: that much is kept in memory."""
+
+    def seen(self, mask: int) -> int:
+        """The mask of a flow with one more of these."""
+        return mask | (self.twice if mask & self.bit else self.bit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +48,17 @@ class Plan:
 
 def make_plan(rules: RuleSet, default_grace: int) -> Plan:
     names = sorted({name for file in rules.files for name in file.names()})
-    plans = {name: NamePlan(1 << number) for number, name in enumerate(names)}
+    plans = {name: _name_plan(number) for number, name in enumerate(names)}
     looked_at = any(file.every_name for file in rules.files)
-    other = NamePlan(1 << len(names)) if looked_at else None
+    other = _name_plan(len(names)) if looked_at else None
     plan = Plan(plans, other)
     for file in rules.files:
         _plan_file(file, plan, default_grace)
     return plan
+
+
+def _name_plan(number: int) -> NamePlan:
+    return NamePlan(1 << 2 * number, 2 << 2 * number)
 
 
 def _plan_file(file: RuleFile, plan: Plan, default_grace: int) -> None:
@@ -71,7 +81,10 @@ def _plan_file(file: RuleFile, plan: Plan, default_grace: int) -> None:
             if file.within is not None:
                 _due([plans[name] for name in file.begins], awaits, file.within + grace)
         for wake in rule.wakes():
-            _wake(plans, wake.names or file.begins, wake.after or file.begins)
+            after = wake.after or file.begins
+            # Two names seen once each are no name seen twice: their marks cannot tell.
+            twice = wake.twice and len(after) == 1
+            _wake(plans, wake.names or file.begins, after, twice=twice)
         for guard in rule.reads():
             for name in rule.names():
                 plans[name].part = _with(plans[name].part, guard)
@@ -85,10 +98,12 @@ def _with(part: Part, guard: Reads) -> Part:
     return Part(fields, part.rest or "headers" in guard.text or "key" in guard.text)
 
 
-def _wake(plans: dict[str, NamePlan], names: Names, after: Iterable[str]) -> None:
+def _wake(
+    plans: dict[str, NamePlan], names: Names, after: Iterable[str], *, twice: bool = False
+) -> None:
     mask = 0
     for name in after:
-        mask |= plans[name].bit
+        mask |= plans[name].twice if twice else plans[name].bit
     for name in names:
         plans[name].wakes |= mask
 

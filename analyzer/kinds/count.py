@@ -64,7 +64,8 @@ class Count(Rule):
         for names, bounds in self.counted:
             if bounds.most is not None:
                 before = self.trigger if bounds.most == 0 else names
-                found += [Wake(names, before), Wake(self.trigger, names)]
+                late = Wake(self.trigger, names, twice=bounds.most > 0)
+                found += [Wake(names, before), late]
         return found
 
     def waits_for_end(self) -> bool:

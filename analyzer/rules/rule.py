@@ -72,6 +72,8 @@ class Wake:
 
     names: Names
     after: Names
+    twice: bool = False
+    """Only if one of `after` was seen twice, or two of them."""
 
 
 @dataclass(frozen=True, slots=True)
