@@ -7,6 +7,7 @@ Interleaved flows of eight events, a day of them however many there are: a flow'
 from __future__ import annotations
 
 import multiprocessing
+import queue
 import random
 import re
 import time
@@ -23,6 +24,7 @@ from analyzer.stages import JudgeStage
 from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW
 from collector.batch import Batch, PartitionState
 from collector.event import Event
+from collector.glimpse import glimpses_in
 from collector.interest import Interest
 from collector.store import reading
 from collector.store.columns import Columns
@@ -100,6 +102,10 @@ class Log:
         return load([path])
 
 
+Made = tuple[bytes, list[PartitionState], int, Columns]
+"""Glimpses, states, the clock, and what is stored."""
+
+
 def batches(log: Log, first: int, interest: Interest, size: int) -> Iterator[Batch]:
     """Without end, in the order of the log; what is in them is what a tap's process hands on."""
     context = multiprocessing.get_context("spawn")
@@ -108,22 +114,24 @@ def batches(log: Log, first: int, interest: Interest, size: int) -> Iterator[Bat
     maker.start()
     try:
         while True:
-            yield made.get()
+            try:
+                glimpses, states, now, columns = made.get(timeout=60)
+            except queue.Empty:
+                raise SystemExit("the process that makes the batches has ended") from None
+            yield Batch([], states, now=now, columns=columns, glimpses=glimpses_in(glimpses))
     finally:
         maker.kill()
         maker.join()
 
 
 def _make(
-    log: Log, first: int, interest: Interest, size: int, made: multiprocessing.Queue[Batch]
+    log: Log, first: int, interest: Interest, size: int, made: multiprocessing.Queue[Made]
 ) -> None:
     while True:
         events = log.made(first, size)
         first += size
         now = log.time(first)
-        made.put(
-            Batch(interest.slim(events), log.states(first), now=now, columns=Columns.of(events))
-        )
+        made.put((interest.written(events), log.states(first), now, Columns.of(events)))
 
 
 class House:
