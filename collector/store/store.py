@@ -5,7 +5,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ SEALED_KEYS = (spans.META_KEY, rollups.META_KEY)
 
 CHECKPOINT_AFTER = 256_000_000
 """Bytes of the log."""
+TIDYING = 100
+"""Tasks that DuckDB may take for it in one checkpoint: its own default."""
 RETRY_S = 1.0
 RENEW_AFTER = 20_000
 """Jobs. For each change of a small table DuckDB 2.0 keeps some 2 KB until the file is closed."""
@@ -240,7 +242,7 @@ class Store:
     def checkpoint(self) -> Future[Any]:
         """What is in the log goes to its place in the file; what was deleted becomes free. Where a
         long reader holds it back (the result is false), that is left to the next one."""
-        return self._queued(lambda _: self._checkpoint(), in_transaction=False)
+        return self._queued(lambda _: self._tidy(), in_transaction=False)
 
     def _queued(self, job: Job, *, in_transaction: bool) -> Future[Any]:
         future: Future[Any] = Future()
@@ -286,6 +288,16 @@ class Store:
                 if self._closing.is_set():
                     raise StoreError(f"{self.path}: {self.full}") from error
                 self._closing.wait(RETRY_S)
+
+    def _tidy(self) -> bool:
+        """A checkpoint that also gives free what was deleted."""
+        self._writing.execute(f"SET GLOBAL max_vacuum_tasks = {TIDYING}")
+        try:
+            return self._checkpoint()
+        finally:
+            # After a failed checkpoint nothing is answered, and the file is opened again anyway.
+            with suppress(duckdb.Error):
+                self._writing.execute("SET GLOBAL max_vacuum_tasks = 0")
 
     def _checkpoint(self) -> bool:
         """After updates and deletes, readers that are under way hold it back: new ones wait then,
@@ -406,6 +418,9 @@ def _open(path: Path, memory: str, read_only: bool) -> duckdb.DuckDBPyConnection
                 # The writer does it, between transactions.
                 "checkpoint_threshold": "1TB",
                 "preserve_insertion_order": "true",
+                # Tidying merges groups of rows, and so writes the largest table again and again:
+                # it is done where something was deleted, and nowhere else.
+                "max_vacuum_tasks": 0,
                 "autoinstall_known_extensions": "false",
             },
         )

@@ -396,3 +396,29 @@ def test_a_long_reader_is_not_waited_for_to_open_the_file_anew(
             store.commit(Batch(events=[event(number)], partitions=[state(number + 1)])).result()
         assert cursor.execute("SELECT count(*) FROM events").fetchall() == [(1,)]
     assert [one.offset for one in events(store)] == list(range(30))
+
+
+def groups(store: Store) -> int:
+    """Groups of rows that the payloads lie in."""
+    with store.reader() as cursor:
+        row = cursor.execute(
+            "SELECT count(DISTINCT row_group_id) FROM pragma_storage_info('payloads')"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_what_a_checkpoint_has_written_is_written_again_only_to_give_space_free(
+    open_store: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "CHECKPOINT_AFTER", 1)
+    store = open_store()
+    for number in range(6):
+        part = [event(offset) for offset in range(number * 3_000, (number + 1) * 3_000)]
+        store.commit(Batch(part, [state()])).result()
+    before = groups(store)
+    assert before >= 5
+    monkeypatch.setattr(store, "_checkpoint_at", 1 << 40)
+    store.submit(lambda c: c.execute("DELETE FROM payloads WHERE block < 9000")).result()
+    store.checkpoint().result()
+    assert groups(store) <= before // 2
