@@ -36,6 +36,11 @@ class Instance(msgspec.Struct, gc=False):
     """Which of several instances of one activation this is: a counted name, a value."""
 
 
+def met_once(over: bool) -> State:
+    """Where nothing is wrong: `met` when the time is over in which something could be."""
+    return "met" if over else "pending"
+
+
 def finding_id(episode: Episode, instance: Instance) -> str:
     """The same finding has the same id, on every machine and after every restart.
 

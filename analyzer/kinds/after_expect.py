@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from analyzer.absence import Absence, limit
 from analyzer.episode import Episode, follows, skew_between, waits_no_more
 from analyzer.instance import Instance
 from analyzer.rules.rule import Check, Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
-from collector.times import format_duration, format_time
+from collector.times import format_time
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ class AfterExpect(Rule):
                 found.append(self._met(cause, cause.time + (self.within or 0), tuple(came)))
                 continue
             if self.within is None and waits_no_more(episode, cause):
-                found.append(self._void(cause, "the flow had ended: it waits for nothing new", ()))
+                found.append(self.ended(cause))
                 continue
             deadline = episode.end if self.within is None else cause.time + self.within
             excuse = self.excuse(episode, sight, cause, deadline)
@@ -184,32 +185,17 @@ class AfterExpect(Rule):
     def _instance(self, one: _Awaiting, episode: Episode, sight: Sight) -> Instance:
         cause, deadline = one.cause, one.deadline
         if one.excused() and one.excuse is not None:
-            return self._void(cause, f"excused by {one.excuse.name}", (one.excuse,))
+            return self.excused(one.excuse, cause)
         came = tuple(e for e in one.came if e is not None)
-        name = self.options.name
         if one.in_time():
             return self._met(cause, deadline, came)
         lacks = self._lacks(one)
-        due = None if deadline is None else deadline + self.options.grace_under(sight)
-        text = self._expected(one, lacks)
-        if due is None or deadline is None or sight.complete_to(self.awaits()) <= due:
-            return Instance(
-                name, "pending", cause, deadline=deadline, due=due, lacks=lacks, evidence=came,
-                text=text,
-            )  # fmt: skip
         absent = any(e is None for e in one.came)
-        why = sight.unseen(self.awaits(), cause, deadline, episode.ids()) if absent else None
-        if why is not None:
-            text = f"{text}: unobserved, {why}"
-            return Instance(name, "unknown", cause, deadline=deadline, lacks=lacks, text=text)
-        if absent:
-            text = f"{text}; none came by {format_time(deadline)}"
-            return Instance(
-                name, "missing", cause, "missing", deadline, deadline, None, lacks, came, text
-            )
-        last = max(came, key=ORDER)
-        text = f"{text}; it came {format_duration(last.time - deadline)} too late"
-        return Instance(name, "late", cause, "late", deadline, deadline, None, lacks, came, text)
+        return Absence(
+            rule=self, cause=cause, since=cause, deadline=deadline, lacks=lacks,
+            text=self._expected(one, lacks), evidence=came, came=came,
+            last=None if absent else max(came, key=ORDER),
+        ).judged(episode, sight)  # fmt: skip
 
     def _lacks(self, one: _Awaiting) -> tuple[str, ...]:
         """What is not there in time: of `all` each name, else the alternatives."""
@@ -220,19 +206,11 @@ class AfterExpect(Rule):
         )
 
     def _expected(self, one: _Awaiting, lacks: tuple[str, ...]) -> str:
-        limit = (
-            "before the flow ends"
-            if self.within is None
-            else f"within {format_duration(self.within)}"
-        )
         cause = f"{one.cause.name} at {format_time(one.cause.time)}"
-        return f"expected {' and '.join(lacks)} {limit} of {cause}"
+        return f"expected {' and '.join(lacks)} {limit(self.within)} of {cause}"
 
     def _met(self, cause: Event, deadline: int | None, came: tuple[Event, ...]) -> Instance:
         return Instance(self.options.name, "met", cause, deadline=deadline, evidence=came)
-
-    def _void(self, cause: Event, why: str, evidence: tuple[Event, ...]) -> Instance:
-        return Instance(self.options.name, "void", cause, evidence=evidence, text=why)
 
 
 def _void_before(one: _Awaiting, event: Event) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analyzer.episode import Episode, is_over, skew_between, surely_follows
-from analyzer.instance import Instance
+from analyzer.instance import Instance, met_once
 from analyzer.rules.rule import Check, Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
@@ -54,12 +54,11 @@ class AfterNever(Rule):
         excuse = self.excuse(episode, sight, cause, deadline)
         first = offences[0] if offences else None
         if excuse and (first is None or ORDER(excuse) <= ORDER(first)):
-            why = f"excused by {excuse.name}"
-            return Instance(name, "void", cause, deadline=deadline, evidence=(excuse,), text=why)
+            return self.excused(excuse, cause, deadline)
         if first is not None:
             return self._offended(cause, first, tuple(offences), deadline, sight)
-        state = "met" if self._over(deadline, until, episode, sight) else "pending"
-        return Instance(name, state, cause, deadline=deadline)  # type: ignore[arg-type]  # one of two states
+        state = met_once(self._over(deadline, until, episode, sight))
+        return Instance(name, state, cause, deadline=deadline)
 
     def _offended(
         self, cause: Event, first: Event, all: tuple[Event, ...], deadline: int | None, sight: Sight

@@ -5,12 +5,13 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analyzer.absence import Absence
 from analyzer.episode import Episode, follows, skew_between, surely_follows, waits_no_more
 from analyzer.instance import Instance
 from analyzer.rules.rule import EVERY, Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import ANY, Sight
 from collector.event import Event
-from collector.times import format_duration, format_time
+from collector.times import format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,7 @@ class AfterNext(Rule):
         right, wrong, excuse = self._next(cause, events, sight)
         deadline = episode.end if self.within is None else cause.time + self.within
         if excuse is not None:
-            why = f"excused by {excuse.name}"
-            return Instance(name, "void", cause, deadline=deadline, evidence=(excuse,), text=why)
+            return self.excused(excuse, cause, deadline)
         if right is not None and (deadline is None or right.time <= deadline):
             return Instance(name, "met", cause, deadline=deadline, evidence=(right,))
         wanted = " or ".join(self.next)
@@ -74,38 +74,11 @@ class AfterNext(Rule):
                 (wrong,), text,
             )  # fmt: skip
         if right is None and self.within is None and waits_no_more(episode, cause):
-            why = "the flow had ended: it waits for nothing new"
-            return Instance(name, "void", cause, text=why)
-        return self._absent(cause, right, deadline, text, episode, sight)
-
-    def _absent(
-        self,
-        cause: Event,
-        right: Event | None,
-        deadline: int | None,
-        text: str,
-        episode: Episode,
-        sight: Sight,
-    ) -> Instance:
-        name, lacks = self.options.name, (" or ".join(self.next),)
-        due = None if deadline is None else deadline + self.options.grace_under(sight)
-        if due is None or deadline is None or sight.complete_to(ANY) <= due:
-            return Instance(
-                name, "pending", cause, deadline=deadline, due=due, lacks=lacks, text=text
-            )
-        if right is not None:
-            text = f"{text}; it came {format_duration(right.time - deadline)} too late"
-            return Instance(
-                name, "late", cause, "late", deadline, deadline, None, lacks, (right,), text
-            )
-        unseen = sight.unseen(ANY, cause, deadline, episode.ids())
-        if unseen is not None:
-            text = f"{text}: unobserved, {unseen}"
-            return Instance(name, "unknown", cause, deadline=deadline, lacks=lacks, text=text)
-        text = f"{text}; nothing came by {format_time(deadline)}"
-        return Instance(
-            name, "missing", cause, "missing", deadline, deadline, None, lacks, (), text
-        )
+            return self.ended(cause)
+        return Absence(
+            rule=self, cause=cause, since=cause, deadline=deadline, lacks=(wanted,), text=text,
+            came=() if right is None else (right,), last=right, none="nothing",
+        ).judged(episode, sight)  # fmt: skip
 
     def _next(
         self, cause: Event, events: Sequence[Event], sight: Sight

@@ -6,12 +6,13 @@ An X' that came before A counts, too: sagas often undo first and say so last.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from analyzer.absence import Absence, limit
 from analyzer.episode import Episode, follows, skew_between, surely_follows, waits_no_more
 from analyzer.instance import Instance
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
-from collector.times import format_duration, format_time
+from collector.times import format_time
 
 
 @dataclass(slots=True)
@@ -67,8 +68,7 @@ class AfterUndo(Rule):
     def _instance(self, cause: Event, episode: Episode, sight: Sight) -> Instance:
         name = self.options.name
         if self.within is None and waits_no_more(episode, cause):
-            why = "the flow had ended: it waits for nothing new"
-            return Instance(name, "void", cause, text=why)
+            return self.ended(cause)
         deadline = episode.end if self.within is None else cause.time + self.within
         one = self._undoing(cause, deadline, episode, sight)
         came = tuple(sorted({id(e): e for e in one.undone.values()}.values(), key=ORDER))
@@ -80,8 +80,7 @@ class AfterUndo(Rule):
             (decided is None and not whole)
             or (decided is not None and ORDER(excuse) < ORDER(decided))
         ):
-            why = f"excused by {excuse.name}"
-            return Instance(name, "void", cause, deadline=deadline, evidence=(excuse,), text=why)
+            return self.excused(excuse, cause, deadline)
         if wrong is not None:
             return self._wrong(cause, wrong, came, deadline, sight)
         if whole:
@@ -150,33 +149,15 @@ class AfterUndo(Rule):
     def _lacking(
         self, one: _Undoing, came: tuple[Event, ...], episode: Episode, sight: Sight
     ) -> Instance:
-        name, cause, deadline = self.options.name, one.cause, one.deadline
+        cause = one.cause
         lacking = [number for number in range(len(one.done)) if not one.in_time(number)]
         lacks = tuple(dict.fromkeys(one.done[number][1] for number in lacking))
-        limit = "before the flow ends" if self.within is None else (
-            f"within {format_duration(self.within)}"
-        )  # fmt: skip
         done = ", ".join(dict.fromkeys(one.done[number][0].name for number in lacking))
-        text = (
-            f"expected {' and '.join(lacks)} {limit} of {cause.name} at "
-            f"{format_time(cause.time)}, to undo {done}"
-        )
-        due = None if deadline is None else deadline + self.options.grace_under(sight)
-        if due is None or deadline is None or sight.complete_to(self.awaits()) <= due:
-            return Instance(
-                name, "pending", cause, deadline=deadline, due=due, lacks=lacks, evidence=came,
-                text=text,
-            )  # fmt: skip
-        if len(one.undone) == len(one.done):
-            text = f"{text}; it came {format_duration(came[-1].time - deadline)} too late"
-            return Instance(
-                name, "late", cause, "late", deadline, deadline, None, lacks, came, text
-            )
-        unseen = sight.unseen(self.awaits(), one.done[lacking[0]][0], deadline, episode.ids())
-        if unseen is not None:
-            text = f"{text}: unobserved, {unseen}"
-            return Instance(name, "unknown", cause, deadline=deadline, lacks=lacks, text=text)
-        text = f"{text}; none came by {format_time(deadline)}"
-        return Instance(
-            name, "missing", cause, "not_undone", deadline, deadline, None, lacks, came, text
-        )
+        started = f"{cause.name} at {format_time(cause.time)}"
+        what = " and ".join(lacks)
+        return Absence(
+            rule=self, cause=cause, since=one.done[lacking[0]][0], deadline=one.deadline,
+            lacks=lacks, evidence=came, came=came, finding="not_undone",
+            text=f"expected {what} {limit(self.within)} of {started}, to undo {done}",
+            last=came[-1] if len(one.undone) == len(one.done) else None,
+        ).judged(episode, sight)  # fmt: skip

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from analyzer.episode import Episode, is_over
 from analyzer.guards import MISSING, Guard
-from analyzer.instance import Instance
+from analyzer.instance import Instance, met_once
 from analyzer.rules.rule import Due, Names, Options, Reads, Rule, Wake, activations
 from analyzer.sight import Sight
 from analyzer.values import shown
@@ -70,12 +70,10 @@ class Agree(Rule):
         odd = next((e for e, value in values if not self._same(values[0][1], value)), None)
         excuse = self.excuse(episode, sight, None, episode.end)
         if excuse is not None and (odd is None or ORDER(excuse) <= ORDER(odd)):
-            why = f"excused by {excuse.name}"
-            return Instance(name, "void", evidence=(excuse,), text=why)
+            return self.excused(excuse)
         evidence = tuple(event for event, _ in values)
         if odd is None:
-            state = "met" if is_over(episode, sight) else "pending"
-            return Instance(name, state, evidence=evidence)  # type: ignore[arg-type]  # one of two states
+            return Instance(name, met_once(is_over(episode, sight)), evidence=evidence)
         first, other = values[0], next(one for one in values if one[0] is odd)
         text = (
             f"{odd.name} at {format_time(odd.time)} says {shown(other[1])}, "

@@ -7,6 +7,7 @@ with `by: path` for each value that occurs. `once` is `exactly` one, in other wo
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from analyzer.absence import Absence
 from analyzer.episode import (
     Episode,
     follows,
@@ -133,8 +134,7 @@ class Count(Rule):
 
     def _after(self, cause: Event, episode: Episode, sight: Sight) -> Iterator[Instance]:
         if self.waits_for_end() and waits_no_more(episode, cause):
-            why = "the flow had ended: it waits for nothing new"
-            yield Instance(self.options.name, "void", cause, text=why)
+            yield self.ended(cause)
             return
         deadline = episode.end if self.within is None else cause.time + self.within
         for names, bounds in self.counted:
@@ -233,27 +233,15 @@ class _Counting:
         episode: Episode,
         sight: Sight,
     ) -> Instance:
-        rule, deadline = self.rule, self.deadline
         lacks = (" or ".join(self.names),)
-        text = f"expected {lacks[0]} {self.bounds.told()}"
-        due = None if deadline is None else deadline + rule.options.grace_under(sight)
-        if due is None or deadline is None or sight.complete_to(rule.awaits()) <= due:
-            return self._said("pending", due=due, lacks=lacks, evidence=tuple(in_time), text=text)
-        if len(came) >= least:
-            late = came[least - 1]
-            text = f"{text}; it came {format_duration(late.time - deadline)} too late"
-            return self._said(
-                "late", finding="late", at=deadline, lacks=lacks, evidence=tuple(came), text=text
-            )
-        start = self.cause or episode.begin
-        why = start and sight.unseen(rule.awaits(), start, deadline, episode.ids())
-        if why is not None:
-            return self._said("unknown", lacks=lacks, text=f"{text}: unobserved, {why}")
-        some = f"{len(in_time)} came" if in_time else "none came"
-        return self._said(
-            "missing", finding=self.bounds.too_few, at=deadline, lacks=lacks,
-            evidence=tuple(in_time), text=f"{text}; {some} by {format_time(deadline)}",
-        )  # fmt: skip
+        since = self.cause or episode.begin
+        assert since is not None  # a rule of the whole flow counts from its begin
+        return Absence(
+            rule=self.rule, cause=self.cause, since=since, deadline=self.deadline, lacks=lacks,
+            text=f"expected {lacks[0]} {self.bounds.told()}", evidence=in_time, came=came,
+            last=came[least - 1] if len(came) >= least else None, finding=self.bounds.too_few,
+            none=str(len(in_time)) if in_time else "none", by=self.by,
+        ).judged(episode, sight)  # fmt: skip
 
 
 def once(options: Options, counted: Names, trigger: Names = (), within: int | None = None) -> Count:

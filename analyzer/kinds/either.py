@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analyzer.absence import Absence
 from analyzer.episode import Episode, is_over
-from analyzer.instance import Instance
+from analyzer.instance import Instance, met_once
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, firsts
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
-from collector.times import format_duration, format_time
+from collector.times import format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,12 @@ class Either(Rule):
         second = came[1] if len(came) > 1 else None
         excuse = self.excuse(episode, sight, None, deadline)
         if excuse is not None and (second is None or ORDER(excuse) <= ORDER(second)):
-            why = f"excused by {excuse.name}"
-            return Instance(name, "void", deadline=deadline, evidence=(excuse,), text=why)
+            return self.excused(excuse, deadline=deadline)
         if second is not None:
             return self._both(came, second, deadline, sight)
         if came and (deadline is None or came[0].time <= deadline):
-            state = "met" if is_over(episode, sight) else "pending"
-            return Instance(name, state, deadline=deadline, evidence=tuple(came))  # type: ignore[arg-type]  # one of two states
+            state = met_once(is_over(episode, sight))
+            return Instance(name, state, deadline=deadline, evidence=tuple(came))
         return self._neither(came, begin, episode, sight)
 
     def _both(
@@ -71,22 +71,10 @@ class Either(Rule):
     def _neither(
         self, came: Sequence[Event], begin: Event, episode: Episode, sight: Sight
     ) -> Instance:
-        name, deadline = self.options.name, episode.end
         lacks = (" or ".join(self.listed),)
-        text = f"expected {lacks[0]} before the flow ends"
-        due = None if deadline is None else deadline + self.options.grace_under(sight)
-        if due is None or deadline is None or sight.complete_to(self.awaits()) <= due:
-            return Instance(name, "pending", deadline=deadline, due=due, lacks=lacks, text=text)
-        if came:
-            text = (
-                f"{text}; {came[0].name} came {format_duration(came[0].time - deadline)} too late"
-            )
-            return Instance(
-                name, "late", None, "late", deadline, deadline, None, lacks, tuple(came), text
-            )
-        why = sight.unseen(self.awaits(), begin, deadline, episode.ids())
-        if why is not None:
-            text = f"{text}: unobserved, {why}"
-            return Instance(name, "unknown", deadline=deadline, lacks=lacks, text=text)
-        text = f"{text}; none came by {format_time(deadline)}"
-        return Instance(name, "missing", None, "neither", deadline, deadline, None, lacks, (), text)
+        last = came[0] if came else None
+        return Absence(
+            rule=self, cause=None, since=begin, deadline=episode.end, lacks=lacks,
+            text=f"expected {lacks[0]} before the flow ends", came=came, last=last,
+            finding="neither", who=last.name if last else "",
+        ).judged(episode, sight)  # fmt: skip

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analyzer.absence import Absence, limit
 from analyzer.episode import Episode, follows, skew_between, waits_no_more
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance
@@ -11,7 +12,7 @@ from analyzer.rules.rule import Due, Names, Options, Reads, Rule, Wake, activati
 from analyzer.sight import Sight
 from analyzer.values import canonical, shown
 from collector.event import ORDER, Event
-from collector.times import format_duration, format_time
+from collector.times import format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,7 @@ class ForEach(Rule):
     ) -> Instance:
         name = self.options.name
         if self.within is None and waits_no_more(episode, cause):
-            why = "the flow had ended: it waits for nothing new"
-            return Instance(name, "void", cause, text=why)
+            return self.ended(cause)
         deadline = episode.end if self.within is None else cause.time + self.within
         came = self._answers(cause, wanted, episode, sight)
         in_time = {
@@ -66,38 +66,18 @@ class ForEach(Rule):
         done = len(in_time) == len(wanted)
         excuse = self.excuse(episode, sight, cause, deadline)
         if excuse is not None and (not done or (evidence and ORDER(excuse) < ORDER(evidence[-1]))):
-            why = f"excused by {excuse.name}"
-            return Instance(name, "void", cause, deadline=deadline, evidence=(excuse,), text=why)
+            return self.excused(excuse, cause, deadline)
         if done:
             return Instance(name, "met", cause, deadline=deadline, evidence=evidence)
         lacks = tuple(text for value, text in wanted.items() if value not in in_time)
-        what = " or ".join(self.expected)
-        limit = "before the flow ends" if self.within is None else (
-            f"within {format_duration(self.within)}"
-        )  # fmt: skip
-        text = (
-            f"expected {what} for {', '.join(lacks)} {limit} of {cause.name} "
-            f"at {format_time(cause.time)}"
-        )
-        due = None if deadline is None else deadline + self.options.grace_under(sight)
-        if due is None or deadline is None or sight.complete_to(self.awaits()) <= due:
-            return Instance(
-                name, "pending", cause, deadline=deadline, due=due, lacks=lacks,
-                evidence=evidence, text=text,
-            )  # fmt: skip
-        if len(came) == len(wanted):
-            text = f"{text}; the last came {format_duration(evidence[-1].time - deadline)} too late"
-            return Instance(
-                name, "late", cause, "late", deadline, deadline, None, lacks, evidence, text
-            )
-        unseen = sight.unseen(self.awaits(), cause, deadline, episode.ids())
-        if unseen is not None:
-            text = f"{text}: unobserved, {unseen}"
-            return Instance(name, "unknown", cause, deadline=deadline, lacks=lacks, text=text)
-        text = f"{text}; none came by {format_time(deadline)}"
-        return Instance(
-            name, "missing", cause, "missing", deadline, deadline, None, lacks, evidence, text
-        )
+        what = f"{' or '.join(self.expected)} for {', '.join(lacks)}"
+        started = f"{cause.name} at {format_time(cause.time)}"
+        return Absence(
+            rule=self, cause=cause, since=cause, deadline=deadline, lacks=lacks,
+            text=f"expected {what} {limit(self.within)} of {started}",
+            evidence=evidence, came=evidence, who="the last",
+            last=evidence[-1] if len(came) == len(wanted) else None,
+        ).judged(episode, sight)  # fmt: skip
 
     def _answers(
         self, cause: Event, wanted: dict[str, str], episode: Episode, sight: Sight

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analyzer.episode import Episode, is_over, skew_between, surely_follows
-from analyzer.instance import Instance
+from analyzer.instance import Instance, met_once
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, firsts
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
@@ -40,11 +40,9 @@ class Order(Rule):
         late = self._offence(found, sight)
         excuse = self.excuse(episode, sight, None, episode.end)
         if excuse is not None and (late is None or ORDER(excuse) <= ORDER(late)):
-            why = f"excused by {excuse.name}"
-            return Instance(name, "void", evidence=(excuse,), text=why)
+            return self.excused(excuse)
         if late is None:
-            state = "met" if is_over(episode, sight) else "pending"
-            return Instance(name, state, evidence=tuple(found))  # type: ignore[arg-type]  # one of two states
+            return Instance(name, met_once(is_over(episode, sight)), evidence=tuple(found))
         came = sorted(found, key=ORDER)
         wanted = " before ".join(event.name for event in found)
         text = f"expected {wanted}; {late.name} came at {format_time(late.time)}"

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analyzer.absence import Absence, limit
 from analyzer.episode import Episode, waits_no_more
 from analyzer.instance import Instance
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, firsts
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
-from collector.times import format_duration, format_time
+from collector.times import format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,42 +42,21 @@ class Together(Rule):
     def _instance(self, came: Sequence[Event], episode: Episode, sight: Sight) -> Instance:
         name, first, last = self.options.name, came[0], came[-1]
         if self.within is None and waits_no_more(episode, first):
-            why = "the flow had ended: it waits for nothing new"
-            return Instance(name, "void", evidence=(first,), text=why)
+            return self.ended(None, (first,))
         deadline = episode.end if self.within is None else first.time + self.within
         whole = len(came) == len(self.listed)
         in_time = whole and (deadline is None or last.time <= deadline)
         excuse = self.excuse(episode, sight, None, deadline)
         if excuse is not None and (not in_time or ORDER(excuse) < ORDER(last)):
-            why = f"excused by {excuse.name}"
-            return Instance(name, "void", deadline=deadline, evidence=(excuse,), text=why)
+            return self.excused(excuse, deadline=deadline)
         evidence = tuple(came)
         if in_time:
             return Instance(name, "met", deadline=deadline, evidence=evidence)
         in_time_names = {e.name for e in came if deadline is None or e.time <= deadline}
         lacks = tuple(one for one in self.listed if one not in in_time_names)
-        limit = "before the flow ends" if self.within is None else (
-            f"within {format_duration(self.within)}"
-        )  # fmt: skip
-        text = (
-            f"expected {' and '.join(lacks)} {limit} of {first.name} at {format_time(first.time)}"
-        )
-        due = None if deadline is None else deadline + self.options.grace_under(sight)
-        if due is None or deadline is None or sight.complete_to(self.awaits()) <= due:
-            return Instance(
-                name, "pending", deadline=deadline, due=due, lacks=lacks, evidence=evidence,
-                text=text,
-            )  # fmt: skip
-        if whole:
-            text = f"{text}; it came {format_duration(last.time - deadline)} too late"
-            return Instance(
-                name, "late", None, "late", deadline, deadline, None, lacks, evidence, text
-            )
-        why_not = sight.unseen(self.awaits(), first, deadline, episode.ids())
-        if why_not is not None:
-            text = f"{text}: unobserved, {why_not}"
-            return Instance(name, "unknown", deadline=deadline, lacks=lacks, text=text)
-        text = f"{text}; none came by {format_time(deadline)}"
-        return Instance(
-            name, "missing", None, "missing", deadline, deadline, None, lacks, evidence, text
-        )
+        started = f"{first.name} at {format_time(first.time)}"
+        return Absence(
+            rule=self, cause=None, since=first, deadline=deadline, lacks=lacks,
+            text=f"expected {' and '.join(lacks)} {limit(self.within)} of {started}",
+            evidence=evidence, came=evidence, last=last if whole else None,
+        ).judged(episode, sight)  # fmt: skip

@@ -131,6 +131,19 @@ class Rule(ABC):
         found = [options.where, options.such_that, options.unless_where, *options.same]
         return [guard for guard in found if guard is not None]
 
+    def excused(
+        self, excuse: Event, cause: Event | None = None, deadline: int | None = None
+    ) -> Instance:
+        why = f"excused by {excuse.name}"
+        return Instance(
+            self.options.name, "void", cause, deadline=deadline, evidence=(excuse,), text=why
+        )
+
+    def ended(self, cause: Event | None, evidence: tuple[Event, ...] = ()) -> Instance:
+        """For an activation without a deadline of its own, in a flow that has ended."""
+        why = "the flow had ended: it waits for nothing new"
+        return Instance(self.options.name, "void", cause, evidence=evidence, text=why)
+
     def excuse(
         self, episode: Episode, sight: Sight, activation: Event | None, until: int | None
     ) -> Event | None:
