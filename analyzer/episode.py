@@ -3,20 +3,30 @@
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
+from analyzer.naming import Called
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
+
+Names = tuple[str, ...]
 
 
 class Episode:
     """One piece of work: from its begin to its end, and what came after."""
 
     __slots__ = (
-        "_all", "_once", "begin", "correlation_id", "end", "ended_by", "events", "flow", "type",
+        "_all", "_called", "_once", "begin", "correlation_id", "end", "ended_by", "events", "flow",
+        "type",
     )  # fmt: skip
 
     def __init__(
-        self, correlation_id: str, number: int, type: str, events: Sequence[Event]
+        self,
+        correlation_id: str,
+        number: int,
+        type: str,
+        events: Sequence[Event],
+        called: Called | None = None,
     ) -> None:
+        """`called`: where names are not simply what events are called."""
         self.correlation_id = correlation_id
         self.flow = correlation_id if number == 1 else f"{correlation_id}#{number}"
         self.type = type
@@ -25,15 +35,24 @@ class Episode:
         self.end: int | None = None
         """E: the time of the ending event, or begin + within; None while neither is known."""
         self.ended_by: Event | None = None
+        self._called = called
         self._all: dict[str, list[Event]] = {}
         for event in events:
-            some = self._all.get(event.name)
-            if some is None:
-                self._all[event.name] = [event]
-            else:
-                some.append(event)
+            for name in (event.name,) if called is None else called(event):
+                some = self._all.get(name)
+                if some is None:
+                    self._all[name] = [event]
+                else:
+                    some.append(event)
         # Where no name is there twice, nothing is a copy.
-        self._once = self._all if len(self._all) == len(events) else _without_copies(self._all)
+        if called is None and len(self._all) == len(events):
+            self._once = self._all
+        else:
+            self._once = _without_copies(self._all)
+
+    def names(self, event: Event) -> Sequence[str]:
+        """What this event is called in the rule file."""
+        return (event.name,) if self._called is None else self._called(event)
 
     def ids(self) -> set[str]:
         """The correlation IDs that are surely this flow's: not those of batches."""
@@ -59,7 +78,8 @@ class Episode:
         """All events; of copies only the first, or all."""
         if copies or self._once is self._all:
             return self.events
-        return sorted((e for some in self._once.values() for e in some), key=ORDER)
+        once = self._once if self._called is None else _without_copies(_by_stored_name(self.events))
+        return sorted((e for some in once.values() for e in some), key=ORDER)
 
     def of(self, names: tuple[str, ...], *, copies: bool = False) -> Sequence[Event]:
         """The events with one of these names, in order; of copies only the first, or all."""
@@ -68,7 +88,21 @@ class Episode:
             return index.get(names[0], ())
         found = [event for name in names for event in index.get(name, ())]
         found.sort(key=ORDER)
+        if self._called is not None:
+            return _distinct(found)
         return found
+
+
+def _by_stored_name(events: Sequence[Event]) -> dict[str, list[Event]]:
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        found.setdefault(event.name, []).append(event)
+    return found
+
+
+def _distinct(events: Sequence[Event]) -> list[Event]:
+    """Without the second of two that are one event under two names; they lie side by side."""
+    return [e for number, e in enumerate(events) if not number or events[number - 1] is not e]
 
 
 def _without_copies(events: Mapping[str, Sequence[Event]]) -> dict[str, list[Event]]:
@@ -102,34 +136,52 @@ def episodes(
     ends: tuple[str, ...],
     within: int | None,
     events: Sequence[Event],
+    called: Called | None = None,
 ) -> list[Episode]:
     """The events of one flow, in any order of arrival, as its episodes: `id`, `id#2`, …"""
     rest = in_order(events)
+    heads: Sequence[Event | _Head] = rest
+    if called is not None:
+        heads = [_Head(called(event), begins, ends, event.time) for event in rest]
+        begins, ends = _Head.BEGINS, _Head.ENDS
     found: list[Episode] = []
     while rest:
         begin = None
-        for number, event in enumerate(rest):
-            if event.name in begins:
+        for number, head in enumerate(heads):
+            if head.name in begins:
                 begin = number
                 break
         end, ended_by, cut = None, None, len(rest)
         if begin is not None:
             end = None if within is None else rest[begin].time + within
             for i in range(begin + 1, len(rest)):
-                event = rest[i]
-                if ended_by is None and (end is None or event.time <= end) and event.name in ends:
-                    end, ended_by = event.time, event
-                elif event.name in begins and (
-                    ended_by is not None or (end is not None and event.time > end)
+                head = heads[i]
+                if ended_by is None and (end is None or head.time <= end) and head.name in ends:
+                    end, ended_by = head.time, rest[i]
+                elif head.name in begins and (
+                    ended_by is not None or (end is not None and head.time > end)
                 ):
                     cut = i
                     break
-        episode = Episode(flow, len(found) + 1, type, rest[:cut])
+        episode = Episode(flow, len(found) + 1, type, rest[:cut], called)
         if begin is not None:
             episode.begin, episode.end, episode.ended_by = rest[begin], end, ended_by
         found.append(episode)
-        rest = rest[cut:]
+        rest, heads = rest[cut:], heads[cut:]
     return found
+
+
+class _Head:
+    """Of an event that has other names in the rule file: whether it is a begin, an end, or both."""
+
+    __slots__ = ("name", "time")
+
+    BEGINS, ENDS = ("begin", "both"), ("end", "both")
+
+    def __init__(self, names: Sequence[str], begins: Names, ends: Names, time: int) -> None:
+        begin, end = not set(begins).isdisjoint(names), not set(ends).isdisjoint(names)
+        self.name = "both" if begin and end else "begin" if begin else "end" if end else ""
+        self.time = time
 
 
 def is_over(episode: Episode, sight: Sight) -> bool:

@@ -50,7 +50,8 @@ def judge(flow: str, events: Sequence[Event], file: RuleFile, sight: Sight) -> l
     if len(events) > RUNAWAY:
         return [Judged(Episode(flow, 1, file.flow, ()), (), "runaway")]
     found = []
-    for episode in episodes(flow, file.flow, file.begins, file.ends, file.within, events):
+    sight = sight.under(file.naming)
+    for episode in _episodes(flow, events, file):
         instances = [instance for rule in file.rules for instance in rule.judge(episode, sight)]
         found.append(Judged(episode, instances, _state(episode, instances, file, sight)))
     return found
@@ -61,10 +62,16 @@ def plainly_fine(flow: str, events: Sequence[Event], file: RuleFile, sight: Sigh
     void: what nearly every flow comes to, told in a fraction of the time. False says nothing."""
     if not file.ends or len(events) > RUNAWAY:
         return False
-    found = episodes(flow, file.flow, file.begins, file.ends, file.within, events)
+    found = _episodes(flow, events, file)
     if len(found) != 1 or found[0].ended_by is None:
         return False
+    sight = sight.under(file.naming)
     return all(check(found[0], sight) for check in file.checks)
+
+
+def _episodes(flow: str, events: Sequence[Event], file: RuleFile) -> list[Episode]:
+    called = None if file.naming is None else file.naming.called
+    return episodes(flow, file.flow, file.begins, file.ends, file.within, events, called)
 
 
 def _state(

@@ -21,7 +21,7 @@ from analyzer.sight import Sight
 from analyzer.transition import Transition, changes, taken_back
 from collector.event import Event
 from collector.glimpse import Glimpse
-from collector.interest import Interest
+from collector.interest import Interest, Part
 from collector.ties import Ties
 from collector.times import US_PER_S
 
@@ -61,9 +61,7 @@ class Live:
         self._hot_flows = hot_flows
         self._linger = linger
         self._plan = make_plan(rules, default_grace)
-        self._file_masks = [
-            (file, sum(self._plan.names[name].bit for name in file.names())) for file in rules.files
-        ]
+        self._file_masks = [(file, self._plan.mask(file)) for file in rules.files]
         self._cold: set[int] = set()
         """Hashes of flows that were let go of: one that comes back is loaded from the store."""
         self._cold_pending: set[int] = set()
@@ -72,8 +70,9 @@ class Live:
         """By the names awaited: completeness differs between them."""
         self._marks = {name: self._mark(plan) for name, plan in self._plan.names.items()}
         self._other = None if self._plan.other is None else self._mark(self._plan.other)
+        other = self._plan.other
         self._interest = Interest(
-            {name: plan.part for name, plan in self._plan.names.items()}, ties is not None
+            self._plan.parts(), ties is not None, Part() if other is None else other.part
         )
         self._leaving: deque[tuple[int, str]] = deque()
         """Flows that are done, with the moment from which on they are let go of."""

@@ -7,8 +7,10 @@ judge's, whatever the plan says.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from analyzer.rules.rule import EVERY, Names, Reads
+from analyzer.naming import ANY_NAME
+from analyzer.rules.rule import Reads
 from analyzer.rules.ruleset import RuleFile, RuleSet
+from analyzer.sight import ANY
 from collector.interest import Part
 
 
@@ -42,8 +44,20 @@ class Plan:
     def of(self, name: str) -> NamePlan | None:
         return self.names.get(name, self.other)
 
-    def every(self) -> list[NamePlan]:
-        return [*self.names.values(), *([] if self.other is None else [self.other])]
+    def meant(self, file: RuleFile, names: Iterable[str]) -> list[NamePlan]:
+        """Those of the events that have one of these names in this file."""
+        stored = file.stored(names)
+        if ANY_NAME in stored:
+            return [*self.names.values(), *([] if self.other is None else [self.other])]
+        return [self.names[name] for name in sorted(stored)]
+
+    def mask(self, file: RuleFile) -> int:
+        """What a flow that this file may judge has a bit of."""
+        return sum(plan.bit for plan in self.meant(file, file.told()))
+
+    def parts(self) -> dict[str, Part]:
+        """By name, what is read of an event: what a tap hands over."""
+        return {name: plan.part for name, plan in self.names.items()}
 
 
 def make_plan(rules: RuleSet, default_grace: int) -> Plan:
@@ -62,32 +76,35 @@ def _name_plan(number: int) -> NamePlan:
 
 
 def _plan_file(file: RuleFile, plan: Plan, default_grace: int) -> None:
-    plans = plan.names
+    def meant(names: Iterable[str]) -> list[NamePlan]:
+        return plan.meant(file, names)
+
     # A begin or an end that comes out of order moves the flow's end, and cuts its episodes.
-    _wake(plans, file.begins, (*file.begins, *file.ends))
-    _wake(plans, file.ends, (*file.ends,))
+    _wake(meant(file.begins), meant((*file.begins, *file.ends)))
+    _wake(meant(file.ends), meant(file.ends))
     for rule in file.rules:
         grace = default_grace if rule.options.grace is None else rule.options.grace
-        awaits = rule.awaits()
+        awaits = file.stored(rule.awaits())
+        awaits = ANY if ANY_NAME in awaits else awaits
         for due in rule.dues():
-            names = due.names or file.begins
-            _due(
-                plan.every() if names is EVERY else [plans[name] for name in names],
-                awaits,
-                due.wait + grace,
-            )
+            _due(meant(due.names or file.begins), awaits, due.wait + grace)
         if rule.waits_for_end():
-            _due([plans[name] for name in file.ends], awaits, grace)
+            _due(meant(file.ends), awaits, grace)
             if file.within is not None:
-                _due([plans[name] for name in file.begins], awaits, file.within + grace)
+                _due(meant(file.begins), awaits, file.within + grace)
         for wake in rule.wakes():
-            after = wake.after or file.begins
+            after = meant(wake.after or file.begins)
             # Two names seen once each are no name seen twice: their marks cannot tell.
-            twice = wake.twice and len(after) == 1
-            _wake(plans, wake.names or file.begins, after, twice=twice)
+            _wake(meant(wake.names or file.begins), after, twice=wake.twice and len(after) == 1)
         for guard in rule.reads():
-            for name in rule.names():
-                plans[name].part = _with(plans[name].part, guard)
+            _read(meant(rule.read_of()), guard)
+    for meaning, guard in file.conditions():
+        _read(meant((meaning.name,)), guard)
+
+
+def _read(plans: Iterable[NamePlan], guard: Reads) -> None:
+    for plan in plans:
+        plan.part = _with(plan.part, guard)
 
 
 def _with(part: Part, guard: Reads) -> Part:
@@ -98,14 +115,12 @@ def _with(part: Part, guard: Reads) -> Part:
     return Part(fields, part.rest or "headers" in guard.text or "key" in guard.text)
 
 
-def _wake(
-    plans: dict[str, NamePlan], names: Names, after: Iterable[str], *, twice: bool = False
-) -> None:
+def _wake(plans: Iterable[NamePlan], after: Iterable[NamePlan], *, twice: bool = False) -> None:
     mask = 0
-    for name in after:
-        mask |= plans[name].twice if twice else plans[name].bit
-    for name in names:
-        plans[name].wakes |= mask
+    for plan in after:
+        mask |= plan.twice if twice else plan.bit
+    for plan in plans:
+        plan.wakes |= mask
 
 
 def _due(plans: Iterable[NamePlan], awaits: frozenset[str], wait: int) -> None:

@@ -1,11 +1,13 @@
 """How much of the bus was seen: what a judgement of absence may rest on."""
 
+import copy
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import msgspec
 
+from analyzer.naming import ANY_NAME, Naming
 from collector.batch import Gap, PartitionState
 from collector.event import Event
 from collector.keep import in_sample
@@ -54,6 +56,8 @@ class Sight:
         """The skew between any two sources, where there is but one."""
         self._complete: dict[frozenset[str], int] = {}
         """Answers given so far: a few hundred flows of a batch ask the same few questions."""
+        self._naming: Naming | None = None
+        self._under: dict[int, Sight] = {}
 
     @classmethod
     def everything_until(cls, moment: int, grace: int = 0) -> "Sight":
@@ -61,11 +65,29 @@ class Sight:
         all_seen = PartitionState("", "", "", 0, 0, 0, complete_to=moment, seen_from=NEVER)
         return cls([all_seen], grace=grace)
 
+    def under(self, naming: Naming | None) -> "Sight":
+        """The same, asked by the names of a rule file in which some mean other events."""
+        if naming is None:
+            return self
+        sight = self._under.get(id(naming))
+        if sight is None:
+            sight = self._under[id(naming)] = copy.copy(self)
+            sight._naming, sight._complete = naming, {}
+        return sight
+
+    def _stored(self, names: frozenset[str]) -> frozenset[str]:
+        """What events with these names may be called."""
+        if self._naming is None or names is ANY:
+            return names
+        stored = self._naming.stored(names)
+        return ANY if ANY_NAME in stored else stored
+
     def complete_to(self, names: frozenset[str]) -> int:
         """The moment below which every event with one of these names was seen; µs."""
         moment = self._complete.get(names)
         if moment is None:
-            able = [p.complete_to for p in self._partitions if _carries(p.carries, names)]
+            stored = self._stored(names)
+            able = [p.complete_to for p in self._partitions if _carries(p.carries, stored)]
             moment = min(able, default=NEVER)
             self._complete[names] = moment
         return moment
@@ -80,6 +102,7 @@ class Sight:
 
     def gap(self, names: frozenset[str], start: int, end: int) -> Gap | None:
         """A gap in which an event of these names with a time in [start, end] may have been."""
+        names = self._stored(names)
         for gap in self._gaps:
             overlaps = gap.from_time <= end and gap.to_time >= start
             if overlaps and _carries(gap.carries, names):
@@ -115,6 +138,7 @@ class Sight:
 
     def left_out(self, names: frozenset[str], ids: Iterable[str]) -> str | None:
         """A topic that could carry these names, and of which not all of this flow is kept."""
+        names = self._stored(names)
         for topic, share, carries in self._sampled:
             if _carries(carries, names) and not all(in_sample((id,), share) for id in ids):
                 return topic
@@ -131,6 +155,7 @@ class Sight:
 
     def began(self, names: frozenset[str]) -> int:
         """The first moment of sight for these names: what happened before was never tapped."""
+        names = self._stored(names)
         starts = [
             p.seen_from
             for p in self._partitions
@@ -141,6 +166,7 @@ class Sight:
     def _whole_from(self, names: frozenset[str]) -> int:
         """The moment since which all was seen: for ever, where a partition was read from its
         very beginning."""
+        names = self._stored(names)
         starts = [
             NEVER if p.first_offset == 0 else FOREVER if p.seen_from is None else p.seen_from
             for p in self._partitions

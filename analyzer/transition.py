@@ -59,7 +59,8 @@ def _why(old: Finding, flow: OpenFlow | None, rules: RuleSet) -> str:
     rule = rules.by_name.get((old.type, old.expectation))
     if rule is None or rule.options.version != old.rule_version:
         return "rule changed"
-    newest = max((e for e in events if e.name in rule.names()), key=_arrival, default=None)
+    concerned = rules.concern(old.type, old.expectation, events)
+    newest = max(concerned, key=_arrival, default=None)
     if newest is None:
         return "its events are no longer there"
     delay = format_duration(newest.arrival - (old.deadline or old.at))

@@ -31,31 +31,38 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Interest(msgspec.Struct, frozen=True):
-    """By event name. Of events with other names no more is looked at than that they are there."""
+    """By event name."""
 
     names: dict[str, Part]
     keys: bool = False
     """Whether keys are looked at, too: where some of them tie."""
+    others: Part = Part()
+    """Of events with other names; mostly no more than that they are there."""
 
     def glimpses(self, events: Sequence[Event]) -> list[Glimpse]:
         return glimpses_in(self.written(events))
 
     def written(self, events: Sequence[Event]) -> bytes:
         """The glimpses of these events, for `glimpses_in`; in one go, since it is done for all."""
-        bodies = {name: _seen if part == _NOTHING else part.of for name, part in self.names.items()}
+        bodies = {name: _body(part) for name, part in self.names.items()}
+        other = _body(self.others)
         if self.keys:
             rows: list[tuple[object, ...]] = [
-                (e.name, e.time, e.correlation_ids, bodies.get(e.name, _seen)(e), e.source, e.keys)
+                (e.name, e.time, e.correlation_ids, bodies.get(e.name, other)(e), e.source, e.keys)
                 for e in events
             ]
         else:
             rows = [
-                (e.name, e.time, e.correlation_ids, bodies.get(e.name, _seen)(e)) for e in events
+                (e.name, e.time, e.correlation_ids, bodies.get(e.name, other)(e)) for e in events
             ]
         return _encode(rows)
 
 
 _NOTHING = Part()
+
+
+def _body(part: Part) -> Callable[[Event], tuple[object, ...]]:
+    return _seen if part == _NOTHING else part.of
 
 
 def _seen(e: Event) -> tuple[object, ...]:

@@ -120,7 +120,7 @@ class FlowReader:
         return [
             one
             for file in self._rules.files
-            if names & file.names()
+            if file.concerned(names)
             for one in judge(flow, events, file, self.sight)
         ]
 

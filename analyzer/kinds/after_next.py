@@ -52,7 +52,7 @@ class AfterNext(Rule):
         self, cause: Event, events: Sequence[Event], episode: Episode, sight: Sight
     ) -> Instance:
         name, options = self.options.name, self.options
-        right, wrong, excuse = self._next(cause, events, sight)
+        right, wrong, excuse = self._next(cause, events, episode, sight)
         deadline = episode.end if self.within is None else cause.time + self.within
         if excuse is not None:
             return self.excused(excuse, cause, deadline)
@@ -81,7 +81,7 @@ class AfterNext(Rule):
         ).judged(episode, sight)  # fmt: skip
 
     def _next(
-        self, cause: Event, events: Sequence[Event], sight: Sight
+        self, cause: Event, events: Sequence[Event], episode: Episode, sight: Sight
     ) -> tuple[Event | None, Event | None, Event | None]:
         """What is right, wrong, or excuses among the events that may be the next one.
 
@@ -97,9 +97,10 @@ class AfterNext(Rule):
         ]
         right = excuse = None
         for event in maybe:
-            if event.name in self.next and options.fits(event, cause):
+            names = episode.names(event)
+            if any(name in self.next for name in names) and options.fits(event, cause):
                 right = right or event
-            elif event.name in options.unless and options.excuses(event, cause):
+            elif any(name in options.unless for name in names) and options.excuses(event, cause):
                 excuse = excuse or event
         if right is not None:
             return right, None, None

@@ -1,13 +1,17 @@
-"""`agree: path` `across: [A, B]`, `across: {A: path, B: path}`: they carry the same value."""
+"""`agree: path` `across: [A, B]`, `across: {A: path, B: path}`: they carry the same value.
 
-from collections.abc import Sequence
+`agree: path` alone looks at all events of the flow.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from analyzer.episode import Episode, is_over
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance, met_once
-from analyzer.rules.rule import Due, Names, Options, Reads, Rule, Wake, activations
+from analyzer.naming import ANY_NAME
+from analyzer.rules.rule import EVERY, Due, Names, Options, Reads, Rule, Wake, activations
 from analyzer.sight import Sight
 from analyzer.values import shown
 from collector.cel_values import json_equal, number
@@ -32,11 +36,18 @@ class Tolerance:
 class Agree(Rule):
     options: Options
     paths: tuple[tuple[str, Guard], ...]
-    """By name, where its value is."""
+    """By name, where its value is; the name `*` means every event."""
     tolerance: Tolerance | None = None
 
     def names(self) -> frozenset[str]:
-        return frozenset((*self._listed(), *self.options.unless))
+        listed = () if self.every_name() else self._listed()
+        return frozenset((*listed, *self.options.unless))
+
+    def every_name(self) -> bool:
+        return self._listed() == EVERY
+
+    def read_of(self) -> Iterable[str]:
+        return (*self._listed(), *self.options.unless)
 
     def awaits(self) -> frozenset[str]:
         """What could still take an offence back."""
@@ -57,11 +68,22 @@ class Agree(Rule):
 
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
         paths = dict(self.paths)
-        events = sorted(activations(self, episode, self._listed()), key=ORDER)
+        every = paths.get(ANY_NAME)
+        events = self._every(episode) if every else activations(self, episode, self._listed())
         if episode.begin is None or len(events) < 2:
             return ()
-        values = [(event, paths[event.name].value(event)) for event in events]
+        values = [
+            (event, path.value(event))
+            for event in events
+            for path in ([every] if every else map(paths.get, episode.names(event)))
+            if path is not None
+        ]
         return (self._instance([one for one in values if one[1] is not MISSING], episode, sight),)
+
+    def _every(self, episode: Episode) -> Sequence[Event]:
+        where = self.options.where
+        events = episode.in_order(copies=self.options.copies)
+        return events if where is None else [event for event in events if where(event, None)]
 
     def _instance(
         self, values: Sequence[tuple[Event, object]], episode: Episode, sight: Sight

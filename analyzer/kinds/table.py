@@ -17,7 +17,7 @@ from analyzer.kinds.for_each import ForEach
 from analyzer.kinds.order import Order
 from analyzer.kinds.together import Together
 from analyzer.rules.fields import Fields
-from analyzer.rules.rule import Names, Options, Rule
+from analyzer.rules.rule import EVERY, Names, Options, Rule
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,8 @@ def _for_each(fields: Fields, options: Options) -> Rule | None:
 
 
 def _agree(fields: Fields, options: Options) -> Rule | None:
-    listed, path = _listed(fields, "across"), fields.guard("agree")
+    path = fields.guard("agree")
+    listed = _listed(fields, "across") if "across" in fields else EVERY
     if path is None or not listed:
         return None
     return Agree(options, tuple((name, path) for name in listed), _tolerance(fields))
@@ -170,7 +171,7 @@ KINDS: tuple[Kind, ...] = (
          ("missing", "late")),
     Kind("undo", ("after", "undo"), ("within", "in", "match"), _undo,
          ("not_undone", "out_of_order", "late")),
-    Kind("agree", ("agree", "across"), ("tolerance",), _agree, ("disagree",)),
+    Kind("agree", ("agree",), ("across", "tolerance"), _agree, ("disagree",)),
     Kind("across", ("across",), ("tolerance",), _across, ("disagree",)),
     Kind("either", ("either",), (), _either, ("both", "neither", "late")),
 )  # fmt: skip

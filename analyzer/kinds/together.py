@@ -52,7 +52,12 @@ class Together(Rule):
         evidence = tuple(came)
         if in_time:
             return Instance(name, "met", deadline=deadline, evidence=evidence)
-        in_time_names = {e.name for e in came if deadline is None or e.time <= deadline}
+        in_time_names = {
+            name
+            for event in came
+            if deadline is None or event.time <= deadline
+            for name in episode.names(event)
+        }
         lacks = tuple(one for one in self.listed if one not in in_time_names)
         started = f"{first.name} at {format_time(first.time)}"
         return Absence(

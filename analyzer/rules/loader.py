@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -10,23 +11,24 @@ from analyzer.guards import Guard
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.table import KINDS, NOT_YET, Kind
 from analyzer.rules.checker import Checker, Problem
+from analyzer.rules.events import read_naming
 from analyzer.rules.fields import Fields
 from analyzer.rules.located import Broken, Place, Value, parse
 from analyzer.rules.rule import Names, Options, Rule
 from analyzer.rules.ruleset import RuleFile, RuleSet
+from analyzer.rules.services import read_services
 from analyzer.rules.tests import RuleTest, read_test
 from collector.errors import ConfigurationError
 
 HEAD = (
-    "version", "flow", "about", "begins", "ends", "within", "expectations", "tests", "skew",
-    "grace",
+    "version", "flow", "about", "begins", "ends", "within", "events", "services", "expectations",
+    "tests", "skew", "grace",
 )  # fmt: skip
 COMMON = (
     "name", "about", "where", "such_that", "same", "unless", "copies", "skew", "grace",
     "severity", "labels", "runbook", "enabled",
 )  # fmt: skip
 LATER = ("for", "group_by")
-HEAD_LATER = ("events", "services")
 SEVERITIES = ("info", "warning", "critical")
 
 
@@ -36,6 +38,21 @@ class RuleError(ConfigurationError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """What a file says for all of its expectations."""
+
+    skew: int | None
+    grace: int | None
+    events: object
+    """What its names mean, as it is written."""
+
+    def version(self, spec: object) -> str:
+        """Another one for whatever could change the judgement."""
+        whole = spec if self.events is None else [spec, self.events]
+        return hashlib.sha256(msgspec.json.encode(whole, order="sorted")).hexdigest()[:12]
 
 
 def load(paths: Iterable[Path]) -> RuleSet:
@@ -94,8 +111,7 @@ def _read(path: Path, checker: Checker) -> RuleFile | None:
 
 
 def _file(path: Path, document: Value, checker: Checker) -> RuleFile | None:
-    checker.known_keys(document, (*HEAD, *HEAD_LATER), "at the top of a rule file")
-    _tell_of_later(document, HEAD_LATER, checker)
+    checker.known_keys(document, HEAD, "at the top of a rule file")
     head = Fields(document, checker)
     version = head.get("version")
     if version is None or type(version.data) is not int or version.data != 1:
@@ -106,19 +122,33 @@ def _file(path: Path, document: Value, checker: Checker) -> RuleFile | None:
         checker.error(document.place, "expected `flow: NAME`: what kind of work is this?")
     begins, ends = head.names("begins"), head.names("ends")
     within = head.duration("within")
-    skew, grace = _optional_duration(head, "skew"), _optional_duration(head, "grace")
+    named = head.get("events")
+    inherited = Inherited(
+        _optional_duration(head, "skew"), _optional_duration(head, "grace"),
+        None if named is None else named.plain(),
+    )  # fmt: skip
     if flow_value is not None and "begins" not in head:
         checker.error(flow_value.place, "expected `begins: NAME`: which event starts this flow?")
-    rules = _rules(head, checker, skew, grace, closes=bool(ends) or within is not None)
+    rules = _rules(head, checker, inherited, closes=bool(ends) or within is not None)
     if ends and within is not None and begins:
-        rules.append(_unfinished(begins, ends, within, skew, grace))
+        rules.append(_unfinished(begins, ends, within, inherited))
     tests = _tests(head, checker)
     _check_test_names(tests, rules, head.get("expectations"), checker)
     about = head.get("about")
-    return RuleFile(
-        path, flow or path.stem, begins, ends, within, tuple(rules), skew, grace,
-        checker.text(about) if about else None, tests,
+    file = RuleFile(
+        path, flow or path.stem, begins, ends, within, tuple(rules), inherited.skew,
+        inherited.grace, checker.text(about) if about else None, tests,
+        read_naming(named, checker), read_services(head.get("services"), checker),
     )  # fmt: skip
+    _warn_of_unused(file, named, checker)
+    return file
+
+
+def _warn_of_unused(file: RuleFile, named: Value | None, checker: Checker) -> None:
+    told = {*file.told(), *(n for s in file.services for n in (*s.consumes, *s.emits))}
+    for meaning in () if file.naming is None else file.naming.meanings:
+        if meaning.name not in told and named is not None and named.keys is not None:
+            checker.warn(named.keys[meaning.name], f"nothing in this file names `{meaning.name}`")
 
 
 def _optional_duration(fields: Fields, key: str) -> int | None:
@@ -126,20 +156,16 @@ def _optional_duration(fields: Fields, key: str) -> int | None:
     return None if value is None else fields.checker.duration(value)
 
 
-def _unfinished(
-    begins: Names, ends: Names, within: int, skew: int | None, grace: int | None
-) -> Rule:
+def _unfinished(begins: Names, ends: Names, within: int, inherited: Inherited) -> Rule:
     """The implicit expectation of a file with both `ends` and `within`."""
-    version = _version(["unfinished", begins, ends, within])
     options = Options(
-        name="unfinished", about="the flow ends in time", skew=skew, grace=grace, version=version
-    )
+        name="unfinished", about="the flow ends in time", skew=inherited.skew,
+        grace=inherited.grace, version=inherited.version(["unfinished", begins, ends, within]),
+    )  # fmt: skip
     return AfterExpect(options, begins, (ends,), within, first_only=True)
 
 
-def _rules(
-    head: Fields, checker: Checker, skew: int | None, grace: int | None, *, closes: bool
-) -> list[Rule]:
+def _rules(head: Fields, checker: Checker, inherited: Inherited, *, closes: bool) -> list[Rule]:
     value = head.get("expectations")
     if value is None:
         return []
@@ -149,7 +175,7 @@ def _rules(
     found: list[Rule] = []
     named: dict[str, int] = {"unfinished": 0} if closes else {}
     for item in value.data:
-        rule = _rule(item, checker, skew, grace)
+        rule = _rule(item, checker, inherited)
         if rule is None:
             continue
         name = rule.options.name
@@ -173,7 +199,7 @@ def _warn_of_ending_trigger(rule: Rule, ends: Names, place: Place, checker: Chec
         checker.warn(place, f"`{min(both)}` ends the flow: without `within` this waits for nothing")
 
 
-def _rule(value: Value, checker: Checker, skew: int | None, grace: int | None) -> Rule | None:
+def _rule(value: Value, checker: Checker, inherited: Inherited) -> Rule | None:
     if not isinstance(value.data, dict):
         checker.error(value.place, "an expectation is a mapping, such as after/expect/within")
         return None
@@ -185,7 +211,7 @@ def _rule(value: Value, checker: Checker, skew: int | None, grace: int | None) -
     checker.known_keys(value, known, f"for `{kind.name}`")
     before = len(checker.problems)
     fields = Fields(value, checker)
-    options = _options(fields, checker, kind, skew, grace)
+    options = _options(fields, checker, kind, inherited)
     rule = kind.build(fields, options)
     if rule is not None and not getattr(rule, "trigger", ()):
         for key in ("such_that", "same"):
@@ -237,9 +263,7 @@ def _tell_of_later(value: Value, later: Sequence[str], checker: Checker) -> None
             checker.error(place, f"`{key}` is not part of this version yet")
 
 
-def _options(
-    fields: Fields, checker: Checker, kind: Kind, skew: int | None, grace: int | None
-) -> Options:
+def _options(fields: Fields, checker: Checker, kind: Kind, inherited: Inherited) -> Options:
     def maybe(key: str) -> Value | None:
         return fields.get(key)
 
@@ -259,12 +283,12 @@ def _options(
         unless_where=unless_where,
         match=(checker.one_of(match, ["any", "each"]) if match else None) or "any",
         copies=bool(copies and checker.one_of(copies, ["count"])),
-        skew=skew if own_skew is None else own_skew,
-        grace=grace if own_grace is None else own_grace,
+        skew=inherited.skew if own_skew is None else own_skew,
+        grace=inherited.grace if own_grace is None else own_grace,
         severity=(checker.one_of(severity, SEVERITIES) if severity else None) or "warning",
         labels=checker.texts(labels) or () if labels else (),
         runbook=checker.text(runbook) if runbook else None,
-        version=_version(fields.value.plain()),
+        version=inherited.version(fields.value.plain()),
     )
 
 
@@ -298,10 +322,6 @@ def _told(plain: object) -> str:
     if isinstance(plain, dict):
         return ", ".join(f"{key} {_told(value)}" for key, value in plain.items())
     return str(plain)
-
-
-def _version(spec: object) -> str:
-    return hashlib.sha256(msgspec.json.encode(spec, order="sorted")).hexdigest()[:12]
 
 
 def _tests(head: Fields, checker: Checker) -> tuple[RuleTest, ...]:

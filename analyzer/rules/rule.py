@@ -1,20 +1,21 @@
 """What every expectation has in common, and what the live cache must know of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from analyzer.episode import Episode, follows, skew_between
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance
+from analyzer.naming import ANY_NAME
 from analyzer.paths import ValuePath
 from analyzer.sight import Sight
 from collector.cel_values import json_equal
 from collector.event import Event
 
 Names = tuple[str, ...]
-EVERY: Names = ("*",)
-"""In a `Due`: events of every name, those that no rule names too."""
+EVERY: Names = (ANY_NAME,)
+"""In a `Due` or a `Wake`: events of every name, those that no rule names too."""
 Reads = Guard | ValuePath
 Check = Callable[[Episode, Sight], bool]
 
@@ -110,6 +111,10 @@ class Rule(ABC):
     def every_name(self) -> bool:
         """Whether it looks at the events of every name."""
         return False
+
+    def read_of(self) -> Iterable[str]:
+        """The names of the events that its conditions and paths read."""
+        return self.names()
 
     @abstractmethod
     def awaits(self) -> frozenset[str]:

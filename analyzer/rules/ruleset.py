@@ -1,15 +1,19 @@
 """Rule files after loading: what the judge walks and what the live cache looks names up in."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
+from analyzer.guards import Guard
+from analyzer.naming import ANY_NAME, Meaning, Naming
 from analyzer.rules.rule import Check, Names, Rule
+from analyzer.rules.services import Service
 from analyzer.rules.tests import RuleTest
+from collector.event import Event
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,9 @@ class RuleFile:
     grace: int | None = None
     about: str | None = None
     tests: tuple[RuleTest, ...] = ()
+    naming: Naming | None = None
+    """Where some of its names mean other events than those that are called so."""
+    services: tuple[Service, ...] = ()
 
     @cached_property
     def checks(self) -> tuple[Check, ...]:
@@ -34,11 +41,34 @@ class RuleFile:
 
     @cached_property
     def every_name(self) -> bool:
-        """Whether one of its rules looks at the events of every name."""
-        return any(rule.every_name() for rule in self.rules)
+        """Whether it looks at the events of every name."""
+        named = ANY_NAME in self.stored(self.told())
+        return named or any(rule.every_name() for rule in self.rules)
+
+    def told(self) -> frozenset[str]:
+        """Every name that the file looks at, as it calls it."""
+        return frozenset((*self.begins, *self.ends)).union(*(rule.names() for rule in self.rules))
 
     def names(self) -> frozenset[str]:
-        return frozenset((*self.begins, *self.ends)).union(*(rule.names() for rule in self.rules))
+        """What the events that it looks at may be called."""
+        return self.stored(self.told()) - {ANY_NAME}
+
+    def stored(self, names: Iterable[str]) -> frozenset[str]:
+        """What events with one of these names may be called; ANY_NAME: whatever."""
+        return frozenset(names) if self.naming is None else self.naming.stored(names)
+
+    def conditions(self) -> list[tuple[Meaning, Guard]]:
+        """The conditions by which events get a name that the file looks at."""
+        return [] if self.naming is None else self.naming.guards(self.told())
+
+    def concerned(self, names: Set[str]) -> bool:
+        """Whether it may have something to say of a flow of events that are called so."""
+        stored = self.stored(self.told())
+        return ANY_NAME in stored or not stored.isdisjoint(names)
+
+    def calls(self, event: Event) -> Sequence[str]:
+        """What this event is here."""
+        return (event.name,) if self.naming is None else self.naming.called(event)
 
 
 @dataclass(frozen=True)
@@ -57,11 +87,23 @@ class RuleSet:
     def expectations(self) -> list[str]:
         return [f"{type}: {name}" for type, name in self.by_name]
 
-    def read(self) -> frozenset[str]:
-        """The names of events whose payload, headers or key some rule reads."""
-        return frozenset(
-            name for rule in self.by_name.values() if rule.reads() for name in rule.names()
-        )
+    def concern(self, type: str, expectation: str, events: Iterable[Event]) -> list[Event]:
+        """Of these events, those that this expectation looks at."""
+        rule = self.by_name[(type, expectation)]
+        file = next(file for file in self.files if file.flow == type)
+        if rule.every_name():
+            return list(events)
+        return [event for event in events if not rule.names().isdisjoint(file.calls(event))]
+
+    def read(self) -> frozenset[str] | None:
+        """The names of events whose payload, headers or key some rule reads; None: any."""
+        found: set[str] = set()
+        for file in self.files:
+            found |= file.stored(meaning.name for meaning, _ in file.conditions())
+            for rule in file.rules:
+                if rule.reads():
+                    found |= file.stored(rule.read_of())
+        return None if ANY_NAME in found else frozenset(found)
 
     def fingerprint(self) -> str:
         """The same as long as every judgement would be."""

@@ -14,7 +14,7 @@ START = 1_750_000_000 * US_PER_S
 """The moment 0s of every test."""
 
 EVENT_KEYS = (
-    "at", "name", "arrives", "flow", "payload", "headers", "key", "id", "partition",
+    "at", "name", "arrives", "flow", "payload", "headers", "key", "id", "partition", "topic",
 )  # fmt: skip
 FINDING_KEYS = ("expectation", "finding", "flow", "state", "type")
 
@@ -90,8 +90,9 @@ def _event(value: Value, number: int, checker: Checker) -> Event | None:
     if not isinstance(partition, int):
         checker.error(data["partition"].place, "a partition is a number")
         partition = 0
+    topic = _plain_text(data.get("topic"), "test") or "test"
     return Event(
-        "test", "test", "test", partition, number, START + at, START + arrives, name,
+        "test", topic, topic, partition, number, START + at, START + arrives, name,
         (flow,) if flow else (), _plain_text(data.get("id"), None), (),
         _plain_text(data.get("key"), None), _headers(data.get("headers")),
         None if payload is None else _json(payload), "none" if payload is None else "json",

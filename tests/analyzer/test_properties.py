@@ -27,6 +27,7 @@ from analyzer.kinds.for_each import ForEach
 from analyzer.kinds.order import Order
 from analyzer.kinds.together import Together
 from analyzer.live import Live
+from analyzer.naming import Meaning, Naming
 from analyzer.paths import ValuePath
 from analyzer.rules.rule import Options, Rule
 from analyzer.rules.ruleset import RuleFile, RuleSet
@@ -94,6 +95,8 @@ def rules(draw: st.DrawFn, number: int) -> Rule:
         by = draw(st.sampled_from((None, BY_ID)))
         return Count(given, tuple(counted), after, draw(within), by)
     if kind == "agree":
+        if draw(st.booleans()):
+            return Agree(given, (("*", VALUES[1]),))
         paths = tuple((name, draw(st.sampled_from(VALUES))) for name in draw(several))
         return Agree(given, paths, draw(st.sampled_from((None, Tolerance(Decimal(1), False)))))
     if kind == "next":
@@ -115,11 +118,29 @@ def rules(draw: st.DrawFn, number: int) -> Rule:
 
 
 @st.composite
+def namings(draw: st.DrawFn) -> Naming | None:
+    """Some names mean other events, by what these are called, by their topic, by a condition."""
+    if not draw(st.booleans()):
+        return None
+    meanings = []
+    for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)):
+        called = draw(st.sampled_from((None, (), ("A",), ("A", "X"), ("end",))))
+        topics = draw(st.sampled_from(((), ("u",), ("*",))))
+        where = draw(st.sampled_from((None, VALUES[1])))
+        if called == () and not topics:
+            called = None
+        stored = (name,) if called is None else called
+        meanings.append(Meaning(name, stored, topics, where and compile_guard(f"{where.text} > 1")))
+    return Naming(tuple(meanings))
+
+
+@st.composite
 def rule_files(draw: st.DrawFn) -> RuleFile:
     found = [draw(rules(number)) for number in range(draw(st.integers(1, 4)))]
     limit = draw(st.one_of(st.none(), st.integers(5, 40).map(lambda s: s * S)))
     ends = ("end",) if limit is None or draw(st.booleans()) else ()
-    return RuleFile(Path("p.yaml"), "p", ("start",), ends, limit, tuple(found))
+    naming = draw(namings())
+    return RuleFile(Path("p.yaml"), "p", ("start",), ends, limit, tuple(found), naming=naming)
 
 
 keys = st.one_of(
@@ -141,8 +162,8 @@ def logs(draw: st.DrawFn) -> list[Event]:
         found.append(
             Event(
                 "s",
-                "t",
-                "t",
+                topic := draw(st.sampled_from(("t", "t", "u"))),
+                topic,
                 partition,
                 number,
                 time,
