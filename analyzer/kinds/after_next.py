@@ -60,25 +60,41 @@ class AfterNext(Rule):
             return Instance(name, "met", cause, deadline=deadline, evidence=(right,))
         wanted = " or ".join(self.next)
         text = f"expected {wanted} next after {cause.name} at {format_time(cause.time)}"
-        if right is None and wrong is not None:
-            text = f"{text}; {wrong.name} came at {format_time(wrong.time)}"
-            due = wrong.time + options.grace_under(sight)
+        came = right or wrong
+        if came is None and self.within is None and waits_no_more(episode, cause):
+            return self.ended(cause)
+        if came is not None:
+            # An earlier one may come yet, until it is sure that none came in time.
+            decided = came.time if deadline is None else min(came.time, deadline)
+            due = decided + options.grace_under(sight)
             if sight.complete_to(ANY) <= due:
                 return Instance(name, "pending", cause, deadline=deadline, due=due, text=text)
-            unseen = episode.unseen_since(sight, ANY, cause.time, wrong)
-            if unseen is not None:
-                text = f"{text}: unobserved, {unseen}"
-                return Instance(name, "unknown", cause, deadline=deadline, text=text)
-            return Instance(
-                name, "violated", cause, "unexpected_next", wrong.time, deadline, None, (),
-                (wrong,), text,
-            )  # fmt: skip
-        if right is None and self.within is None and waits_no_more(episode, cause):
-            return self.ended(cause)
+        if right is None and wrong is not None:
+            return self._unexpected(cause, wrong, deadline, text, episode, sight)
         return Absence(
             rule=self, cause=cause, since=cause, deadline=deadline, lacks=(wanted,), text=text,
             came=() if right is None else (right,), last=right, none="nothing",
         ).judged(episode, sight)  # fmt: skip
+
+    def _unexpected(
+        self,
+        cause: Event,
+        wrong: Event,
+        deadline: int | None,
+        text: str,
+        episode: Episode,
+        sight: Sight,
+    ) -> Instance:
+        name = self.options.name
+        text = f"{text}; {wrong.name} came at {format_time(wrong.time)}"
+        unseen = episode.unseen_since(sight, ANY, cause.time, wrong)
+        if unseen is not None:
+            text = f"{text}: unobserved, {unseen}"
+            return Instance(name, "unknown", cause, deadline=deadline, text=text)
+        return Instance(
+            name, "violated", cause, "unexpected_next", wrong.time, deadline, None, (), (wrong,),
+            text,
+        )  # fmt: skip
 
     def _next(
         self, cause: Event, events: Sequence[Event], episode: Episode, sight: Sight
