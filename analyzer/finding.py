@@ -36,8 +36,9 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     finding: str
     state: str
     """open, closed (was true: it turned late, or the flow went on to its end), retracted."""
-    flow: str
-    correlation_id: str
+    flow: str | None
+    """None where it is about more than one."""
+    correlation_id: str | None
     """The flow's, without the number of its episode."""
     at: int
     deadline: int | None

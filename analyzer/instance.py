@@ -56,6 +56,15 @@ def finding_id(episode: Episode, instance: Instance) -> str:
     if instance.by:
         parts.append(instance.by)
     anchor = begin or activation
-    if anchor is not None and len(anchor.correlation_ids) != 1:
+    if anchor is None or len(anchor.correlation_ids) != 1:
         parts.append(episode.flow)
+    return _hash(parts)
+
+
+def window_finding_id(type: str, instance: Instance) -> str:
+    """Of an expectation about windows: `by` tells the window, and the value where there is one."""
+    return _hash([f"{type}/{instance.expectation}", "-", "-", instance.by])
+
+
+def _hash(parts: list[str]) -> str:
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:24]

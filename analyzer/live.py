@@ -18,7 +18,7 @@ from analyzer.open_flow import NOTHING_FOUND, OpenFlow, distinct, together
 from analyzer.plan import NamePlan, make_plan
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
-from analyzer.transition import Transition, changes, taken_back
+from analyzer.transition import Transition, changes, taken_back, why_gone
 from collector.event import Event
 from collector.glimpse import Glimpse
 from collector.interest import Interest, Part
@@ -158,7 +158,7 @@ class Live:
         """What had been announced before a restart; each of these flows is judged again."""
         for finding in found:
             self._adrift[finding.id] = finding
-            flow_id = self._name(finding.correlation_id)
+            flow_id = self._name(finding.correlation_id or "")
             if flow_id not in self.flows and hash(flow_id) in self._cold:
                 self._revive([flow_id])
             self._dirty.add(flow_id)
@@ -354,19 +354,19 @@ class Live:
             before = {**before, **drifting}
         if not events:
             del self.flows[flow_id]  # nothing in it is any rule's business
-            return changes(before, now, flow, self.rules, over)
+            return changes(before, now, lambda old: why_gone(old, flow, self.rules), over=over)
         flow.done = flow.settled and over and not now
         if flow.done:
             self._leaving.append((flow.last + self._linger, flow_id))
         if not before and not now:
             return ()
-        return changes(before, now, flow, self.rules, over)
+        return changes(before, now, lambda old: why_gone(old, flow, self.rules), over=over)
 
     def _take_back(self) -> Iterable[Transition]:
         """Findings of flows that were judged again, and that none of them has any more."""
         adrift, self._adrift = self._adrift, {}
         for old in adrift.values():
-            flow = self.flows.get(self._name(old.correlation_id))
+            flow = self.flows.get(self._name(old.correlation_id or ""))
             yield taken_back(old, flow, self.rules)
 
     def _await(self, flow_id: str, flow: OpenFlow, file: RuleFile, instance: Instance) -> None:

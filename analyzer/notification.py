@@ -27,7 +27,14 @@ def notification(finding: Finding, reason: str | None, link_base: str) -> str:
         "fingerprint": finding.id,
         "status": "firing" if finding.state == "open" else "resolved",
         "reason": reason,
-        "link": f"{link_base}/flows/{quote(finding.flow, safe='')}",
+        "link": f"{link_base}{_page(finding)}",
         "finding": finding_line(finding),
     }
     return msgspec.json.encode(body).decode()
+
+
+def _page(finding: Finding) -> str:
+    """Where people see it: at its flow, or among the findings of its expectation."""
+    if finding.flow is None:
+        return f"/findings?expectation={quote(finding.expectation, safe='')}"
+    return f"/flows/{quote(finding.flow, safe='')}"

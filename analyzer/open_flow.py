@@ -10,6 +10,9 @@ from collector.times import NEVER
 NOTHING_FOUND: Mapping[str, Finding] = {}
 """Of nearly every flow: one for all of them."""
 
+BORN = 1
+"""The one bit that every flow's mask has, from its first event on."""
+
 
 class OpenFlow:
     """A few hundred bytes: there may be a million of them."""
@@ -25,7 +28,7 @@ class OpenFlow:
         self.count = 0
         self.last = NEVER
         """The time of the newest of them."""
-        self.mask = 0
+        self.mask = BORN
         """The names seen once, and again, by the bits of the plan."""
         self.found = NOTHING_FOUND
         """Findings that were announced and not retracted, by id."""

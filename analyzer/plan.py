@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from analyzer.naming import ANY_NAME
+from analyzer.open_flow import BORN
 from analyzer.rules.rule import Reads
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import ANY
@@ -72,7 +73,7 @@ def make_plan(rules: RuleSet, default_grace: int) -> Plan:
 
 
 def _name_plan(number: int) -> NamePlan:
-    return NamePlan(1 << 2 * number, 2 << 2 * number)
+    return NamePlan(BORN << 2 * number + 1, BORN << 2 * number + 2)
 
 
 def _plan_file(file: RuleFile, plan: Plan, default_grace: int) -> None:
@@ -95,7 +96,10 @@ def _plan_file(file: RuleFile, plan: Plan, default_grace: int) -> None:
         for wake in rule.wakes():
             after = meant(wake.after or file.begins)
             # Two names seen once each are no name seen twice: their marks cannot tell.
-            _wake(meant(wake.names or file.begins), after, twice=wake.twice and len(after) == 1)
+            woken = meant(wake.names or file.begins)
+            _wake(woken, after, twice=wake.twice and len(after) == 1)
+            if wake.alone:
+                _wake_always(woken)
         for guard in rule.reads():
             _read(meant(rule.read_of()), guard)
     for meaning, guard in file.conditions():
@@ -104,10 +108,10 @@ def _plan_file(file: RuleFile, plan: Plan, default_grace: int) -> None:
 
 def _read(plans: Iterable[NamePlan], guard: Reads) -> None:
     for plan in plans:
-        plan.part = _with(plan.part, guard)
+        plan.part = reading(plan.part, guard)
 
 
-def _with(part: Part, guard: Reads) -> Part:
+def reading(part: Part, guard: Reads) -> Part:
     """What was read before, and what this guard reads besides."""
     fields: tuple[str, ...] | None = None
     if part.payload is not None and guard.fields is not None:
@@ -121,6 +125,11 @@ def _wake(plans: Iterable[NamePlan], after: Iterable[NamePlan], *, twice: bool =
         mask |= plan.twice if twice else plan.bit
     for plan in plans:
         plan.wakes |= mask
+
+
+def _wake_always(plans: Iterable[NamePlan]) -> None:
+    for plan in plans:
+        plan.wakes |= BORN
 
 
 def _due(plans: Iterable[NamePlan], awaits: frozenset[str], wait: int) -> None:

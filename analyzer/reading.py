@@ -52,7 +52,7 @@ def failed_flows(cursor: duckdb.DuckDBPyConnection, type: str | None = None) -> 
     rows = cursor.execute(
         "SELECT DISTINCT flow FROM (SELECT arg_max(correlation_id, seq) AS flow, "
         f"arg_max(state, seq) AS state FROM finding_log {of_type} GROUP BY id) "
-        "WHERE state = 'open'",
+        "WHERE state = 'open' AND flow IS NOT NULL",
         parameters,
     ).fetchall()
     return [flow for (flow,) in rows]

@@ -136,6 +136,19 @@ class Sight:
         gap = self.gap(names, start, event.time)
         return None if gap is None else f"{gap.reason} on {gap.topic}-{gap.partition}"
 
+    def unseen_between(self, names: frozenset[str], start: int, end: int) -> str | None:
+        """Why there may have been more of these names in this time than were seen."""
+        stored = self._stored(names)
+        for topic, _, carries in self._sampled:
+            if _carries(carries, stored):
+                return f"only a part of what is on {topic} is kept"
+        if start <= self.taken_to(FOREVER):
+            return "retention had taken what was stored then"
+        if start < self._whole_from(names):
+            return "it may lie before the tap's first sight"
+        gap = self.gap(names, start, end)
+        return None if gap is None else f"{gap.reason} on {gap.topic}-{gap.partition}"
+
     def left_out(self, names: frozenset[str], ids: Iterable[str]) -> str | None:
         """A topic that could carry these names, and of which not all of this flow is kept."""
         names = self._stored(names)
@@ -162,6 +175,12 @@ class Sight:
             if p.seen_from is not None and _carries(p.carries, names)
         ]
         return max(starts, default=FOREVER)
+
+    def first_seen(self, names: frozenset[str]) -> int:
+        """The first moment of which anything is known; FOREVER while nothing was read."""
+        names = self._stored(names)
+        starts = [p.seen_from for p in self._partitions if _carries(p.carries, names)]
+        return min((start for start in starts if start is not None), default=FOREVER)
 
     def _whole_from(self, names: frozenset[str]) -> int:
         """The moment since which all was seen: for ever, where a partition was read from its

@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from analyzer.finding import Finding
+from analyzer.folds.live import LiveFolds, nothing
 from analyzer.live import Live
 from analyzer.notification import notification
 from analyzer.reading import findings, next_seq
 from analyzer.routes import Routes
+from analyzer.rules.ruleset import RuleSet
 from analyzer.sight import Sight
 from analyzer.tables import FINDING_LOG, OUTBOX, FindingRow, OutboxRow
 from analyzer.transition import Transition
 from collector.batch import Batch, Gap, PartitionState
+from collector.interest import Interest
 from collector.store import reading
 from collector.store.store import Store
 from collector.store.tables import Taken
@@ -26,8 +29,11 @@ class JudgeStage:
 
     name = "judge"
 
-    def __init__(self, live: Live, sight_of: SightOf, first_start: int) -> None:
+    def __init__(
+        self, live: Live, sight_of: SightOf, first_start: int, folds: LiveFolds | None = None
+    ) -> None:
         self.live = live
+        self.folds = LiveFolds(RuleSet(), nothing, 0) if folds is None else folds
         self._sight_of = sight_of
         self._first_start = first_start
         self._partitions: dict[tuple[str, str, str, int], PartitionState] = {}
@@ -50,10 +56,22 @@ class JudgeStage:
                 self.live.absorb(chunk, stored=True)
             standing = findings(cursor, "WHERE state <> 'retracted'")
         self._silent = {row.id for row, _ in standing if row.historical}
-        self.live.remember(row.to_finding() for row, _ in standing)
+        self._remember([row.to_finding() for row, _ in standing])
+        self.folds.resume(self.sight)
         batch = Batch(now=moment)
-        self._announce(self.live.advance(self.sight), batch, restoring=True)
+        self._announce(self._advance(), batch, restoring=True)
         return batch
+
+    def interest(self) -> Interest:
+        """What of an event is looked at here."""
+        return self.folds.widened(self.live.interest())
+
+    def _remember(self, standing: Sequence[Finding]) -> None:
+        self.live.remember(one for one in standing if one.flow is not None)
+        self.folds.remember(one for one in standing if one.flow is None)
+
+    def _advance(self) -> list[Transition]:
+        return [*self.live.advance(self.sight), *self.folds.advance(self.sight)]
 
     def process(self, batch: Batch) -> None:
         self._see(batch.partitions, batch.gaps)
@@ -61,7 +79,8 @@ class JudgeStage:
             self.live.absorb(batch.events)
         else:
             self.live.take(batch.glimpses)
-        self._announce(self.live.advance(self.sight), batch, restoring=False)
+        self.folds.take(batch.seen())
+        self._announce(self._advance(), batch, restoring=False)
 
     def _see(self, partitions: Sequence[PartitionState], gaps: Sequence[Gap]) -> None:
         for partition in partitions:

@@ -15,8 +15,8 @@ class FindingRow(msgspec.Struct, gc=False):
     type: str
     finding: str
     state: str
-    flow: str
-    correlation_id: str
+    flow: str | None
+    correlation_id: str | None
     at: int
     deadline: int | None
     severity: str

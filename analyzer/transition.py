@@ -1,6 +1,6 @@
 """What became of findings since people were last told of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -29,11 +29,11 @@ class Transition:
 def changes(
     before: Mapping[str, Finding],
     now: Mapping[str, Finding],
-    flow: OpenFlow,
-    rules: RuleSet,
-    over: bool,
+    why: Callable[[Finding], str],
+    *,
+    over: bool = False,
 ) -> Iterable[Transition]:
-    """What a flow's new findings are to those of before."""
+    """What the new findings are to those of before; `why` says of one that is gone, why it is."""
     for id, finding in now.items():
         old = before.get(id)
         if old is None:
@@ -44,15 +44,18 @@ def changes(
             yield Transition(finding, "further evidence", news=False)
     for id, old in before.items():
         if id not in now:
-            yield taken_back(old, flow, rules)
+            yield retracted(old, why(old))
+
+
+def retracted(old: Finding, why: str) -> Transition:
+    return Transition(msgspec.structs.replace(old, state="retracted"), why)
 
 
 def taken_back(old: Finding, flow: OpenFlow | None, rules: RuleSet) -> Transition:
-    retracted = msgspec.structs.replace(old, state="retracted")
-    return Transition(retracted, _why(old, flow, rules))
+    return retracted(old, why_gone(old, flow, rules))
 
 
-def _why(old: Finding, flow: OpenFlow | None, rules: RuleSet) -> str:
+def why_gone(old: Finding, flow: OpenFlow | None, rules: RuleSet) -> str:
     if flow is not None and flow.runaway:
         return f"its flow is a runaway: more than {RUNAWAY:,} events, and no longer judged"
     events = [] if flow is None else flow.events()
@@ -63,10 +66,15 @@ def _why(old: Finding, flow: OpenFlow | None, rules: RuleSet) -> str:
     newest = max(concerned, key=_arrival, default=None)
     if newest is None:
         return "its events are no longer there"
-    delay = format_duration(newest.arrival - (old.deadline or old.at))
+    return arrived(newest, old)
+
+
+def arrived(event: Event, old: Finding) -> str:
+    """That this event came after all."""
+    delay = format_duration(event.arrival - (old.deadline or old.at))
     against = "its deadline passed" if old.deadline is not None else "the offending event"
     return (
-        f"{newest.name} of {newest.topic}-{newest.partition}@{newest.offset} arrived "
+        f"{event.name} of {event.topic}-{event.partition}@{event.offset} arrived "
         f"{delay} after {against}"
     )
 

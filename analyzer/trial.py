@@ -1,11 +1,13 @@
 """Judging a handful of events without a bus: the tests of rule files, and cases of all kinds."""
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from analyzer.finding import Finding, findings
+from analyzer.folds.judging import JudgedWindow, judge_windows, window_findings
 from analyzer.judge import Judged, judge
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.rules.tests import RuleTest
@@ -18,39 +20,47 @@ class Trial:
     """What a file says of these events: settled, and what was found and taken back before."""
 
     judged: tuple[Judged, ...]
+    windows: tuple[JudgedWindow, ...]
     findings: tuple[Finding, ...]
-    retracted: tuple[Finding, ...]
+    retracted: tuple[Finding, ...] = ()
 
 
-def trial(file: RuleFile, events: Sequence[Event], until: int, grace: int = 0) -> Trial:
-    """Events with arrival ≤ `until` are seen, and completeness is `until`."""
-    judged = tuple(_judged(file, [e for e in events if e.arrival <= until], until, grace))
-    settled = tuple(_found(file, judged))
-    ids = {finding.id for finding in settled}
+def trial(
+    file: RuleFile,
+    events: Sequence[Event],
+    until: int,
+    grace: int = 0,
+    since: int | None = None,
+) -> Trial:
+    """Events with arrival ≤ `until` are seen, and completeness is `until`. Windows of time are
+    judged that begin at `since` or later (else at the first event)."""
+    if since is None:
+        since = min((event.time for event in events), default=until)
+    settled = _judged(file, [e for e in events if e.arrival <= until], since, until, grace)
+    ids = {finding.id for finding in settled.findings}
     retracted: dict[str, Finding] = {}
     for moment in sorted({e.arrival for e in events if e.arrival <= until}):
         # Just before these arrive, everything that happened until then counts as seen.
-        before = _judged(file, [e for e in events if e.arrival < moment], moment, grace)
-        for finding in _found(file, before):
+        before = _judged(file, [e for e in events if e.arrival < moment], since, moment, grace)
+        for finding in before.findings:
             if finding.id not in ids:
                 retracted[finding.id] = msgspec.structs.replace(finding, state="retracted")
-    return Trial(judged, settled, tuple(retracted.values()))
+    return dataclasses.replace(settled, retracted=tuple(retracted.values()))
 
 
-def _judged(file: RuleFile, events: Sequence[Event], until: int, grace: int) -> Iterator[Judged]:
+def _judged(file: RuleFile, events: Sequence[Event], since: int, until: int, grace: int) -> Trial:
     flows: dict[str, list[Event]] = {}
     for event in events:
         for flow in event.correlation_ids:
             flows.setdefault(flow, []).append(event)
     sight = Sight.everything_until(until, grace)
-    for flow, members in flows.items():
-        yield from judge(flow, members, file, sight)
-
-
-def _found(file: RuleFile, judged: Sequence[Judged] | Iterator[Judged]) -> Iterator[Finding]:
+    judged = [one for flow, members in flows.items() for one in judge(flow, members, file, sight)]
+    windows = tuple(judge_windows(file, events, sight, since, until))
     rules = RuleSet.of([file]).by_name
-    for one in judged:
-        yield from findings(one, rules)
+    found = [finding for one in judged for finding in findings(one, rules)]
+    for window in windows:
+        found += window_findings(file, window.fold, window.instances).values()
+    return Trial(tuple(judged), windows, tuple(found))
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,7 @@ class Verdict:
 
 def run_test(file: RuleFile, test: RuleTest) -> Verdict:
     """Expected and actual findings must match one to one, each on the fields that it gives."""
-    result = trial(file, test.events, test.until)
+    result = trial(file, test.events, test.until, since=test.start)
     actual = [*result.findings, *result.retracted]
     missing = []
     # The most particular first, so that a general one does not take what another needs.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from analyzer.clocks import Clocks
+from analyzer.folds.live import LiveFolds, Use
 from analyzer.live import Live
 from analyzer.outbox import Outbox
 from analyzer.reading import JUDGED_BY, next_seq
@@ -99,7 +100,8 @@ class Watch:
         self._ties = Ties(tying) if (tying := tying_of(configuration.sources)) else None
         save_tying(self.store, tying)
         self.live = Live(self.rules, self._load_flows, clocks.grace, ties=self._ties)
-        self.judge = JudgeStage(self.live, clocks.sight, first)
+        folds = LiveFolds(self.rules, self._history, clocks.grace, self._flows_of)
+        self.judge = JudgeStage(self.live, clocks.sight, first, folds)
         self.alert = AlertStage(routes, configuration.labels, link_base, seq)
         self.keeping = Keeping(self.store, configuration.store, self.judge, clock)
         line: list[Stage] = [self.judge, self.alert, self.keeping, *more_stages]
@@ -118,7 +120,7 @@ class Watch:
         if not apart or source.kind not in APART:
             return tap
         return TapApart(
-            source, resume, self._clock, interest=self.live.interest(), command=TAP_PROCESS
+            source, resume, self._clock, interest=self.judge.interest(), command=TAP_PROCESS
         )
 
     async def pick_up(self) -> None:
@@ -149,6 +151,24 @@ class Watch:
             )
         )
         return job.result()  # type: ignore[no-any-return]  # the job's own result
+
+    def _history(
+        self,
+        names: Sequence[str] | None,
+        stretches: Sequence[tuple[int, int]],
+        use: Use,
+        *,
+        whole: bool,
+    ) -> None:
+        """Like `_load_flows`, of events by name and time."""
+        self.store.submit(
+            lambda connection: use(
+                [reading.events_between(connection, names, *s, whole=whole) for s in stretches]
+            )
+        ).result()
+
+    def _flows_of(self, event: Event) -> Sequence[str]:
+        return event.correlation_ids if self._ties is None else self._ties.flows(event)
 
     def _retire_all_but(self, configuration: Configuration, known: list[PartitionState]) -> None:
         """Sources that are no longer configured hold no judgement back."""

@@ -9,7 +9,6 @@ import typer
 from analyzer.notification import finding_line
 from analyzer.rules.loader import RuleError, check
 from analyzer.rules.ruleset import RuleFile
-from analyzer.rules.tests import START
 from analyzer.trial import Verdict, run_test
 from collector.event import ORDER
 from collector.times import format_duration
@@ -22,7 +21,7 @@ def check_rules(paths: Sequence[Path], json: bool) -> int:
     if json:
         told = {
             "files": [str(file.path) for file in files],
-            "expectations": sum(len(file.rules) for file in files),
+            "expectations": sum(len(file.expectations()) for file in files),
             "problems": [
                 {
                     "file": str(problem.path),
@@ -44,7 +43,7 @@ def check_rules(paths: Sequence[Path], json: bool) -> int:
     if not files:
         typer.echo("no rule files there: they end in .yaml", err=True)
         return 2
-    count = sum(len(file.rules) for file in files)
+    count = sum(len(file.expectations()) for file in files)
     typer.echo(f"{len(files)} file{'s' if len(files) != 1 else ''}, {count} expectations: fine")
     return 0
 
@@ -99,5 +98,5 @@ def _print_failure(verdict: Verdict) -> None:
             f"in {finding.flow}: {finding.text}"
         )
     for event in sorted(verdict.test.events, key=ORDER):
-        typer.echo(f"        {format_duration(event.time - START):>8}  {event.name}")
-    typer.echo(f"        {format_duration(verdict.test.until - START):>8}  (until)")
+        typer.echo(f"        {format_duration(event.time - verdict.test.start):>8}  {event.name}")
+    typer.echo(f"        {format_duration(verdict.test.until - verdict.test.start):>8}  (until)")

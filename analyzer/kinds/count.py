@@ -49,6 +49,8 @@ class Count(Rule):
     """Empty: one instance a flow, from its begin on."""
     within: int | None
     by: Guard | None = None
+    anywhere: bool = False
+    """Whether it also counts in flows whose begin was not seen."""
 
     def names(self) -> frozenset[str]:
         return frozenset((*self._names(), *self.trigger, *self.options.unless))
@@ -66,11 +68,15 @@ class Count(Rule):
             if bounds.most is not None:
                 before = self.trigger if bounds.most == 0 else names
                 late = Wake(self.trigger, names, twice=bounds.most > 0)
-                found += [Wake(names, before), late]
+                alone = bounds.most == 0 and not self.trigger
+                found += [Wake(names, before, alone=alone), late]
         return found
 
     def waits_for_end(self) -> bool:
         return self.within is None and any(bounds.least for _, bounds in self.counted)
+
+    def needs_begins(self) -> bool:
+        return not self.anywhere
 
     def dues(self) -> Sequence[Due]:
         return () if self.within is None else (Due(self.trigger, self.within),)
@@ -86,9 +92,11 @@ class Count(Rule):
                 for cause in activations(self, episode, self.trigger)
                 for instance in self._after(cause, episode, sight)
             ]
-        if episode.begin is None:
+        begin, deadline = episode.begin, episode.end
+        if begin is None and not self.anywhere:
             return ()
-        deadline = episode.end if self.within is None else episode.begin.time + self.within
+        if begin is not None and self.within is not None:
+            deadline = begin.time + self.within
         found = []
         for names, bounds in self.counted:
             for value, events in self._groups(names, activations(self, episode, names)):

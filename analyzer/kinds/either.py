@@ -35,7 +35,9 @@ class Either(Rule):
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
         if episode.begin is None:
             return ()
-        came = sorted(firsts(self, episode, self.listed), key=ORDER)
+        # One event that has both names is one.
+        different = {id(event): event for event in firsts(self, episode, self.listed)}
+        came = sorted(different.values(), key=ORDER)
         return (self._instance(came, episode.begin, episode, sight),)
 
     def _instance(

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from analyzer.kinds.after_expect import AfterExpect
@@ -17,18 +16,8 @@ from analyzer.kinds.for_each import ForEach
 from analyzer.kinds.order import Order
 from analyzer.kinds.together import Together
 from analyzer.rules.fields import Fields
+from analyzer.rules.kind import Kind
 from analyzer.rules.rule import EVERY, Names, Options, Rule
-
-
-@dataclass(frozen=True)
-class Kind:
-    """`needs` tell the kind; `takes` are the further keys that it understands."""
-
-    name: str
-    needs: tuple[str, ...]
-    takes: tuple[str, ...]
-    build: Callable[[Fields, Options], Rule | None]
-    findings: tuple[str, ...]
 
 
 def _after_expect(fields: Fields, options: Options) -> Rule | None:
@@ -176,8 +165,5 @@ KINDS: tuple[Kind, ...] = (
     Kind("either", ("either",), (), _either, ("both", "neither", "late")),
 )  # fmt: skip
 
-NOT_YET = (
-    "handled",
-    "every", "rate", "latency", "retries", "lag",
-)  # fmt: skip
+NOT_YET = ("handled", "lag")
 """Keys of kinds that the language has and this version does not judge yet."""

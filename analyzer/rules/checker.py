@@ -135,6 +135,12 @@ class Checker:
             )
             return None
 
+    def number(self, value: Value, most: int) -> int | None:
+        if type(value.data) is int and 0 <= value.data <= most:
+            return value.data
+        self.error(value.place, f"expected a number, 0 to {most:,}, not {_describe(value)}")
+        return None
+
     def numbers(self, value: Value) -> tuple[tuple[str, int], ...] | None:
         """A mapping of event names to how many."""
         if not isinstance(value.data, dict) or not value.data:
@@ -142,11 +148,9 @@ class Checker:
             return None
         found = []
         for name, inner in value.data.items():
-            if type(inner.data) is int and 0 <= inner.data <= MOST_COUNTED:
-                found.append((name, inner.data))
-            else:
-                what = f"expected a number of events, 0 to {MOST_COUNTED:,}"
-                self.error(inner.place, f"{what}, not {_describe(inner)}")
+            number = self.number(inner, MOST_COUNTED)
+            if number is not None:
+                found.append((name, number))
         return tuple(found)
 
     def values_path(self, value: Value) -> ValuePath | None:

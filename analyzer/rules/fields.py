@@ -57,6 +57,10 @@ class Fields:
         value = self._data.get(key)
         return None if value is None else self.checker.values_path(value)
 
+    def number(self, key: str, most: int) -> int | None:
+        value = self._data.get(key)
+        return None if value is None else self.checker.number(value, most)
+
     def numbers(self, key: str) -> tuple[tuple[str, int], ...]:
         """`{A: 2, B: 1}`: how many of each name."""
         value = self._data.get(key)

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import msgspec
 
+from analyzer.folds.fold import Fold
+from analyzer.folds.latency import Latency
+from analyzer.folds.table import FOLDS
 from analyzer.guards import Guard
+from analyzer.kinds import table
 from analyzer.kinds.after_expect import AfterExpect
-from analyzer.kinds.table import KINDS, NOT_YET, Kind
+from analyzer.kinds.table import NOT_YET
 from analyzer.rules.checker import Checker, Problem
 from analyzer.rules.events import read_naming
 from analyzer.rules.fields import Fields
+from analyzer.rules.kind import Expectation, Kind
 from analyzer.rules.located import Broken, Place, Value, parse
 from analyzer.rules.rule import Names, Options, Rule
 from analyzer.rules.ruleset import RuleFile, RuleSet
@@ -29,6 +34,7 @@ COMMON = (
     "severity", "labels", "runbook", "enabled",
 )  # fmt: skip
 LATER = ("for", "group_by")
+KINDS = (*table.KINDS, *FOLDS)
 SEVERITIES = ("info", "warning", "critical")
 
 
@@ -118,8 +124,6 @@ def _file(path: Path, document: Value, checker: Checker) -> RuleFile | None:
         checker.error(version.place if version else document.place, "expected `version: 1`")
     flow_value = head.get("flow")
     flow = checker.text(flow_value) if flow_value else None
-    if flow_value is None:
-        checker.error(document.place, "expected `flow: NAME`: what kind of work is this?")
     begins, ends = head.names("begins"), head.names("ends")
     within = head.duration("within")
     named = head.get("events")
@@ -127,18 +131,24 @@ def _file(path: Path, document: Value, checker: Checker) -> RuleFile | None:
         _optional_duration(head, "skew"), _optional_duration(head, "grace"),
         None if named is None else named.plain(),
     )  # fmt: skip
-    if flow_value is not None and "begins" not in head:
+    found = _expectations(head, checker, inherited, closes=bool(ends) or within is not None)
+    folds = tuple(one for one in found if isinstance(one, Fold))
+    rules = [one for one in found if not isinstance(one, Fold)]
+    in_flows = not found or any(isinstance(one, Rule) and one.needs_begins() for one in found)
+    if flow_value is None and (in_flows or begins):
+        checker.error(document.place, "expected `flow: NAME`: what kind of work is this?")
+    if flow_value is not None and "begins" not in head and in_flows:
         checker.error(flow_value.place, "expected `begins: NAME`: which event starts this flow?")
-    rules = _rules(head, checker, inherited, closes=bool(ends) or within is not None)
     if ends and within is not None and begins:
         rules.append(_unfinished(begins, ends, within, inherited))
     tests = _tests(head, checker)
-    _check_test_names(tests, rules, head.get("expectations"), checker)
+    _check_test_names(tests, (*rules, *folds), head.get("expectations"), checker)
     about = head.get("about")
     file = RuleFile(
         path, flow or path.stem, begins, ends, within, tuple(rules), inherited.skew,
         inherited.grace, checker.text(about) if about else None, tests,
         read_naming(named, checker), read_services(head.get("services"), checker),
+        folds,
     )  # fmt: skip
     _warn_of_unused(file, named, checker)
     return file
@@ -165,14 +175,16 @@ def _unfinished(begins: Names, ends: Names, within: int, inherited: Inherited) -
     return AfterExpect(options, begins, (ends,), within, first_only=True)
 
 
-def _rules(head: Fields, checker: Checker, inherited: Inherited, *, closes: bool) -> list[Rule]:
+def _expectations(
+    head: Fields, checker: Checker, inherited: Inherited, *, closes: bool
+) -> list[Expectation]:
     value = head.get("expectations")
     if value is None:
         return []
     if not isinstance(value.data, list):
         checker.error(value.place, "`expectations` is a list; begin each with a dash")
         return []
-    found: list[Rule] = []
+    found: list[Expectation] = []
     named: dict[str, int] = {"unfinished": 0} if closes else {}
     for item in value.data:
         rule = _rule(item, checker, inherited)
@@ -183,14 +195,19 @@ def _rules(head: Fields, checker: Checker, inherited: Inherited, *, closes: bool
             first = f"the first is on line {named[name]}" if named[name] else "it is implicit"
             checker.error(item.place, f"two expectations are called `{name}`; {first}")
         named[name] = item.place.line
-        if rule.waits_for_end() and not closes:
-            checker.error(
-                item.place,
-                f"`{name}` could never be judged: give it `within`, or the flow `ends` or `within`",
-            )
-        _warn_of_ending_trigger(rule, head.names("ends"), item.place, checker)
+        if isinstance(rule, Rule):
+            _check_that_it_ends(rule, head.names("ends"), item.place, checker, closes=closes)
         found.append(rule)
     return found
+
+
+def _check_that_it_ends(
+    rule: Rule, ends: Names, place: Place, checker: Checker, *, closes: bool
+) -> None:
+    if rule.waits_for_end() and not closes:
+        what = "could never be judged: give it `within`, or the flow `ends` or `within`"
+        checker.error(place, f"`{rule.options.name}` {what}")
+    _warn_of_ending_trigger(rule, ends, place, checker)
 
 
 def _warn_of_ending_trigger(rule: Rule, ends: Names, place: Place, checker: Checker) -> None:
@@ -199,7 +216,7 @@ def _warn_of_ending_trigger(rule: Rule, ends: Names, place: Place, checker: Chec
         checker.warn(place, f"`{min(both)}` ends the flow: without `within` this waits for nothing")
 
 
-def _rule(value: Value, checker: Checker, inherited: Inherited) -> Rule | None:
+def _rule(value: Value, checker: Checker, inherited: Inherited) -> Expectation | None:
     if not isinstance(value.data, dict):
         checker.error(value.place, "an expectation is a mapping, such as after/expect/within")
         return None
@@ -213,7 +230,7 @@ def _rule(value: Value, checker: Checker, inherited: Inherited) -> Rule | None:
     fields = Fields(value, checker)
     options = _options(fields, checker, kind, inherited)
     rule = kind.build(fields, options)
-    if rule is not None and not getattr(rule, "trigger", ()):
+    if rule is not None and not (getattr(rule, "trigger", ()) or isinstance(rule, Latency)):
         for key in ("such_that", "same"):
             if key in fields:
                 what = "has no activating event that another could be compared with"
@@ -336,7 +353,7 @@ def _tests(head: Fields, checker: Checker) -> tuple[RuleTest, ...]:
 
 
 def _check_test_names(
-    tests: Sequence[RuleTest], rules: Sequence[Rule], written: Value | None, checker: Checker
+    tests: Sequence[RuleTest], rules: Sequence[Expectation], written: Value | None, checker: Checker
 ) -> None:
     names = [rule.options.name for rule in rules]
     built = sum(name != "unfinished" for name in names)

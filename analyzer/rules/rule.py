@@ -75,6 +75,8 @@ class Wake:
     after: Names
     twice: bool = False
     """Only if one of `after` was seen twice, or two of them."""
+    alone: bool = False
+    """Even if it is the flow's first event, and so its own begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,10 @@ class Rule(ABC):
     def waits_for_end(self) -> bool:
         """Whether its deadline is the flow's end."""
         return False
+
+    def needs_begins(self) -> bool:
+        """Whether a file must say which event begins a flow."""
+        return True
 
     def reads(self) -> Sequence[Reads]:
         """Every condition and path of this rule."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from analyzer.folds.fold import Fold
 from analyzer.guards import Guard
 from analyzer.naming import ANY_NAME, Meaning, Naming
 from analyzer.rules.rule import Check, Names, Rule
@@ -33,6 +34,8 @@ class RuleFile:
     naming: Naming | None = None
     """Where some of its names mean other events than those that are called so."""
     services: tuple[Service, ...] = ()
+    folds: tuple[Fold, ...] = ()
+    """Expectations that look at more than one flow."""
 
     @cached_property
     def checks(self) -> tuple[Check, ...]:
@@ -44,6 +47,9 @@ class RuleFile:
         """Whether it looks at the events of every name."""
         named = ANY_NAME in self.stored(self.told())
         return named or any(rule.every_name() for rule in self.rules)
+
+    def expectations(self) -> tuple[Rule | Fold, ...]:
+        return (*self.rules, *self.folds)
 
     def told(self) -> frozenset[str]:
         """Every name that the file looks at, as it calls it."""
@@ -78,14 +84,17 @@ class RuleSet:
     files: tuple[RuleFile, ...] = ()
     by_name: dict[tuple[str, str], Rule] = field(default_factory=dict)
     """(flow type, expectation) to its rule."""
+    folds: dict[tuple[str, str], tuple[RuleFile, Fold]] = field(default_factory=dict)
+    """The same of those that look at more than one flow, with their file."""
 
     @classmethod
     def of(cls, files: Sequence[RuleFile]) -> "RuleSet":
         rules = {(file.flow, rule.options.name): rule for file in files for rule in file.rules}
-        return cls(tuple(files), rules)
+        folds = {(file.flow, one.options.name): (file, one) for file in files for one in file.folds}
+        return cls(tuple(files), rules, folds)
 
     def expectations(self) -> list[str]:
-        return [f"{type}: {name}" for type, name in self.by_name]
+        return [f"{type}: {name}" for type, name in (*self.by_name, *self.folds)]
 
     def concern(self, type: str, expectation: str, events: Iterable[Event]) -> list[Event]:
         """Of these events, those that this expectation looks at."""
@@ -110,7 +119,7 @@ class RuleSet:
         told = [
             (
                 file.flow, file.begins, file.ends, file.within, file.skew, file.grace,
-                [(rule.options.name, rule.options.version) for rule in file.rules],
+                [(one.options.name, one.options.version) for one in file.expectations()],
             )
             for file in self.files
         ]  # fmt: skip

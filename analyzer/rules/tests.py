@@ -8,10 +8,10 @@ import msgspec
 from analyzer.rules.checker import Checker
 from analyzer.rules.located import Place, Value
 from collector.event import Event
-from collector.times import US_PER_S
+from collector.times import US_PER_S, parse_time
 
-START = 1_750_000_000 * US_PER_S
-"""The moment 0s of every test."""
+START = 1_750_032_000 * US_PER_S
+"""The moment 0s of a test that names none: a Monday's midnight, 2025-06-16T00:00:00Z."""
 
 EVENT_KEYS = (
     "at", "name", "arrives", "flow", "payload", "headers", "key", "id", "partition", "topic",
@@ -29,6 +29,8 @@ class RuleTest:
     until: int
     expected: tuple[dict[str, str], ...]
     others_allowed: bool
+    start: int = START
+    """The moment 0s."""
 
 
 def read_test(value: Value, checker: Checker) -> RuleTest | None:
@@ -36,7 +38,7 @@ def read_test(value: Value, checker: Checker) -> RuleTest | None:
     if not isinstance(value.data, dict):
         checker.error(value.place, "a test is a mapping with name, events, until and findings")
         return None
-    keys = ("name", "events", "until", "findings", "no_findings", "others")
+    keys = ("name", "start", "events", "until", "findings", "no_findings", "others")
     checker.known_keys(value, keys, "in a test")
     data = value.data
     name = checker.text(data["name"]) if "name" in data else None
@@ -49,15 +51,24 @@ def read_test(value: Value, checker: Checker) -> RuleTest | None:
         checker.error(value.place, "a test needs either `findings` or `no_findings: true`")
     if "no_findings" in data and checker.boolean(data["no_findings"]) is False:
         checker.error(data["no_findings"].place, "write `no_findings: true`, or `findings`")
-    events = _events(data.get("events"), checker)
+    start = _start(data.get("start"), checker)
+    events = _events(data.get("events"), start, checker)
     expected = _expected(data.get("findings"), checker)
     others = "others" in data and checker.one_of(data["others"], ["allowed"]) == "allowed"
     if name is None or until is None:
         return None
-    return RuleTest(name, value.place, events, START + until, expected, others)
+    return RuleTest(name, value.place, events, start + until, expected, others, start)
 
 
-def _events(value: Value | None, checker: Checker) -> tuple[Event, ...]:
+def _start(value: Value | None, checker: Checker) -> int:
+    start = START if value is None else parse_time(value.data)
+    if start is None and value is not None:
+        what = "is no moment; write e.g. 2025-03-30T00:30:00Z"
+        checker.error(value.place, f"`{value.data}` {what}")
+    return START if start is None else start
+
+
+def _events(value: Value | None, start: int, checker: Checker) -> tuple[Event, ...]:
     if value is None:
         return ()
     if not isinstance(value.data, list):
@@ -65,13 +76,13 @@ def _events(value: Value | None, checker: Checker) -> tuple[Event, ...]:
         return ()
     found = []
     for number, item in enumerate(value.data):
-        event = _event(item, number, checker)
+        event = _event(item, number, start, checker)
         if event is not None:
             found.append(event)
     return tuple(found)
 
 
-def _event(value: Value, number: int, checker: Checker) -> Event | None:
+def _event(value: Value, number: int, start: int, checker: Checker) -> Event | None:
     if not isinstance(value.data, dict):
         checker.error(value.place, "an event is written {at: 0s, name: order.created}")
         return None
@@ -92,7 +103,7 @@ def _event(value: Value, number: int, checker: Checker) -> Event | None:
         partition = 0
     topic = _plain_text(data.get("topic"), "test") or "test"
     return Event(
-        "test", topic, topic, partition, number, START + at, START + arrives, name,
+        "test", topic, topic, partition, number, start + at, start + arrives, name,
         (flow,) if flow else (), _plain_text(data.get("id"), None), (),
         _plain_text(data.get("key"), None), _headers(data.get("headers")),
         None if payload is None else _json(payload), "none" if payload is None else "json",

@@ -1,7 +1,7 @@
 """Events, offsets and gaps read back from the store as the structs that were written."""
 
 from collections.abc import Container, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import msgspec
@@ -20,6 +20,8 @@ EVENT_COLUMNS = (
     "correlation_ids, id, keys, key, encoding, problems, seq, block"
 )
 CHUNK = 10_000
+_LATEST = 250_000_000_000_000_000
+"""µs: a moment that DuckDB's calendar still holds, and no event's."""
 
 
 def events(
@@ -33,7 +35,14 @@ def events(
     `read`: the names whose headers and payloads are wanted; None: all. They cost the most.
     """
     query = f"SELECT {EVENT_COLUMNS} FROM events {clauses}"
-    rows = cursor.execute(query, list(parameters)).fetchall()
+    return _made(cursor, cursor.execute(query, list(parameters)).fetchall(), read)
+
+
+def _made(
+    cursor: duckdb.DuckDBPyConnection,
+    rows: Sequence[tuple[Any, ...]],
+    read: Container[str] | None = None,
+) -> list[Event]:
     if read is not None:
         rows = [row if row[7] in read else (*row[:15], None) for row in rows]
     blocks = _blocks(cursor, {row[15] for row in rows})
@@ -45,6 +54,32 @@ def events(
         )
         for row in rows
     ]  # fmt: skip
+
+
+def events_between(
+    connection: duckdb.DuckDBPyConnection,
+    names: Sequence[str] | None,
+    start: int,
+    end: int,
+    *,
+    whole: bool,
+) -> Iterator[Event]:
+    """The events with these names (None: all) from `start` to before `end`, in order, some
+    thousands at a time; with headers and payloads where `whole`."""
+    named = "" if names is None else "AND name IN (SELECT unnest(?::VARCHAR[]))"
+    rows, beside = connection.cursor(), connection.cursor()
+    try:
+        rows.execute(
+            f"SELECT {EVENT_COLUMNS} FROM events WHERE time >= make_timestamp(?) "
+            f"AND time < make_timestamp(?) {named} "
+            'ORDER BY time, source, topic, partition, "offset"',
+            [start, min(end, _LATEST), *([] if names is None else [list(names)])],
+        )
+        while some := rows.fetchmany(CHUNK):
+            yield from _made(beside, some, None if whole else ())
+    finally:
+        rows.close()
+        beside.close()
 
 
 def all_events(cursor: duckdb.DuckDBPyConnection) -> Iterator[list[Event]]:

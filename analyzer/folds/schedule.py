@@ -1,0 +1,154 @@
+"""`every: "0 2 * * *"` `expect: A` `within`: after each tick of a clock an A; with `each_of` and
+`by`, one for each value."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from analyzer.folds.fold import Fold, Seen, Window, told
+from analyzer.guards import MISSING, Guard
+from analyzer.instance import Instance
+from analyzer.rules.rule import Names, Options, Reads
+from analyzer.values import canonical
+from collector.event import Event
+from collector.times import FOREVER, US_PER_S, format_duration, format_time
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
+WORDS = {
+    "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The ticks of a cron line. One that does not exist comes at the next instant, one that
+    exists twice comes once."""
+
+    cron: str
+    tz: ZoneInfo | None = None
+
+    def after(self, time: int) -> Iterator[int]:
+        """The ticks after this moment, for ever."""
+        return self._ticks(time, reverse=False)
+
+    def last(self, time: int) -> int | None:
+        """The last tick at or before this moment."""
+        return next(self._ticks(time + US_PER_S, reverse=True), None)
+
+    def _ticks(self, time: int, *, reverse: bool) -> Iterator[int]:
+        # Whole seconds: a tick within the second of the moment itself is asked for again.
+        moment = (_EPOCH + time // US_PER_S * US_PER_S * _US).astimezone(self.tz or UTC)
+        for tick in CronSim(self.cron, moment, reverse=reverse):
+            at = round((tick - _EPOCH) / _US)
+            if at < time if reverse else at > time:
+                yield at
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule(Fold):
+    options: Options
+    clock: Clock
+    expected: Names
+    within: int
+    each_of: tuple[object, ...] = ()
+    by: Guard | None = None
+
+    def names(self) -> frozenset[str]:
+        return frozenset((*self.expected, *self.options.unless))
+
+    def reads(self) -> Sequence[Reads]:
+        found = super(Schedule, self).reads()
+        return found if self.by is None else [*found, self.by]
+
+    def longest(self) -> int:
+        return self.within
+
+    def windows(self, since: int, until: int) -> Iterator[Window]:
+        for tick in self.clock.after(since - 1):
+            if tick > until:
+                return
+            yield self._window(tick)
+
+    def windows_of(self, time: int) -> Sequence[Window]:
+        found = list(self.windows(time - self.within, time + self.slack()))
+        # Too late for the tick before these, as long as no other has come.
+        last = self.clock.last(time - self.within - 1)
+        return found if last is None else [self._window(last), *found]
+
+    def _window(self, tick: int) -> Window:
+        deadline = tick + self.within
+        return Window(tick, deadline, deadline, ((tick - self.slack(), self._late(tick)),))
+
+    def _late(self, tick: int) -> int:
+        """What comes from then on belongs to another tick."""
+        return max(tick + self.within + 1, next(self.clock.after(tick), FOREVER))
+
+    def judge(self, window: Window, events: Iterable[Event], seen: Seen) -> list[Instance]:
+        events = list(events)
+        where = self.options.where
+        came = [
+            event
+            for event in seen.named(events, self.expected)
+            if self._may(event, window, seen) and (where is None or where(event, None))
+        ]
+        excuse = self.excuse(events, seen, window.start, window.end)
+        if not self.each_of or self.by is None:
+            return [self._instance(window, None, came, excuse, seen)]
+        groups: dict[str, list[Event]] = {canonical(value): [] for value in self.each_of}
+        for event in came:
+            value = self.by.value(event)
+            if value is not MISSING and (group := groups.get(canonical(value))) is not None:
+                group.append(event)
+        return [
+            self._instance(window, value, group, excuse, seen) for value, group in groups.items()
+        ]
+
+    def _may(self, event: Event, window: Window, seen: Seen) -> bool:
+        """Whether it came after the tick, and before the next one where it is late."""
+        skew = self.skew(event, seen.sight)
+        late = max(window.end + 1, window.reads[0][1] - skew)
+        return window.start - skew <= event.time < late
+
+    def _instance(
+        self,
+        window: Window,
+        value: str | None,
+        came: Sequence[Event],
+        excuse: Event | None,
+        seen: Seen,
+    ) -> Instance:
+        by = value or ""
+        first = next(iter(came), None)
+        if first is not None and first.time <= window.end:
+            return self.said(window, "met", value=by, evidence=(first,))
+        if excuse is not None:
+            text = f"excused by {excuse.name}"
+            return self.said(window, "void", text, value=by, evidence=(excuse,))
+        values = (told(value),) if value else ()
+        what = " with ".join((" or ".join(self.expected), *values))
+        text = (
+            f"expected {what} within {format_duration(self.within)} of {format_time(window.start)}"
+        )
+        due = window.due + self.options.grace_under(seen.sight)
+        if seen.sight.complete_to(self.names()) <= due:
+            return self.said(window, "pending", text, value=by, due=due)
+        lacks = values or (" or ".join(self.expected),)
+        if first is not None:
+            passed = format_duration(first.time - window.end)
+            return self.said(
+                window, "late", f"{text}; it came {passed} too late", value=by, finding="late",
+                at=window.end, lacks=lacks, evidence=(first,),
+            )  # fmt: skip
+        unseen = seen.sight.unseen_between(self.names(), window.start, window.end)
+        if unseen is not None:
+            return self.said(window, "unknown", f"{text}: unobserved, {unseen}", value=by)
+        return self.said(
+            window, "missing", f"{text}; none came", value=by, finding="missing", at=window.end,
+            lacks=lacks,
+        )  # fmt: skip
