@@ -211,8 +211,9 @@ class _Line:
         if complete > NEVER:
             if self._judged_to is None:
                 self._judged_to = until if first == FOREVER else first
-            if until > self._judged_to:
-                windows.update(dict.fromkeys(self.fold.due_between(self._judged_to, until)))
+            since = self._judged_to if first == FOREVER else max(self._judged_to, first)
+            if until > since:
+                windows.update(dict.fromkeys(self.fold.due_between(since, until)))
                 self._judged_to = until
         found: list[Transition] = []
         for window in windows:
