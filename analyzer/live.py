@@ -342,7 +342,7 @@ class Live:
                     if instance.state == "pending" and instance.due is not None:
                         id = finding_id(one.episode, instance)
                         stood = flow.found.get(id) or self._adrift.get(id)
-                        if stood is not None:
+                        if stood is not None and self._unchanged(stood):
                             # Sight went back: what was seen to be missing is so still.
                             now[stood.id] = stood
                         self._await(flow_id, flow, file, instance)
@@ -361,6 +361,11 @@ class Live:
         if not before and not now:
             return ()
         return changes(before, now, lambda old: why_gone(old, flow, self.rules), over=over)
+
+    def _unchanged(self, finding: Finding) -> bool:
+        """Whether its rule is the one that found it."""
+        rule = self.rules.by_name.get((finding.type, finding.expectation))
+        return rule is not None and rule.options.version == finding.rule_version
 
     def _take_back(self) -> Iterable[Transition]:
         """Findings of flows that were judged again, and that none of them has any more."""

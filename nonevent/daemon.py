@@ -50,6 +50,7 @@ from nonevent.instruments import Instruments
 from nonevent.keeping import Keeping
 from nonevent.pace import CatchUp
 from nonevent.progress import progress
+from nonevent.rule_watch import RuleWatch
 from ui.access import allowed_hosts, check_listen
 from ui.api import create_app
 from ui.models import CatchingUp
@@ -81,13 +82,16 @@ class Watch:
         more_stages: Sequence[Stage] = (),
         apart: bool = True,
         around: Callable[[Stage], Stage] = lambda stage: stage,
+        rules: RuleSet | None = None,
+        store: Store | None = None,
     ) -> None:
+        """`rules`, `store`: those of a daemon that goes on with other rules."""
         # What should happen: all rule files, checked as a whole.
-        self.rules: RuleSet = load(configuration.expectations)
+        self.rules = load(configuration.expectations) if rules is None else rules
         routes = Routes.of(configuration.alerts, sinks)
 
         # What happened: one file, written by one thread.
-        self.store = open_store(configuration)
+        self.store = open_store(configuration) if store is None else store
         clocks = Clocks.of(configuration.sources)
         clocks.save(self.store)
         with self.store.reader() as cursor:
@@ -200,33 +204,29 @@ class Daemon:
         check_listen(http.host, token)
         self._configuration = configuration
         sinks = make_sinks(configuration.alerts)
+        self._sinks = list(sinks)
         # What it says of itself, beside what the store tells.
         self._telemetry = telemetry_of(configuration)
         self._instruments = Instruments(self._telemetry.passed if self._telemetry else None)
-        self._watch = watch = Watch(
-            configuration,
-            clock=clock,
-            sinks=list(sinks),
-            link_base=lambda: http.link_base or self._server.url,
-            committed=self._after_commit,
-            around=self._instruments.around,
-        )
-        self._instruments.look_at(watch.live.flows)
+        self._rules = RuleWatch(configuration.expectations)
+        self._store = store = open_store(configuration)
+        self._watch = self._watch_by(self._rules.rules)
 
         # Whom to tell: what is committed is delivered, at least once.
-        self._outbox = Outbox(watch.store, sinks, clock)
+        self._outbox = Outbox(store, sinks, clock)
 
         # What people see: the API and the pages, from the store alone.
         self._ready = False
         self._starting: dict[str, Patience] = {}
         self._progress: dict[str, CatchUp] = {}
         queries = StoreQueries(
-            watch.store,
-            lambda: watch.rules,
+            store,
+            lambda: self._watch.rules,
             running=True,
-            held=watch.held,
-            runaway=watch.live.runaway,
-            queued=watch.pipeline.queued,
+            held=lambda: self._watch.held(),
+            runaway=lambda: self._watch.live.runaway(),
+            queued=lambda: self._watch.pipeline.queued(),
+            rule_errors=lambda: self._rules.errors,
             conditions=self._conditions,
             catching_up=self._catching_up,
             spellings=lambda text: spellings(configuration.sources, text),
@@ -235,41 +235,80 @@ class Daemon:
             queries,
             token=token,
             allowed_hosts=allowed_hosts(http.host),
-            ready=lambda: self._ready and watch.store.full is None,
+            ready=lambda: self._ready and store.full is None,
             collectors=self._instruments.collectors,
-            store=StoreOperations(watch.store),
+            store=StoreOperations(store),
         )
         self._server = Server(QuickWhileAsked(app), host=http.host, port=http.port)
 
+    def _watch_by(self, rules: RuleSet) -> Watch:
+        http = self._configuration.http
+        watch = Watch(
+            self._configuration,
+            clock=clock,
+            sinks=self._sinks,
+            link_base=lambda: http.link_base or self._server.url,
+            committed=self._after_commit,
+            around=self._instruments.around,
+            rules=rules,
+            store=self._store,
+        )
+        self._instruments.look_at(watch.live.flows)
+        return watch
+
     async def run(self) -> None:
         """Serves until cancelled; raises when a tap, the store or a stage fails for good."""
-        watch = self._watch
         self._garbage = Garbage(clock())
         beacon = Beacon(self._configuration.store.path)
         try:
             self._server.start()
             beacon.light(self._server.url)
             log.info("pages and API: %s", self._server.url)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._outbox.run(), name="outbox")
+                tasks.create_task(self._go_on(), name="watch")
+        finally:
+            self._ready = False
+            for tap in self._watch.taps:
+                await tap.stop()
+            beacon.out()
+            self._server.stop()
+            self._store.close()
+            if self._telemetry is not None:
+                self._telemetry.close()
+            self._garbage.release()
+
+    async def _go_on(self) -> None:
+        """Watches, by other rules whenever their files have changed. That is like a restart, with
+        the store, the pages and the outbox as they are."""
+        while True:
+            watch = self._watch
             await watch.pick_up()
             self._garbage.keep()
             await asyncio.gather(*(self._start(tap) for tap in watch.taps))
             self._ready = True
             log.info("watching %d sources with %d expectations",
                      len(watch.taps), len(watch.rules.expectations()))  # fmt: skip
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._outbox.run(), name="outbox")
-                tasks.create_task(watch.pipeline.run(), name="pipeline")
-                tasks.create_task(watch.keeping.run(), name="retention")
-        finally:
-            self._ready = False
+            rules = await self._until_changed(watch)
+            log.info("the rules have changed: judging anew what is open")
             for tap in watch.taps:
                 await tap.stop()
-            beacon.out()
-            self._server.stop()
-            watch.store.close()
-            if self._telemetry is not None:
-                self._telemetry.close()
-            self._garbage.release()
+            # What was submitted is committed, or was never begun, before the store is read.
+            await asyncio.wrap_future(self._store.submit(lambda connection: None))
+            self._outbox.wake()
+            self._watch = self._watch_by(rules)
+
+    async def _until_changed(self, watch: Watch) -> RuleSet:
+        """Runs until the rules are others, or something fails for good."""
+        async with asyncio.TaskGroup() as tasks:
+            working = [
+                tasks.create_task(watch.pipeline.run(), name="pipeline"),
+                tasks.create_task(watch.keeping.run(), name="retention"),
+            ]
+            rules = await self._rules.changed()
+            for task in working:
+                task.cancel()
+        return rules
 
     async def _start(self, tap: Tap) -> None:
         """A bus that is away is waited for, and said to be."""

@@ -25,7 +25,8 @@ class Garbage:
         gc.disable()
 
     def keep(self) -> None:
-        """What is there now stays for good: it is never looked at again."""
+        """What is there now stays: it is not looked at again, until this is said once more."""
+        gc.unfreeze()
         gc.collect()
         gc.freeze()
 

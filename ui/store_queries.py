@@ -57,6 +57,7 @@ class StoreQueries:
         runaway: Callable[[], int] | None = None,
         spellings: Callable[[str], Sequence[str]] = lambda text: [text],
         catching_up: Callable[[], Mapping[str, CatchingUp]] = dict,
+        rule_errors: Callable[[], list[str]] = list,
     ) -> None:
         """`held`, `runaway`: as the running judge tells them; without one runaways are counted."""
         self._store = store
@@ -68,6 +69,7 @@ class StoreQueries:
         self._conditions = conditions
         self._runaway = runaway
         self._catching_up = catching_up
+        self._rule_errors = rule_errors
         self._spellings = spellings
         """All that a text may be stored as: a redacted value is searched for by its hash."""
 
@@ -229,7 +231,7 @@ class StoreQueries:
                 outbox=_one(connection, "SELECT count(*) FROM outbox WHERE delivered IS NULL"),
                 queued=self._queued(),
                 expectations=rules.expectations(),
-                rule_errors=[],
+                rule_errors=self._rule_errors(),
                 sources=sources,
             )
 

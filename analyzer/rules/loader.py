@@ -74,7 +74,7 @@ def check(paths: Iterable[Path]) -> tuple[list[RuleFile], list[Problem]]:
     """Every file that could be read, and every mistake and warning in all of them."""
     files: list[RuleFile] = []
     problems: list[Problem] = []
-    for path in _files(paths):
+    for path in rule_files(paths):
         checker = Checker(path)
         file = _read(path, checker)
         problems.extend(checker.sorted())
@@ -88,7 +88,7 @@ def check(paths: Iterable[Path]) -> tuple[list[RuleFile], list[Problem]]:
     return files, problems
 
 
-def _files(paths: Iterable[Path]) -> list[Path]:
+def rule_files(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
