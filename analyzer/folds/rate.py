@@ -52,9 +52,9 @@ class Rate(Fold):
         start, end = self.per.containing(time)
         found = [self._window(start, end)] if self.per.counts(start, end) else []
         if self.compared is not None:
-            later = self.per.containing(start + self.compared.before)
-            if self.per.counts(*later):
-                found.append(self._window(*later))
+            before = self.compared.before
+            later = self.per.between(start + before, end + before - 1)
+            found += [self._window(*one) for one in later]
         return found
 
     def _window(self, start: int, end: int) -> Window:
