@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from pydantic import BaseModel, ValidationError
 
@@ -271,6 +272,17 @@ def test(
     from nonevent.rule_commands import test_rules
 
     raise typer.Exit(test_rules(paths, json))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of rule files: completion and first errors in an editor.
+
+    Example: nonevent schema > .nonevent.schema.json
+    """
+    from analyzer.rules.schema import rule_schema
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(rule_schema())))
 
 
 store_commands.register(app)

@@ -1,4 +1,4 @@
-"""Rules that change while a bus is read: nothing is lost, nothing twice, and the last ones count."""
+"""Rules that change while a bus is read: nothing is lost or twice, and the last ones count."""
 
 from __future__ import annotations
 

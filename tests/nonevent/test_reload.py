@@ -77,11 +77,13 @@ def test_changed_rules_are_judged_at_once_over_what_is_open(house: House) -> Non
     house.until(lambda: len(house.get("status")["expectations"]) == 2)
     # The new rule reads a payload that the old ones had no use for.
     house.until(
-        lambda: house.found()
-        == {
-            "payment follows order": ("retracted", "rule changed"),
-            "nothing is sent unpaid": ("open", None),
-        }
+        lambda: (
+            house.found()
+            == {
+                "payment follows order": ("retracted", "rule changed"),
+                "nothing is sent unpaid": ("open", None),
+            }
+        )
     )
     write_events(house.folder / "events.jsonl", [event(1000, "order.paid", "ord-1")])
     house.until(lambda: house.get("status")["events"] == len(EVENTS) + 1)
