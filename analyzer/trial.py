@@ -65,10 +65,11 @@ def _judged(file: RuleFile, events: Sequence[Event], since: int, until: int, gra
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a test of a rule file went: what was wanted and not found, what was found besides."""
+    """How a test of a rule file went: what was wanted and found, wanted and not, found besides."""
 
     file: RuleFile
     test: RuleTest
+    found: tuple[Finding, ...]
     missing: tuple[dict[str, str], ...]
     surplus: tuple[Finding, ...]
     trial: Trial
@@ -82,7 +83,7 @@ def run_test(file: RuleFile, test: RuleTest) -> Verdict:
     """Expected and actual findings must match one to one, each on the fields that it gives."""
     result = trial(file, test.events, test.until, since=test.start)
     actual = [*result.findings, *result.retracted]
-    missing = []
+    found, missing = [], []
     # The most particular first, so that a general one does not take what another needs.
     for wanted in sorted(test.expected, key=len, reverse=True):
         match = next((finding for finding in actual if _matches(finding, wanted)), None)
@@ -90,8 +91,9 @@ def run_test(file: RuleFile, test: RuleTest) -> Verdict:
             missing.append(wanted)
         else:
             actual.remove(match)
+            found.append(match)
     surplus = () if test.others_allowed else tuple(f for f in actual if f.state != "retracted")
-    return Verdict(file, test, tuple(missing), surplus, result)
+    return Verdict(file, test, tuple(found), tuple(missing), surplus, result)
 
 
 def _matches(finding: Finding, wanted: dict[str, str]) -> bool:

@@ -263,15 +263,25 @@ def check(
 @app.command()
 def test(
     paths: Annotated[list[Path], typer.Argument(help="Rule files or folders.")],
+    pattern: Annotated[
+        str | None, typer.Option("-k", help="Only tests with this in their name or file.")
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write a JUnit report here, too.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run the `tests:` of rule files. Exit code 1 when one fails, 2 when a file is wrong.
 
-    Example: nonevent test expectations/
-    """
-    from nonevent.rule_commands import test_rules
+    Examples:
 
-    raise typer.Exit(test_rules(paths, json))
+      nonevent test expectations/
+
+      nonevent test expectations/ -k payment --junit report.xml
+    """
+    from nonevent.rule_tests import run_tests
+
+    raise typer.Exit(run_tests(paths, pattern, junit, json))
 
 
 @app.command()
