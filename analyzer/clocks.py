@@ -27,6 +27,9 @@ class Clocks(msgspec.Struct, frozen=True):
     grace: int = 0
     samples: dict[str, list[Sample]] = {}
     """By source, of which topics only a part of the flows is kept."""
+    reach: int = REACH
+    """0 where all there is are files: nothing is taken from them, and what lies before their
+    beginning only a file of rules with `within` can tell."""
 
     @classmethod
     def of(cls, sources: Sequence[SourceSettings]) -> "Clocks":
@@ -40,7 +43,8 @@ class Clocks(msgspec.Struct, frozen=True):
             ]
             for source in sources
         }
-        return cls(skews, DEFAULT_GRACE if live else 0, {k: v for k, v in samples.items() if v})
+        kept = {k: v for k, v in samples.items() if v}
+        return cls(skews, DEFAULT_GRACE if live else 0, kept, REACH if live else 0)
 
     def sight(
         self,
@@ -50,7 +54,7 @@ class Clocks(msgspec.Struct, frozen=True):
     ) -> Sight:
         return Sight(
             partitions, gaps, grace=self.grace, skews=self.skews, retention=REACH, taken=taken,
-            samples=self.samples,
+            samples=self.samples, reach=self.reach,
         )  # fmt: skip
 
     def save(self, store: Store) -> None:

@@ -15,7 +15,7 @@ class Episode:
 
     __slots__ = (
         "_all", "_called", "_once", "begin", "correlation_id", "end", "ended_by", "events", "flow",
-        "type",
+        "names", "reach", "type",
     )  # fmt: skip
 
     def __init__(
@@ -36,6 +36,11 @@ class Episode:
         """E: the time of the ending event, or begin + within; None while neither is known."""
         self.ended_by: Event | None = None
         self._called = called
+        self.reach: int | None = None
+        """How long (µs) before its first event it may have begun; None: as the sight says."""
+        self.names: frozenset[str] | None = None
+        """What the events are called that its rules name: what else is in the flow changes no
+        judgement. None: any."""
         self._all: dict[str, list[Event]] = {}
         for event in events:
             for name in (event.name,) if called is None else called(event):
@@ -50,7 +55,7 @@ class Episode:
         else:
             self._once = _without_copies(self._all)
 
-    def names(self, event: Event) -> Sequence[str]:
+    def called(self, event: Event) -> Sequence[str]:
         """What this event is called in the rule file."""
         return (event.name,) if self._called is None else self._called(event)
 
@@ -67,7 +72,11 @@ class Episode:
         if self.begin is not None:
             start = self.begin.time if start is None else max(start, self.begin.time)
         elif start is None:
-            start = event.time - sight.retention
+            # Its begin may lie so far before the first that was seen of it.
+            reach = sight.reach if self.reach is None else self.reach
+            named = self.names
+            seen = (e.time for e in self.events if named is None or e.name in named)
+            start = min(event.time, next(seen, event.time)) - reach
         return sight.unseen_since(names, start, event, self.ids())
 
     def by_name(self, *, copies: bool) -> Mapping[str, Sequence[Event]]:
@@ -164,6 +173,7 @@ def episodes(
                     cut = i
                     break
         episode = Episode(flow, len(found) + 1, type, rest[:cut], called)
+        episode.reach = within
         if begin is not None:
             episode.begin, episode.end, episode.ended_by = rest[begin], end, ended_by
         found.append(episode)

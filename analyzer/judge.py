@@ -52,6 +52,7 @@ def judge(flow: str, events: Sequence[Event], file: RuleFile, sight: Sight) -> l
     found = []
     sight = sight.under(file.naming)
     for episode in _episodes(flow, events, file):
+        episode.names = file.named
         instances = [instance for rule in file.rules for instance in rule.judge(episode, sight)]
         found.append(Judged(episode, instances, _state(episode, instances, file, sight)))
     return found

@@ -42,12 +42,15 @@ class Sight:
         retention: int = 0,
         taken: Sequence[Taken] = (),
         samples: Mapping[str, Sequence[Sample]] | None = None,
+        reach: int | None = None,
     ) -> None:
         self._partitions = [partition for partition in partitions if not partition.retired]
         self._gaps = gaps
         self.grace = grace
         self.retention = retention
         """How long events are kept (µs): how far back a begin may lie that was never seen."""
+        self.reach = retention if reach is None else reach
+        """How long (µs) before its first event a flow may have begun whose file has no `within`."""
         self._taken = taken
         self._sampled = [] if not samples else list(_sampled(self._partitions, samples))
         self._skews = skews or {}

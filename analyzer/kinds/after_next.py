@@ -113,7 +113,7 @@ class AfterNext(Rule):
         ]
         right = excuse = None
         for event in maybe:
-            names = episode.names(event)
+            names = episode.called(event)
             if any(name in self.next for name in names) and options.fits(event, cause):
                 right = right or event
             elif any(name in options.unless for name in names) and options.excuses(event, cause):

@@ -75,7 +75,7 @@ class Agree(Rule):
         values = [
             (event, path.value(event))
             for event in events
-            for path in ([every] if every else map(paths.get, episode.names(event)))
+            for path in ([every] if every else map(paths.get, episode.called(event)))
             if path is not None
         ]
         return (self._instance([one for one in values if one[1] is not MISSING], episode, sight),)

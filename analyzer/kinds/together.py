@@ -56,7 +56,7 @@ class Together(Rule):
             name
             for event in came
             if deadline is None or event.time <= deadline
-            for name in episode.names(event)
+            for name in episode.called(event)
         }
         lacks = tuple(one for one in self.listed if one not in in_time_names)
         started = f"{first.name} at {format_time(first.time)}"

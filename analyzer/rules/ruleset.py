@@ -43,6 +43,12 @@ class RuleFile:
         return tuple(rule.check() for rule in self.rules)
 
     @cached_property
+    def named(self) -> frozenset[str] | None:
+        """What the events may be called that it names; None: anything."""
+        stored = self.stored(self.told())
+        return None if ANY_NAME in stored else stored
+
+    @cached_property
     def every_name(self) -> bool:
         """Whether it looks at the events of every name."""
         named = ANY_NAME in self.stored(self.told())
@@ -92,6 +98,10 @@ class RuleSet:
         rules = {(file.flow, rule.options.name): rule for file in files for rule in file.rules}
         folds = {(file.flow, one.options.name): (file, one) for file in files for one in file.folds}
         return cls(tuple(files), rules, folds)
+
+    def of_type(self, flow: str) -> "RuleSet":
+        """Those for one type of flows."""
+        return RuleSet.of([file for file in self.files if file.flow == flow])
 
     def expectations(self) -> list[str]:
         return [f"{type}: {name}" for type, name in (*self.by_name, *self.folds)]

@@ -18,6 +18,8 @@ from collector.sources.event_line import EventLineReader, LineError
 
 MAX_LINES = 20_000
 WAIT_S = 0.2
+OF_A_LONGER_STORY = -1
+"""As the first offset: the file is read from its first byte, and more happened before that."""
 
 
 class FileTap:
@@ -44,7 +46,7 @@ class FileTap:
         path = str(self._file.path)
         self._state = next(
             (state for state in resume if state.topic == path),
-            PartitionState(settings.name, path, path, 0, 0, 0),
+            PartitionState(settings.name, path, path, 0, 0, OF_A_LONGER_STORY),
         )
         self._state.retired = False
         # Another file was read under this name once: it holds no judgement back.
