@@ -65,6 +65,13 @@ class Absence:
         )  # fmt: skip
 
 
+def until_the_last(since: Event | None, came: Sequence[Event]) -> int | None:
+    """How long it took until all of it was there; what came before `since` took no time."""
+    if since is None or not came:
+        return None
+    return max(0, max(event.time for event in came) - since.time)
+
+
 def limit(within: int | None) -> str:
     """In what time, as people read it."""
     return "before the flow ends" if within is None else f"within {format_duration(within)}"

@@ -58,13 +58,14 @@ EVIDENCE = 20
 def findings(judged: Judged, rules: dict[tuple[str, str], Rule]) -> list[Finding]:
     """Every finding of one judged episode."""
     return [
-        _finding(judged, instance, rules)
+        finding_of(judged, instance, rules)
         for instance in judged.instances
         if instance.finding is not None
     ]
 
 
-def _finding(judged: Judged, instance: Instance, rules: dict[tuple[str, str], Rule]) -> Finding:
+def finding_of(judged: Judged, instance: Instance, rules: dict[tuple[str, str], Rule]) -> Finding:
+    """The finding of an instance that went wrong."""
     episode = judged.episode
     options = rules[(episode.type, instance.expectation)].options
     assert instance.finding is not None

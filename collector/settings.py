@@ -315,6 +315,13 @@ class SourceSettings(Section):
         """What is configured for this topic, by every glob that fits."""
         return [one for glob, one in self.topics.items() if fnmatchcase(topic, glob)]
 
+    def carries(self, topic: str) -> tuple[str, ...] | None:
+        """The names that a topic can carry: as declared, or its own where only it names events."""
+        declared = [n for s in self.special(topic) if s.names is not None for n in s.names]
+        if declared:
+            return tuple(declared)
+        return (topic,) if self.name_from == ["topic"] else None
+
     def skew_us(self) -> int:
         default = "1s" if self.kafka else "0s"
         return parse_duration(self.skew or default) or 0

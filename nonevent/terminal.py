@@ -55,22 +55,22 @@ def print_flows(page: FlowPage, console: Console | None = None) -> None:
     """The list of flows, the one whose newest event was stored last first."""
     console = console or stdout()
     if not page.items and page.next:
-        console.print(_line("None of the flows that were looked at fits; there are older ones."))
+        console.print(words("None of the flows that were looked at fits; there are older ones."))
         _more(page.next, console)
         return
     if not page.items:
-        console.print(_line("No flow fits. `nonevent status` shows how far the bus was read."))
+        console.print(words("No flow fits. `nonevent status` shows how far the bus was read."))
         return
-    table = _table("Flow", "State", "Type", "Events", "Last event (UTC)", "Findings")
+    table = table_of("Flow", "State", "Type", "Events", "Last event (UTC)", "Findings")
     table.columns[3].justify = table.columns[5].justify = "right"
     for flow in page.items:
         table.add_row(
-            _line(flow.flow, "bold"),
+            words(flow.flow, "bold"),
             _state(flow.state),
-            _line(flow.type or "–"),
-            _line(f"{flow.events:,}"),
-            _line(_moment(flow.last)),
-            _line(str(flow.findings), "red") if flow.findings else _line("–", QUIET),
+            words(flow.type or "–"),
+            words(f"{flow.events:,}"),
+            words(_moment(flow.last)),
+            words(str(flow.findings), "red") if flow.findings else words("–", QUIET),
         )
     console.print(table)
     _more(page.next, console)
@@ -79,7 +79,7 @@ def print_flows(page: FlowPage, console: Console | None = None) -> None:
 def print_flow(flow: FlowDetail, console: Console | None = None) -> None:
     """One flow: its timeline with ghosts, then what went wrong and what is expected of it."""
     console = console or stdout()
-    head = _line(flow.flow, "bold").append("  ").append_text(_state(flow.state))
+    head = words(flow.flow, "bold").append("  ").append_text(_state(flow.state))
     if flow.type:
         head.append(f"  {visible(flow.type)}")
     if flow.aliases:
@@ -90,14 +90,14 @@ def print_flow(flow: FlowDetail, console: Console | None = None) -> None:
     for word, linked in (("came from", flow.parents), ("led to", flow.children)):
         if linked:
             more = f" and {len(linked) - 20} more" if len(linked) > 20 else ""
-            console.print(_line(f"{word} {', '.join(linked[:20])}{more}", QUIET))
+            console.print(words(f"{word} {', '.join(linked[:20])}{more}", QUIET))
     console.print()
     if flow.timeline:
         console.print(_timeline(flow))
     else:
-        console.print(_line("No event of this flow is kept any more."))
+        console.print(words("No event of this flow is kept any more."))
     if flow.found:
-        console.print(_line("\nWhat went wrong", "bold", block=True))
+        console.print(words("\nWhat went wrong", "bold", block=True))
         for finding in flow.found:
             _finding(finding, console, with_flow=False)
     if flow.instances:
@@ -109,7 +109,7 @@ def print_findings(page: FindingPage, console: Console | None = None) -> None:
     """Findings in words, the one that changed last first."""
     console = console or stdout()
     if not page.items:
-        console.print(_line("No finding fits: nothing that was expected is known to be missing."))
+        console.print(words("No finding fits: nothing that was expected is known to be missing."))
         return
     for finding in page.items:
         _finding(finding, console, with_flow=True)
@@ -127,19 +127,19 @@ def print_dropped(page: DroppedPage, console: Console | None = None) -> None:
     """Who drops correlation IDs, the one that has for longest first."""
     console = console or stdout()
     if not page.items:
-        console.print(_line("No event lacks a correlation ID that its flow is known to have."))
+        console.print(words("No event lacks a correlation ID that its flow is known to have."))
         return
-    table = _table("Topic", "Event", "Producer", "Dropped", "Of", "Since (UTC)", "For example")
+    table = table_of("Topic", "Event", "Producer", "Dropped", "Of", "Since (UTC)", "For example")
     table.columns[3].justify = table.columns[4].justify = "right"
     for one in page.items:
         table.add_row(
-            _line(one.topic),
-            _line(one.name, "bold"),
-            _line(one.producer or "–"),
-            _line(f"{one.dropped:,}", "red"),
-            _line(f"{one.dropped + one.carried:,}"),
-            _line(_moment(one.since)),
-            _line(one.example),
+            words(one.topic),
+            words(one.name, "bold"),
+            words(one.producer or "–"),
+            words(f"{one.dropped:,}", "red"),
+            words(f"{one.dropped + one.carried:,}"),
+            words(_moment(one.since)),
+            words(one.example),
         )
     console.print(table)
 
@@ -163,20 +163,20 @@ def print_status(status: Status, console: Console | None = None) -> None:
     }
     grid = Table.grid(padding=(0, 2))
     for name, fact in facts.items():
-        grid.add_row(_line(name, QUIET), _line(fact))
+        grid.add_row(words(name, QUIET), words(fact))
     console.print(grid)
     _hindrances(status, console)
     _partitions(status, console)
 
 
 def _timeline(flow: FlowDetail) -> Table:
-    table = _table("Time (UTC)", "Gap", "", "Event", "Topic", "Position")
+    table = table_of("Time (UTC)", "Gap", "", "Event", "Topic", "Position")
     table.columns[0].no_wrap = table.columns[1].no_wrap = True
     table.columns[0].justify = table.columns[1].justify = table.columns[5].justify = "right"
     several = len(sources(flow.timeline)) > 1
     for row in rows(flow.timeline):
         if row.day:
-            table.add_row(_line(row.day, QUIET))
+            table.add_row(words(row.day, QUIET))
         if isinstance(row.item, Ghost):
             _add_ghost(table, row, row.item)
         else:
@@ -185,41 +185,41 @@ def _timeline(flow: FlowDetail) -> Table:
 
 
 def _add_event(table: Table, row: Row, event: TimelineEvent, several_sources: bool) -> None:
-    name = _line(event.name or "(no name)", "bold")
+    name = words(event.name or "(no name)", "bold")
     for problem in event.problems:
         name.append(f" ! {visible(problem)}", "yellow")
     topic = f"{event.source}/{event.topic}" if several_sources else event.topic
     table.add_row(
-        _line(row.clock),
-        _line(row.gap, QUIET),
-        _line("●", QUIET),
+        words(row.clock),
+        words(row.gap, QUIET),
+        words("●", QUIET),
         name,
-        _line(topic),
-        _line(f"{event.partition}@{event.offset}", QUIET),
+        words(topic),
+        words(f"{event.partition}@{event.offset}", QUIET),
     )
 
 
 def _add_ghost(table: Table, row: Row, ghost: Ghost) -> None:
     style = {"missing": "red", "late": "yellow"}.get(ghost.state, "dim")
     table.add_row(
-        _line(row.clock, style),
-        _line("due" if row.clock else "", style),
-        _line(GHOST_MARKS[ghost.state], style),
-        _line(", ".join(ghost.names), f"{style} italic"),
-        _line(ghost.state, style),
-        _line("–", style),
+        words(row.clock, style),
+        words("due" if row.clock else "", style),
+        words(GHOST_MARKS[ghost.state], style),
+        words(", ".join(ghost.names), f"{style} italic"),
+        words(ghost.state, style),
+        words("–", style),
     )
 
 
 def _instances(flow: FlowDetail) -> Table:
-    table = _table("Expectation", "State", "Deadline (UTC)", "In words")
+    table = table_of("Expectation", "State", "Deadline (UTC)", "In words")
     table.columns[1].no_wrap = True
     for instance in flow.instances:
         table.add_row(
-            _line(instance.expectation),
+            words(instance.expectation),
             _state(instance.state),
-            _line(_moment(instance.deadline) if instance.deadline else "–"),
-            _line(instance.text, QUIET),
+            words(_moment(instance.deadline) if instance.deadline else "–"),
+            words(instance.text, QUIET),
         )
     return table
 
@@ -236,8 +236,8 @@ def _finding(finding: Finding, console: Console, *, with_flow: bool) -> None:
         facts.append("historical")
     if finding.values:
         facts.append("lacking " + ", ".join(finding.values))
-    console.print(_line(f"{mark} {finding.text}", style))
-    console.print(Padding(_line(" · ".join(facts), QUIET), (0, 0, 0, 2)))
+    console.print(words(f"{mark} {finding.text}", style))
+    console.print(Padding(words(" · ".join(facts), QUIET), (0, 0, 0, 2)))
 
 
 def _event_line(event: EventItem) -> Text:
@@ -259,11 +259,11 @@ def _hindrances(status: Status, console: Console) -> None:
             if part.blocked_since:
                 place = f"{source.name}/{part.topic}-{part.partition}"
                 console.print(
-                    _line(f"✗ blind on {place} since {_moment(part.blocked_since)} UTC", "red")
+                    words(f"✗ blind on {place} since {_moment(part.blocked_since)} UTC", "red")
                 )
             if part.hidden_since:
                 console.print(
-                    _line(
+                    words(
                         f"– {source.name}/{part.topic}-{part.partition}: an open transaction "
                         f"hides what lies from offset {part.hidden_from:,} on, "
                         f"since {_moment(part.hidden_since)} UTC",
@@ -272,16 +272,16 @@ def _hindrances(status: Status, console: Console) -> None:
                 )
     if status.held:
         held = f"{status.held:,} judgement{'' if status.held == 1 else 's'} held"
-        console.print(_line(f"✗ {held} until everything is readable again", "red"))
+        console.print(words(f"✗ {held} until everything is readable again", "red"))
     if status.runaway:
         flows = f"{status.runaway:,} flow{'' if status.runaway == 1 else 's'}"
-        console.print(_line(f"✗ {flows} of more than 10,000 events: no longer judged", "yellow"))
+        console.print(words(f"✗ {flows} of more than 10,000 events: no longer judged", "yellow"))
     for common in status.common_keys:
         what = f"{common.values:,} value{' ties' if common.values == 1 else 's tie'} no flows"
         because = f"too many correlation IDs carry {common.key}={common.example}"
-        console.print(_line(f"✗ {what}: {because}", "yellow"))
+        console.print(words(f"✗ {what}: {because}", "yellow"))
     for error in status.rule_errors:
-        console.print(_line(f"✗ {error}", "yellow"))
+        console.print(words(f"✗ {error}", "yellow"))
 
 
 def _bus(source: SourceStatus, console: Console) -> None:
@@ -290,23 +290,23 @@ def _bus(source: SourceStatus, console: Console) -> None:
         tried = f"; next try {_moment(source.next_try)} UTC" if source.next_try else ""
         why = f": {source.why}" if source.why else ""
         since = f"since {_moment(source.since)} UTC"
-        console.print(_line(f"✗ {source.name} cannot be reached {since}{tried}{why}", "red"))
+        console.print(words(f"✗ {source.name} cannot be reached {since}{tried}{why}", "red"))
     for denied in source.denied:
         since = f"since {_moment(denied.since)} UTC"
         console.print(
-            _line(f"✗ {source.name}/{denied.topic} is denied {since}: {denied.why}", "yellow")
+            words(f"✗ {source.name}/{denied.topic} is denied {since}: {denied.why}", "yellow")
         )
     for counted, what in ((source.skipped, "not kept"), (source.problems, "with a problem")):
         for topic, reasons in counted.items():
             some = f"{source.name}/{topic}, {what} since the start: {_counts(reasons)}"
-            console.print(_line(f"– {some}", QUIET))
+            console.print(words(f"– {some}", QUIET))
     if source.catching_up is not None:
         console.print(
-            _line(f"– {source.name} catches up: {in_words(source.catching_up)}", "yellow")
+            words(f"– {source.name} catches up: {in_words(source.catching_up)}", "yellow")
         )
     if waiting := sum(part.waiting for part in source.partitions):
         some = f"{waiting:,} partition{' waits' if waiting == 1 else 's wait'} for slower ones"
-        console.print(_line(f"– {source.name} catches up: {some}", QUIET))
+        console.print(words(f"– {source.name} catches up: {some}", QUIET))
 
 
 def _behind(status: Status) -> str:
@@ -323,9 +323,9 @@ def _behind(status: Status) -> str:
 
 def _partitions(status: Status, console: Console) -> None:
     if not any(source.partitions for source in status.sources):
-        console.print(_line("\nNo partition is tapped: do `topics:` match any?", block=True))
+        console.print(words("\nNo partition is tapped: do `topics:` match any?", block=True))
         return
-    table = _table(
+    table = table_of(
         "Source", "Topic", "Partition", "Position", "Behind", "Complete to (UTC)", "Gaps"
     )
     for column in (2, 3, 4, 6):
@@ -334,19 +334,19 @@ def _partitions(status: Status, console: Console) -> None:
         for part in source.partitions:
             end = part.high_watermark
             table.add_row(
-                _line(source.name),
-                _line(part.topic),
-                _line(str(part.partition)),
-                _line(f"{part.position:,}"),
-                _line("?" if end is None else f"{max(0, end - part.position):,}"),
-                _line(_moment(part.complete_to) if part.complete_to else "–"),
-                _line(str(part.gaps), "yellow" if part.gaps else QUIET),
+                words(source.name),
+                words(part.topic),
+                words(str(part.partition)),
+                words(f"{part.position:,}"),
+                words("?" if end is None else f"{max(0, end - part.position):,}"),
+                words(_moment(part.complete_to) if part.complete_to else "–"),
+                words(str(part.gaps), "yellow" if part.gaps else QUIET),
             )
     console.print()
     console.print(table)
 
 
-def _table(*headings: str) -> Table:
+def table_of(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
     for heading in headings:
         # Folded, never cut: an ID that lost its end cannot be searched for.
@@ -354,7 +354,7 @@ def _table(*headings: str) -> Table:
     return table
 
 
-def _line(text: str, style: str = "", *, block: bool = False) -> Text:
+def words(text: str, style: str = "", *, block: bool = False) -> Text:
     """Text that no markup or control character can escape from."""
     return Text(visible(text, block=block), style)
 
@@ -373,4 +373,4 @@ def _counts(counts: dict[str, int]) -> str:
 
 def _more(cursor: str | None, console: Console) -> None:
     if cursor:
-        console.print(_line(f"More: --cursor {cursor}", QUIET))
+        console.print(words(f"More: --cursor {cursor}", QUIET))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from analyzer.absence import Absence, limit
+from analyzer.absence import Absence, limit, until_the_last
 from analyzer.episode import Episode, follows, skew_between, waits_no_more
 from analyzer.instance import Instance
 from analyzer.rules.rule import Check, Due, Names, Options, Rule, Wake, activations
@@ -69,6 +69,9 @@ class AfterExpect(Rule):
 
     def dues(self) -> Sequence[Due]:
         return () if self.within is None else (Due(self.trigger, self.within),)
+
+    def waited(self, episode: Episode, instance: Instance) -> int | None:
+        return until_the_last(instance.activation, instance.evidence)
 
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
         if self.first_only:

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.absence import Absence
+from analyzer.absence import Absence, until_the_last
 from analyzer.episode import Episode, follows, skew_between, surely_follows, waits_no_more
 from analyzer.instance import Instance
 from analyzer.rules.rule import EVERY, Due, Names, Options, Rule, Wake, activations
@@ -40,6 +40,9 @@ class AfterNext(Rule):
 
     def waits_for_end(self) -> bool:
         return self.within is None
+
+    def waited(self, episode: Episode, instance: Instance) -> int | None:
+        return until_the_last(instance.activation, instance.evidence)
 
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
         events = episode.in_order(copies=self.options.copies)

@@ -6,7 +6,7 @@ An X' that came before A counts, too: sagas often undo first and say so last.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from analyzer.absence import Absence, limit
+from analyzer.absence import Absence, limit, until_the_last
 from analyzer.episode import Episode, follows, skew_between, surely_follows, waits_no_more
 from analyzer.instance import Instance
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, activations
@@ -58,6 +58,9 @@ class AfterUndo(Rule):
 
     def waits_for_end(self) -> bool:
         return self.within is None
+
+    def waited(self, episode: Episode, instance: Instance) -> int | None:
+        return until_the_last(instance.activation, instance.evidence)
 
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
         return [

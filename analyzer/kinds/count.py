@@ -7,7 +7,7 @@ with `by: path` for each value that occurs. `once` is `exactly` one, in other wo
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from analyzer.absence import Absence
+from analyzer.absence import Absence, until_the_last
 from analyzer.episode import (
     Episode,
     follows,
@@ -84,6 +84,14 @@ class Count(Rule):
     def reads(self) -> Sequence[Reads]:
         found = super(Count, self).reads()
         return found if self.by is None else [*found, self.by]
+
+    def waited(self, episode: Episode, instance: Instance) -> int | None:
+        # Of several counts nobody knows here whose instance it is.
+        least = self.counted[0][1].least if len(self.counted) == 1 else None
+        if not least:
+            return None
+        since = instance.activation or episode.begin
+        return until_the_last(since, sorted(instance.evidence, key=ORDER)[:least])
 
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
         if self.trigger:

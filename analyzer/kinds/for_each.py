@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.absence import Absence, limit
+from analyzer.absence import Absence, limit, until_the_last
 from analyzer.episode import Episode, follows, skew_between, waits_no_more
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance
@@ -41,6 +41,9 @@ class ForEach(Rule):
 
     def reads(self) -> Sequence[Reads]:
         return [*super(ForEach, self).reads(), self.path, self.by]
+
+    def waited(self, episode: Episode, instance: Instance) -> int | None:
+        return until_the_last(instance.activation, instance.evidence)
 
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
         found = []

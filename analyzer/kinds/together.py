@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.absence import Absence, limit
+from analyzer.absence import Absence, limit, until_the_last
 from analyzer.episode import Episode, waits_no_more
 from analyzer.instance import Instance
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, firsts
@@ -32,6 +32,10 @@ class Together(Rule):
 
     def waits_for_end(self) -> bool:
         return self.within is None
+
+    def waited(self, episode: Episode, instance: Instance) -> int | None:
+        came = instance.evidence
+        return until_the_last(min(came, key=ORDER), came) if came else None
 
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
         came = sorted(firsts(self, episode, self.listed), key=ORDER)

@@ -136,6 +136,11 @@ class Rule(ABC):
         """Whether a file must say which event begins a flow."""
         return True
 
+    def waited(self, episode: Episode, instance: Instance) -> int | None:
+        """How long (µs) what is awaited really took, of an instance that is met or late; None for
+        kinds that do not wait."""
+        return None
+
     def reads(self) -> Sequence[Reads]:
         """Every condition and path of this rule."""
         options = self.options

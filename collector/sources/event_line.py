@@ -21,7 +21,7 @@ class LineError(Exception):
     """The line is no event line; the text says why."""
 
 
-class _Line(msgspec.Struct):
+class EventLine(msgspec.Struct):
     """Only `name` and `time` are required; without a position the line number is one."""
 
     name: str
@@ -43,6 +43,17 @@ class _Line(msgspec.Struct):
     problems: list[str] | None = None
 
 
+_decoder = msgspec.json.Decoder(EventLine)
+
+
+def line_of(raw: bytes) -> EventLine:
+    """What stands on a line; raises LineError."""
+    try:
+        return _decoder.decode(raw)
+    except UNDECODABLE as error:
+        raise LineError(str(error)) from error
+
+
 class _Record(msgspec.Struct):
     """A line as the record that it once was, so that one reader serves bus and file."""
 
@@ -60,18 +71,19 @@ class EventLineReader:
     def __init__(self, settings: SourceSettings, path: str, readers: Readers) -> None:
         self._settings = settings
         self._path = path
-        self._decoder = msgspec.json.Decoder(_Line)
         self._readers = readers
 
     def event(self, raw: bytes, number: int, now: int) -> Event:
         """The line as an event, before it is said what of it is kept; raises LineError."""
-        try:
-            line = self._decoder.decode(raw)
-        except UNDECODABLE as error:
-            raise LineError(str(error)) from error
+        return self.event_of(line_of(raw), number, now)
+
+    def event_of(self, line: EventLine, number: int, now: int | None) -> Event:
+        """The same of a line that was read. `now`: when it arrived, if the line does not say;
+        None: when it happened."""
         time = parse_time(line.time)
         if time is None:
             raise LineError(f"`time` is {line.time!r}: write RFC 3339 with a zone, or epoch ms")
+        now = time if now is None else now
         reader = self._reader(line)
         event = reader.read(self._record(line, number, time), now)
         event.name, event.time = line.name, time
@@ -101,12 +113,12 @@ class EventLineReader:
         """The event as it is to be stored, if it is."""
         return self._readers.of(event.topic, event.topic_id).kept(event)
 
-    def _reader(self, line: _Line) -> Reader:
+    def _reader(self, line: EventLine) -> Reader:
         topic = line.topic or self._path
         return self._readers.of(topic, line.topic_id or topic)
 
     @staticmethod
-    def _record(line: _Line, number: int, time: int) -> _Record:
+    def _record(line: EventLine, number: int, time: int) -> _Record:
         return _Record(
             line.partition or 0,
             number if line.offset is None else line.offset,
@@ -130,7 +142,7 @@ class EventLineReader:
         )  # fmt: skip
 
 
-def _value(line: _Line) -> bytes | None:
+def _value(line: EventLine) -> bytes | None:
     """The payload as it was on the bus; a string is its own text, JSON or not."""
     raw = bytes(line.payload)
     if raw == b"null":

@@ -124,7 +124,7 @@ class Roster:
         ):
             for tp, id in tps.items():
                 blind[tp] = state = self.offsets.known_as(tp, id)
-                state.carries = self._carries(tp.topic)
+                state.carries = self._settings.carries(tp.topic)
                 if state.blocked_since is None:
                     state.blocked_since = self._clock()
             if fresh := [f"{tp.topic}-{tp.partition}" for tp in tps if tp not in self.blind]:
@@ -135,18 +135,9 @@ class Roster:
         self.blind = blind
 
     def _partition(self, tp: TopicPartition, state: PartitionState) -> Partition:
-        state.carries = self._carries(tp.topic)
+        state.carries = self._settings.carries(tp.topic)
         reader = self._readers.of(tp.topic, state.topic_id)
         return Partition(state, reader, self._clock())
-
-    def _carries(self, topic: str) -> tuple[str, ...] | None:
-        """The names that a topic can carry: as declared, or its own where only it names events."""
-        declared = [
-            n for s in self._settings.special(topic) if s.names is not None for n in s.names
-        ]
-        if declared:
-            return tuple(declared)
-        return (topic,) if self._settings.name_from == ["topic"] else None
 
     def _say(self, gone: set[TopicPartition]) -> None:
         source, count = self._settings.name, len(self.partitions)

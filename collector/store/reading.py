@@ -82,13 +82,16 @@ def events_between(
         beside.close()
 
 
-def all_events(cursor: duckdb.DuckDBPyConnection) -> Iterator[list[Event]]:
+def all_events(
+    cursor: duckdb.DuckDBPyConnection, read: Container[str] | None = None
+) -> Iterator[list[Event]]:
     """Every event in the order of storing, some thousands at a time."""
     row = cursor.execute("SELECT min(seq), max(seq) FROM events").fetchone()
     if row is None or row[0] is None:
         return
     for start in range(row[0], row[1] + 1, CHUNK):
-        yield events(cursor, "WHERE seq BETWEEN ? AND ? ORDER BY seq", [start, start + CHUNK - 1])
+        found = [start, start + CHUNK - 1]
+        yield events(cursor, "WHERE seq BETWEEN ? AND ? ORDER BY seq", found, read)
 
 
 def _blocks(cursor: duckdb.DuckDBPyConnection, named: set[int | None]) -> dict[int, Block]:

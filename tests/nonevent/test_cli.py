@@ -12,8 +12,8 @@ from tests.nonevent.conftest import Nonevent
 from tests.watching import happened, moment, watch, write_events
 
 COMMANDS = (
-    "run", "flows", "show", "findings", "tail", "dropped", "status", "check", "test", "export",
-    "snapshot", "backup", "restore", "forget", "demo",
+    "run", "flows", "show", "findings", "tail", "dropped", "status", "check", "test", "backtest",
+    "export", "snapshot", "backup", "restore", "forget", "demo",
 )  # fmt: skip
 RULES = """
 version: 1

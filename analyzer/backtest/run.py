@@ -1,0 +1,112 @@
+"""Judges a whole past, one flow after the other, by the function that judges the present."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from analyzer.backtest.difference import Difference
+from analyzer.backtest.past import Past, Span
+from analyzer.backtest.shelves import SHELVES, Shelves
+from analyzer.backtest.tally import WENT_WRONG, Tally, tallies
+from analyzer.finding import Finding, finding_of, findings
+from analyzer.judge import Judged, judge
+from analyzer.rules.ruleset import RuleSet
+from analyzer.sight import Sight
+from collector.event import Event
+from collector.progress import Report, unwatched
+
+Found = Callable[[Finding], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was judged, and what came of it."""
+
+    events: int
+    flows: int
+    runaway: int
+    """Flows of too many events, which are not judged."""
+    first: int | None
+    """The first event (µs); None where there is none."""
+    complete_to: int
+    tallies: Sequence[Tally]
+    difference: Difference | None
+
+    @property
+    def findings(self) -> int:
+        return sum(tally.findings for tally in self.tallies)
+
+
+def backtest(
+    past: Past,
+    rules: RuleSet,
+    against: RuleSet | None = None,
+    found: Found = lambda finding: None,
+    reading: Report = unwatched,
+    judging: Report = unwatched,
+) -> Outcome:
+    """Every finding is `found` once; `against` other rules it is said what would be different."""
+    read = rules.read() | (against.read() if against else frozenset())
+    span = Span()
+    with Shelves(past.tying, read) as shelves:
+        for events in past.batches(read, reading):
+            span.add(events)
+            shelves.put(events)
+        sight = past.sight(span)
+        return _judged(shelves, sight, span, rules, against, found, judging)
+
+
+def _judged(
+    shelves: Shelves,
+    sight: Sight,
+    span: Span,
+    rules: RuleSet,
+    against: RuleSet | None,
+    found: Found,
+    judging: Report,
+) -> Outcome:
+    by_rule = tallies([(file.flow, rule) for file in rules.files for rule in file.rules])
+    difference = None if against is None else Difference()
+    events = flows = runaway = 0
+    for number, shelf in enumerate(shelves.flows(), 1):
+        events += shelf.events
+        flows += len(shelf.flows)
+        for flow, members in shelf.flows:
+            now: dict[str, Finding] = {}
+            ran_away = False
+            for judged in _views(flow, members, rules, sight):
+                ran_away = ran_away or judged.state == "runaway"
+                for finding in _counted(judged, rules, by_rule):
+                    now[finding.id] = finding
+                    found(finding)
+            runaway += ran_away
+            if difference is not None and against is not None:
+                before = [
+                    finding
+                    for judged in _views(flow, members, against, sight)
+                    for finding in findings(judged, against.by_name)
+                ]
+                difference.add(now, {finding.id: finding for finding in before})
+        judging(number, SHELVES)
+    first = span.first if events else None
+    complete_to = sight.settled_to()
+    return Outcome(events, flows, runaway, first, complete_to, list(by_rule.values()), difference)
+
+
+def _views(flow: str, events: Sequence[Event], rules: RuleSet, sight: Sight) -> Iterator[Judged]:
+    """Every rule file's view of the flow; files none of whose names occur have none."""
+    names = {event.name for event in events}
+    for file in rules.files:
+        if not names.isdisjoint(file.named):
+            yield from judge(flow, events, file, sight)
+
+
+def _counted(
+    judged: Judged, rules: RuleSet, by_rule: dict[tuple[str, str], Tally]
+) -> Iterator[Finding]:
+    for instance in judged.instances:
+        tally = by_rule[judged.episode.type, instance.expectation]
+        tally.add(judged, instance)
+        if instance.state in WENT_WRONG:
+            finding = finding_of(judged, instance, rules.by_name)
+            tally.found(instance.state, finding)
+            yield finding

@@ -1,0 +1,156 @@
+"""Events sorted by flow, however many: on shelves by the hash of the flow, on disk when they are
+too many for memory. One shelf after the other is taken down and its flows put together."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, NamedTuple
+from zlib import crc32
+
+import msgspec
+
+from collector.event import Event
+from collector.ties import Ties, Tying
+
+SHELVES = 256
+"""Of a hundred million events one shelf holds some hundred MB."""
+IN_MEMORY = 64 << 20
+"""Bytes of packed events that wait in memory before they are put down."""
+_LENGTH = 8
+
+Placed = tuple[str | None, bool, Event]
+"""An event in one of its flows (None: in none), and whether that is the first of them."""
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Placed]).decode
+
+
+Place = tuple[str, str, int, int]
+
+
+class Shelf(NamedTuple):
+    """What lay on one shelf, each position once."""
+
+    events: int
+    """How many there are; those of several flows once, those of none too."""
+    flows: list[tuple[str, list[Event]]]
+    """In the order of their names."""
+
+
+class _Shelf:
+    """Bytes in the order in which they came: first those in the file, then those in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._waiting = bytearray()
+        self._file: BinaryIO | None = None
+
+    def put(self, placed: Sequence[Placed]) -> int:
+        packed = _encode(placed)
+        self._waiting += len(packed).to_bytes(_LENGTH, "little")
+        self._waiting += packed
+        return len(packed)
+
+    def put_down(self) -> None:
+        if self._waiting:
+            with self._path.open("ab") as file:
+                file.write(self._waiting)
+            self._waiting = bytearray()
+
+    def take(self) -> Iterator[list[Placed]]:
+        """Everything, once."""
+        if self._path.exists():
+            self.put_down()
+            with self._path.open("rb") as file:
+                while length := file.read(_LENGTH):
+                    yield _decode(file.read(int.from_bytes(length, "little")))
+            self._path.unlink()
+            return
+        waiting, self._waiting = memoryview(bytes(self._waiting)), bytearray()
+        at = 0
+        while at < len(waiting):
+            start = at + _LENGTH
+            at = start + int.from_bytes(waiting[at:start], "little")
+            yield _decode(waiting[start:at])
+
+
+class Shelves:
+    """Put all events in; then take the flows out. A folder of its own is gone in the end."""
+
+    def __init__(self, tying: Tying, read: frozenset[str], in_memory: int = IN_MEMORY) -> None:
+        """`read`: the names of which headers and payloads are kept."""
+        self._ties = Ties(tying) if tying else None
+        self._read = read
+        self._in_memory = in_memory
+        self._folder = tempfile.TemporaryDirectory(prefix="nonevent-backtest-")
+        root = Path(self._folder.name)
+        self._shelves = [_Shelf(root / str(number)) for number in range(SHELVES)]
+        # Where keys tie, nobody knows an event's flows before all events were seen.
+        self._unsorted = None if self._ties is None else _Shelf(root / "unsorted")
+        self._waiting = 0
+
+    def __enter__(self) -> "Shelves":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._folder.cleanup()
+
+    def put(self, events: Sequence[Event]) -> None:
+        """Takes these in; of what no rule reads, headers and payload are let go of."""
+        read = self._read
+        for event in events:
+            if event.name not in read and (event.payload is not None or event.headers != "[]"):
+                event.payload, event.headers = None, "[]"
+        if self._ties is None or self._unsorted is None:
+            self._sort(events, None)
+            return
+        self._ties.add(events)
+        self._waiting += self._unsorted.put([(None, True, event) for event in events])
+        self._make_room()
+
+    def _sort(self, events: Sequence[Event], ties: Ties | None) -> None:
+        sorted_: dict[int, list[Placed]] = {}
+        for event in events:
+            flows = event.correlation_ids if ties is None else ties.flows(event)
+            if not flows:
+                sorted_.setdefault(event.offset % SHELVES, []).append((None, True, event))
+            first = True
+            for flow in flows:
+                number = crc32(flow.encode()) % SHELVES
+                sorted_.setdefault(number, []).append((flow, first, event))
+                first = False
+        for number, placed in sorted_.items():
+            self._waiting += self._shelves[number].put(placed)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if self._waiting > self._in_memory:
+            self._waiting = 0
+            for shelf in (self._unsorted, *self._shelves):
+                if shelf is not None:
+                    shelf.put_down()
+
+    def flows(self) -> Iterator["Shelf"]:
+        """One shelf after another."""
+        if self._unsorted is not None:
+            for placed in self._unsorted.take():
+                self._sort([event for _, _, event in placed], self._ties)
+        for shelf in self._shelves:
+            found: dict[str | None, dict[Place, Event]] = {}
+            count = 0
+            for placed in shelf.take():
+                for flow, first, event in placed:
+                    place = (event.source, event.topic_id, event.partition, event.offset)
+                    flow_events = found.setdefault(flow, {})
+                    if place not in flow_events:
+                        flow_events[place] = event
+                        count += first
+            flows = [(flow, list(by.values())) for flow, by in found.items() if flow is not None]
+            flows.sort(key=itemgetter(0))
+            yield Shelf(count, flows)

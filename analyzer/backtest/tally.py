@@ -1,0 +1,74 @@
+"""What came of one expectation: how many instances in which state, and the first findings."""
+
+from array import array
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from analyzer.backtest.waits import Waits, waits
+from analyzer.finding import Finding
+from analyzer.instance import STATES, Instance, State
+from analyzer.judge import Judged
+from analyzer.rules.rule import Rule
+
+EXAMPLES = 3
+WENT_WRONG: tuple[State, ...] = ("missing", "late", "violated")
+
+
+@dataclass(order=True, frozen=True)
+class Example:
+    """A flow in which it happened; the first ones are shown."""
+
+    at: int
+    flow: str
+    text: str = field(compare=False)
+
+
+def keep_first(examples: list[Example], one: Example) -> None:
+    """The earliest few, whatever their order of coming."""
+    if len(examples) < EXAMPLES or one < examples[-1]:
+        insort(examples, one)
+        del examples[EXAMPLES:]
+
+
+@dataclass
+class Tally:
+    type: str
+    rule: Rule
+    counts: dict[State, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
+    took: "array[int]" = field(default_factory=lambda: array("q"))
+    examples: dict[State, list[Example]] = field(
+        default_factory=lambda: {state: [] for state in WENT_WRONG}
+    )
+
+    @property
+    def name(self) -> str:
+        return self.rule.options.name
+
+    @property
+    def activations(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def findings(self) -> int:
+        return sum(self.counts[state] for state in WENT_WRONG)
+
+    def add(self, judged: Judged, instance: Instance) -> None:
+        state = instance.state
+        self.counts[state] += 1
+        if state in ("met", "late"):
+            took = self.rule.waited(judged.episode, instance)
+            if took is not None:
+                self.took.append(took)
+
+    def found(self, state: State, finding: Finding) -> None:
+        """For one that was added, and went wrong."""
+        keep_first(self.examples[state], Example(finding.at, finding.flow, finding.text))
+
+    def waits(self) -> Waits | None:
+        return waits(self.took, self.counts["missing"])
+
+
+def tallies(types_and_rules: Sequence[tuple[str, Rule]]) -> dict[tuple[str, str], Tally]:
+    """One for each expectation, in the order of the files: those that are silent, too."""
+    return {(type, rule.options.name): Tally(type, rule) for type, rule in types_and_rules}
