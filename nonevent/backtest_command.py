@@ -101,7 +101,8 @@ def backtest_(
     if json:
         typer.echo(backtest_report.as_json(outcome))
     else:
-        backtest_report.print_outcome(outcome)
+        others = ", ".join(map(str, against)) or "the rules of the configuration"
+        backtest_report.print_outcome(outcome, others)
     raise typer.Exit(1 if outcome.findings else 0)
 
 

@@ -83,8 +83,8 @@ def _difference(difference: Difference) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
-    """Counts for each expectation, how long steps took, examples, and the difference."""
+def print_outcome(outcome: Outcome, others: str, console: Console | None = None) -> None:
+    """Counts for each expectation, how long steps took, examples, and the difference to others."""
     console = console or stdout()
     console.print(words(_head(outcome)))
     if outcome.runaway:
@@ -96,7 +96,7 @@ def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
     _print_waits(outcome, several, console)
     _print_examples(outcome, several, console)
     if outcome.difference is not None:
-        _print_difference(outcome.difference, console)
+        _print_difference(outcome.difference, others, console)
 
 
 def _head(outcome: Outcome) -> str:
@@ -172,13 +172,13 @@ def _print_flows(examples: list[Example], console: Console) -> None:
         console.print(words(f"    {one.flow}  {one.text}"))
 
 
-def _print_difference(difference: Difference, console: Console) -> None:
+def _print_difference(difference: Difference, others: str, console: Console) -> None:
     console.print()
     same = f"{difference.same:,} are the same"
     if not difference.new and not difference.gone:
-        console.print(words(f"Compared with the other rules: no difference; {same}."))
+        console.print(words(f"Compared with {others}: no difference; {same}."))
         return
-    head = f"Compared with the other rules: {difference.new:,} new findings, "
+    head = f"Compared with {others}: {difference.new:,} new findings, "
     console.print(words(f"{head}{difference.gone:,} gone; {same}.", "bold"))
     for (type, name), change in sorted(difference.changes.items()):
         _print_change(f"{type}: {name}", change, console)

@@ -46,7 +46,7 @@ def progress(what: str, *, of_bytes: bool = False) -> Iterator[Report]:
 
     def report(done: int, of: int) -> None:
         shown.start()
-        shown.update(task, completed=done, total=of)
+        shown.update(task, completed=done, total=of or None)
 
     try:
         yield report

@@ -11,7 +11,6 @@ from collector.readers import Readers
 from collector.settings import FileSettings, SourceSettings
 from collector.sources.event_line import EventLine, EventLineReader, LineError
 from collector.sources.event_rows import Rows, rows_of
-from collector.times import parse_time
 
 BATCH = 10_000
 NAMELESS = "file"
@@ -82,12 +81,8 @@ class EventFile:
             if line.offset < self._first.get(place, line.offset + 1):
                 self._first[place] = line.offset
         try:
-            if line.arrival is not None and parse_time(line.arrival) is None:
-                raise LineError(
-                    f"`arrival` is {line.arrival!r}: write RFC 3339 with a zone, or epoch ms"
-                )
             reader = self._reader(line.source)
-            return reader.kept(reader.event_of(line, number, None))
+            return reader.kept(reader.event_of(line, number))
         except LineError as error:
             raise EventFileError(f"{self._where}:{unit}{number}: {error}") from error
 

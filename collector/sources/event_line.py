@@ -77,18 +77,23 @@ class EventLineReader:
         """The line as an event, before it is said what of it is kept; raises LineError."""
         return self.event_of(line_of(raw), number, now)
 
-    def event_of(self, line: EventLine, number: int, now: int | None) -> Event:
-        """The same of a line that was read. `now`: when it arrived, if the line does not say;
-        None: when it happened."""
+    def event_of(self, line: EventLine, number: int, now: int | None = None) -> Event:
+        """The same of a line that was read. `now`: when it arrived, if the line does not say so
+        that it can be read. None: when it happened, and what cannot be read is a mistake."""
         time = parse_time(line.time)
         if time is None:
             raise LineError(f"`time` is {line.time!r}: write RFC 3339 with a zone, or epoch ms")
+        strict = now is None
         now = time if now is None else now
         reader = self._reader(line)
         event = reader.read(self._record(line, number, time), now)
         event.name, event.time = line.name, time
         if line.arrival is not None:
-            event.arrival = parse_time(line.arrival) or now
+            arrival = parse_time(line.arrival)
+            if arrival is None and strict:
+                what = "write RFC 3339 with a zone, or epoch ms"
+                raise LineError(f"`arrival` is {line.arrival!r}: {what}")
+            event.arrival = now if arrival is None else arrival
         if line.correlation_id is not None:
             given = (
                 line.correlation_id
