@@ -156,7 +156,7 @@ def _store(asked: Asked) -> Iterator[Store]:
                 remote.copy("backup", copied, report)
             settings = configuration.store.model_copy(update={"path": copied})
             configuration = configuration.model_copy(update={"store": settings})
-        store = open_store(configuration, read_only=True)
+        store = open_store(configuration, read_only=True, snapshots=True)
         stack.callback(store.close)
         yield store
 

@@ -370,8 +370,10 @@ def telemetry_of(configuration: Configuration) -> "Telemetry | None":
     return Telemetry(configuration.telemetry, labels=configuration.labels, kinds=kinds)
 
 
-def open_store(configuration: Configuration, *, read_only: bool = False) -> Store:
-    """The store with every package's tables."""
+def open_store(
+    configuration: Configuration, *, read_only: bool = False, snapshots: bool = False
+) -> Store:
+    """The store with every package's tables; a snapshot of one, too, where that will do."""
     path = Path(configuration.store.path)
     with progress(f"migrating {path}") as report:
         return Store(
@@ -381,4 +383,5 @@ def open_store(configuration: Configuration, *, read_only: bool = False) -> Stor
             memory=configuration.store.memory,
             read_only=read_only,
             report=report,
+            snapshots=snapshots,
         )

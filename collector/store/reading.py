@@ -85,13 +85,39 @@ def events_between(
 def all_events(
     cursor: duckdb.DuckDBPyConnection, read: Container[str] | None = None
 ) -> Iterator[list[Event]]:
-    """Every event in the order of storing, some thousands at a time."""
+    """Every event in the order of storing, some thousands at a time. Of a snapshot, too: there
+    headers and payloads lie beside them."""
+    names = cursor.execute("SELECT * FROM events LIMIT 0").description or ()
+    some = events if any(column[0] == "block" for column in names) else _plain_events
     row = cursor.execute("SELECT min(seq), max(seq) FROM events").fetchone()
     if row is None or row[0] is None:
         return
     for start in range(row[0], row[1] + 1, CHUNK):
         found = [start, start + CHUNK - 1]
-        yield events(cursor, "WHERE seq BETWEEN ? AND ? ORDER BY seq", found, read)
+        yield some(cursor, "WHERE seq BETWEEN ? AND ? ORDER BY seq", found, read)
+
+
+def _plain_events(
+    cursor: duckdb.DuckDBPyConnection,
+    clauses: str,
+    parameters: Sequence[object],
+    read: Container[str] | None,
+) -> list[Event]:
+    columns = EVENT_COLUMNS.replace("block", "headers, payload")
+    rows = cursor.execute(f"SELECT {columns} FROM events {clauses}", list(parameters)).fetchall()
+    return [
+        Event(
+            row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], tuple(row[8]),
+            row[9], tuple(row[10].items()), row[11],
+            *_wanted(row[15], row[16], read is None or row[7] in read),
+            row[12], tuple(row[13]), row[14],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _wanted(headers: str, payload: str | None, wanted: bool) -> tuple[str, str | None]:
+    return (headers, payload) if wanted else ("[]", None)
 
 
 def _blocks(cursor: duckdb.DuckDBPyConnection, named: set[int | None]) -> dict[int, Block]:

@@ -64,8 +64,11 @@ class Store:
         read_only: bool = False,
         report: Report = unwatched,
         run: int = RUN,
+        snapshots: bool = False,
     ) -> None:
+        """`snapshots`: one may be read, too."""
         self.path = path
+        self._snapshots = snapshots
         self.views = (COUNTS_VIEW, *views)
         self.full: str | None = None
         """Set while the disk has no room: nothing is written, and so nothing is read."""
@@ -126,7 +129,7 @@ class Store:
             snapshot = self.meta(SNAPSHOT_KEY)
         except duckdb.CatalogException:
             found = str(SCHEMA_VERSION) if new else None
-        if snapshot is not None:
+        if snapshot is not None and not self._snapshots:
             self._connection.close()
             raise StoreError(
                 f"{self.path} is a snapshot, for any DuckDB to read: nonevent goes on with a "

@@ -288,6 +288,10 @@ def test_standard_input(folder: Path) -> None:
 def test_a_store_and_its_export_give_the_findings_that_the_daemon_settled(
     folder: Path, nonevent: Nonevent
 ) -> None:
+    (folder / "rules" / "guarded.yaml").write_text(
+        "version: 1\nflow: guarded\nbegins: order.created\nexpectations:\n"
+        "  - {after: order.created, where: event.payload.n > 200, never: order.shipped}\n"
+    )
     watch(folder / "events.jsonl", [folder / "rules"], folder / "nonevent.duckdb", now=DAY_LATER)
     settled = {
         (one["id"], one["finding"], one["state"], one["text"])
@@ -295,8 +299,14 @@ def test_a_store_and_its_export_give_the_findings_that_the_daemon_settled(
         if one["state"] != "retracted"
     }
     assert len(settled) > 20
+    assert "forbidden" in {finding for _, finding, _, _ in settled}
     (folder / "exported.jsonl").write_text(nonevent("export").out)
-    for past in ([], ["--events", "exported.jsonl"]):
+    for kind in ("backup", "snapshot"):
+        assert nonevent(kind, f"{kind}.duckdb").code == 0
+    for past in (
+        [], ["--events", "exported.jsonl"],
+        ["--store", "backup.duckdb"], ["--store", "snapshot.duckdb"],
+    ):  # fmt: skip
         said = nonevent("backtest", *past, "--findings", "found.jsonl", "--json")
         assert said.code == 1, said.err
         lines = lines_of(folder / "found.jsonl")
