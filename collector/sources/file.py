@@ -106,16 +106,21 @@ class FileTap:
                 state.next_offset += len(line)
                 if line.strip() and (event := self._event(line, now, times)) is not None:
                     batch.events.append(event)
-        if times:
-            self._last = [*self._last, *times][-WINDOW:]
-            state.seen_from = min(times) if state.seen_from is None else state.seen_from
-            at_end = state.next_offset >= size
-            moment = max(self._last) if at_end else min(self._last)
-            state.complete_to = max(state.complete_to, min(moment, now))
+        self._seen(times, now, at_end=state.next_offset >= size)
         state.high_watermark = size
         # A copy: the next poll moves the state on while this batch waits for its commit.
         batch.partitions.append(msgspec.structs.replace(state))
         return batch
+
+    def _seen(self, times: list[int], now: int, *, at_end: bool) -> None:
+        """Moves completeness on, after events of these times were read."""
+        state = self._state
+        self._last = [*self._last, *times][-WINDOW:]
+        if times:
+            state.seen_from = min(times) if state.seen_from is None else state.seen_from
+        if self._last:
+            moment = max(self._last) if at_end else min(self._last)
+            state.complete_to = max(state.complete_to, min(moment, now))
 
     def _event(self, line: bytes, now: int, times: list[int]) -> Event | None:
         try:

@@ -1,5 +1,6 @@
 """Files of events that are read once: equal events from every form, mistakes with a place."""
 
+import asyncio
 import csv
 import io
 import json
@@ -13,10 +14,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from collector.batch import Batch, PartitionState
+from collector.errors import SourceError
 from collector.event import Event
 from collector.export import event_line
 from collector.settings import SourceSettings
+from collector.sources import table_file
 from collector.sources.event_file import EventFile, EventFileError
+from collector.sources.table import SOURCES
+from collector.sources.table_file import TableTap
+from collector.times import US_PER_S
+from tests.collector.records import NOW
+
+START_MS = NOW // 1000 - 3_600_000
 
 LINES: list[dict[str, Any]] = [
     {"name": "order.created", "time": "2026-03-01T10:00:00Z", "correlation_id": "f-1",
@@ -192,3 +202,62 @@ def test_a_wrong_type_in_parquet_is_told_with_its_row(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_a_mistake_of_the_user(tmp_path: Path) -> None:
     with pytest.raises(EventFileError, match="No such file"):
         read(tmp_path / "none.jsonl")
+
+
+# As a source
+
+
+def tap_on(path: Path, resume: list[PartitionState] | None = None) -> TableTap:
+    settings = SourceSettings.model_validate({"name": "s", "file": {"path": path}})
+    tap = SOURCES["file"](settings, resume or [], lambda: NOW)
+    assert isinstance(tap, TableTap)
+    asyncio.run(tap.start())
+    return tap
+
+
+def polled(tap: TableTap) -> Batch:
+    return asyncio.run(tap.poll())
+
+
+@pytest.fixture(params=["csv", "parquet"])
+def table(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Five events, a second apart; the third has a time that is none."""
+    path = tmp_path / f"events.{request.param}"
+    times = [str(START_MS + 1000 * n) for n in range(5)]
+    times[2] = "soon"
+    if request.param == "csv":
+        path.write_text("name,time\n" + "".join(f"n{n},{t}\n" for n, t in enumerate(times)))
+    else:
+        pq.write_table(pa.table({"name": [f"n{n}" for n in range(5)], "time": times}), path)
+    return path
+
+
+def test_a_source_of_rows_is_read_as_one_of_lines(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_file, "MAX_ROWS", 2)
+    tap, batches = tap_on(table), []
+    while (batch := polled(tap)).events:
+        batches.append(batch)
+    events = [event for batch in batches for event in batch.events]
+    assert [event.name for event in events] == ["n0", "n1", "", "n3", "n4"]
+    assert events[2].problems[0].startswith("bad-line: `time` is 'soon'")
+    assert '"n2"' in (events[2].payload or "")
+    # Behind, it is complete to the least of the last times; at the end, to the last event.
+    states = [batch.partitions[0] for batch in batches]
+    seconds = [(state.complete_to - START_MS * 1000) / US_PER_S for state in states]
+    assert seconds == [0, 0, 4]
+    assert [state.next_offset for state in states] == [2, 4, 5]
+    # Another one goes on where this one was.
+    again = tap_on(table, [states[1]])
+    assert [event.name for event in polled(again).events] == ["n4"]
+    asyncio.run(again.stop())
+
+
+def test_a_source_that_breaks_off_says_where(table: Path) -> None:
+    table.write_bytes(b"PAR1 and no more" if table.suffix == ".parquet" else b"name,tim\n")
+    with pytest.raises(SourceError, match=r"source s: .*events\.(csv:1|parquet:row 1): "):
+        polled(tap_on(table))
+    table.unlink()
+    with pytest.raises(SourceError, match="No such file"):
+        tap_on(table)

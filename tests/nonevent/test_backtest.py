@@ -268,6 +268,12 @@ def test_lines_in_any_order_and_other_forms_give_the_same(folder: Path, nonevent
             csv.write(f",{line['topic']},{line['partition']},{line['offset']}\n")
     for name in ("sorted.jsonl", "e.parquet", "plain.parquet", "e.csv"):
         assert found(folder / name) == expected, name
+    for name in ("e.parquet", "e.csv"):
+        store = folder / f"{name}.duckdb"
+        watch(folder / name, [folder / "rules"], store, now=DAY_LATER)
+        items = nonevent("findings", "--json", "--limit", 1000, "--store", store).json["items"]
+        standing = {one["id"] for one in items if one["state"] != "retracted"}
+        assert standing == {line["id"] for line in expected[1]}
 
 
 def test_standard_input(folder: Path) -> None:
