@@ -120,9 +120,9 @@ def _rules(
     judged_by = load(paths or live)
     if not judged_by.files:
         raise ConfigurationError("no rule files there: they end in .yaml")
-    compared = load(against) if against else load(live) if paths and live else None
-    if compared is not None and compared.fingerprint() == judged_by.fingerprint():
-        compared = None if not against else compared
+    compared = load(against) if against else _live(live) if paths and live else None
+    if compared is not None and not against and _same(compared, judged_by):
+        compared = None
     if flow_type is None:
         return judged_by, compared
     chosen = judged_by.of_type(flow_type)
@@ -130,6 +130,19 @@ def _rules(
         types = ", ".join(file.flow for file in judged_by.files)
         raise ConfigurationError(f"no rules for flows of type {flow_type}; there are: {types}")
     return chosen, None if compared is None else compared.of_type(flow_type)
+
+
+def _live(paths: Sequence[Path]) -> RuleSet | None:
+    """Rules that are to be replaced may be wrong: that keeps nobody from trying others."""
+    try:
+        return load(paths)
+    except ConfigurationError as error:
+        typer.echo(f"not compared with the rules of the configuration:\n{error}", err=True)
+        return None
+
+
+def _same(one: RuleSet, other: RuleSet) -> bool:
+    return one.fingerprint() == other.fingerprint()
 
 
 @contextmanager

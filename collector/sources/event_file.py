@@ -10,7 +10,8 @@ from collector.progress import Report, unwatched
 from collector.readers import Readers
 from collector.settings import FileSettings, SourceSettings
 from collector.sources.event_line import EventLine, EventLineReader, LineError
-from collector.sources.event_rows import Rows, rows_of
+from collector.sources.event_rows import rows_of
+from collector.sources.rows import Rows
 
 BATCH = 10_000
 NAMELESS = "file"

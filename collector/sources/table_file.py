@@ -11,8 +11,9 @@ from collector.errors import SourceError
 from collector.event import Event
 from collector.settings import SourceSettings
 from collector.sources.event_line import EventLine, LineError
-from collector.sources.event_rows import Rows, rows_of
+from collector.sources.event_rows import rows_of
 from collector.sources.file import FileTap
+from collector.sources.rows import Rows
 
 MAX_ROWS = 20_000
 TABLES = (".csv", ".parquet")

@@ -455,6 +455,10 @@ def test_the_difference_to_the_rules_that_are_live(folder: Path, nonevent: Nonev
     assert (reverse["new"], reverse["gone"]) == (difference["gone"], difference["new"])
     assert nonevent(*asked, "--json").json["difference"] is None
     assert nonevent(*asked, "--rules", "rules", "--json").json["difference"] is None
+    (folder / "rules" / "order.yaml").write_text("version: 2")
+    broken = nonevent(*asked, "--rules", "new.yaml", "--json")
+    assert (broken.code, broken.json["difference"]) == (1, None)
+    assert broken.err.startswith("not compared with the rules of the configuration:\n")
 
 
 # What is said of it
