@@ -93,7 +93,7 @@ def backtest_(
     judged_by, compared = _rules(configuration, rules, against, flow_type)
     with ExitStack() as opened:
         past = opened.enter_context(_past(asked))
-        found = opened.enter_context(_written(findings))
+        found = opened.enter_context(_written(findings, events))
         reading = opened.enter_context(progress("reading", of_bytes=events is not None))
         judging = opened.enter_context(progress("judging"))
         opened.enter_context(untouched())
@@ -175,27 +175,43 @@ def _store(asked: Asked) -> Iterator[Store]:
 
 
 @contextmanager
-def _written(path: Path | None) -> Iterator[Found]:
+def _written(path: Path | None, events: Path | None) -> Iterator[Found]:
     """Takes findings, and writes them as lines once all were found."""
     if path is None:
         yield lambda finding: None
         return
+    if events is not None and path.absolute() == events.absolute():
+        raise ConfigurationError(f"--findings would write over the events in {path}")
+    # What is no file, such as a pipe, has no neighbour to be written first.
     whole = not path.exists() or path.is_file()
     part = path.with_name(path.name + ".part") if whole else path
     try:
-        with part.open("wb") as file:
+        with _telling(path):
+            file = part.open("wb")
 
-            def write(finding: Finding) -> None:
+        def write(finding: Finding) -> None:
+            with _telling(path):
                 file.write(backtest_report.encoded(finding_line(finding)) + b"\n")
 
+        try:
             yield write
+        finally:
+            with _telling(path):
+                file.close()  # what waited in memory is written now
         if whole:
-            part.replace(path)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error
+            with _telling(path):
+                part.replace(path)
     finally:
         if whole:
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def register(app: typer.Typer) -> None:

@@ -11,6 +11,7 @@ from zlib import crc32
 
 import msgspec
 
+from collector.errors import NoneventError
 from collector.event import Event
 from collector.ties import Ties, Tying
 
@@ -27,6 +28,10 @@ _decode = msgspec.msgpack.Decoder(list[Placed]).decode
 
 
 Place = tuple[str, str, int, int]
+
+
+class ShelfError(NoneventError):
+    """There is no room for the events of the past to be sorted in."""
 
 
 class Shelf(NamedTuple):
@@ -54,8 +59,14 @@ class _Shelf:
 
     def put_down(self) -> None:
         if self._waiting:
-            with self._path.open("ab") as file:
-                file.write(self._waiting)
+            try:
+                with self._path.open("ab") as file:
+                    file.write(self._waiting)
+            except OSError as error:
+                raise ShelfError(
+                    f"events cannot be sorted in {self._path.parent}: {error.strerror}; set TMPDIR "
+                    "to a folder with room for all of them"
+                ) from error
             self._waiting = bytearray()
 
     def take(self) -> Iterator[list[Placed]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.absence import Absence
+from analyzer.absence import Absence, until_the_last
 from analyzer.episode import Episode, is_over
 from analyzer.instance import Instance, met_once
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, firsts
@@ -31,6 +31,9 @@ class Either(Rule):
 
     def waits_for_end(self) -> bool:
         return True
+
+    def waited(self, episode: Episode, instance: Instance) -> int | None:
+        return until_the_last(episode.begin, instance.evidence)
 
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
         if episode.begin is None:

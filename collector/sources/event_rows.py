@@ -14,6 +14,8 @@ from collector.sources.parquet_rows import ParquetRows
 from collector.sources.rows import LONGEST, Rows
 
 PARQUET = b"PAR1"
+COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "unzip"}
+"""The first bytes of what has to be unpacked, and what does that to standard output."""
 BOM = b"\xef\xbb\xbf"
 MEANT = "An event line is one JSON object with `name` and `time` at least"
 
@@ -23,6 +25,10 @@ def rows_of(file: io.BufferedReader, path: Path) -> Rows:
     head = file.peek(4096)
     if head.startswith(PARQUET):
         return ParquetRows(file if file.seekable() else _copied(file))
+    for magic, tool in COMPRESSED.items():
+        if head.startswith(magic):
+            unpack = f"unzip -p {path.name}" if tool == "unzip" else f"{tool} -dc {path.name}"
+            return Wrong(f"this is compressed: `{unpack} | nonevent backtest --events -`")
     text = head.removeprefix(BOM).lstrip()
     suffix = path.suffix.lower()
     if suffix == ".parquet":

@@ -161,6 +161,8 @@ MISTAKES = {
     "empty.jsonl": (b"", " holds no event", "one JSON object a line"),
     "blank.jsonl": (b"\n \n", " holds no event", "one JSON object a line"),
     "binary.jsonl": (bytes(range(256)), ":1: ", "An event line is"),
+    "lines.gz": (b"\x1f\x8b\x08\x00", ":1: ", "`gzip -dc lines.gz | nonevent backtest --events -`"),
+    "lines.zip": (b"PK\x03\x04", ":1: ", "`unzip -p lines.zip |"),
     "array.json": (b"[" + GOOD + b"]", ":1: ", "jq -c"),
     "empty.csv": (b"", ":1: ", "no column `name`"),
     "column.csv": (b"name,when\na,1\n", ":1: ", "no column `time` (there are: name, when)"),

@@ -496,6 +496,9 @@ def test_exit_codes(folder: Path, nonevent: Nonevent) -> None:
     assert code("--events", "fine.jsonl", "--rules", "none") == 2
     assert code("--events", "fine.jsonl", "--until", "2026-03-01T10:00:00") == 2
     assert code("--events", "fine.jsonl", "--findings", "no/such/folder.jsonl") == 2
+    assert code("--events", "fine.jsonl", "--findings", folder / "fine.jsonl") == 2
+    assert code("--events", "fine.jsonl", "--findings", "/dev/full") == 0
+    assert code("--events", "events.jsonl", "--findings", "/dev/full") == 2
     assert code("--store", "none.duckdb") == 3
     (folder / "nonevent.yaml").unlink()
     said = nonevent("backtest", "--events", "fine.jsonl")

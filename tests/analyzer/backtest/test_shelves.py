@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.backtest.shelves import IN_MEMORY, Shelves
+from analyzer.backtest.shelves import IN_MEMORY, ShelfError, Shelves
 from collector.event import Event
 from collector.ties import Tying, tied_flows
 
@@ -63,6 +63,15 @@ def test_payloads_that_no_rule_reads_are_let_go_of() -> None:
         shelves.put(both)
         ((_, found),) = [one for shelf in shelves.flows() for one in shelf.flows]
     assert [(e.payload, e.headers) for e in found] == [("{}", '[["a","b"]]'), (None, "[]")]
+
+
+def test_no_room_is_told_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Shelves({}, frozenset(), 0) as shelves:
+        (folder,) = tmp_path.iterdir()
+        folder.rmdir()
+        with pytest.raises(ShelfError, match=f"sorted in {folder}: No such file.*set TMPDIR"):
+            shelves.put([Event("s", "t", "t", 0, 1, 5, 5, "n", ("x",))])
 
 
 def test_the_folder_is_gone_whatever_happens(
