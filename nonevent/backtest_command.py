@@ -41,7 +41,12 @@ Against = Annotated[
     list[Path],
     typer.Option("--against", help="Rules to compare with; else the configuration's. Repeatable."),
 ]
-Moment = Annotated[str | None, typer.Option(help="A time (RFC 3339) or how far back (1h).")]
+Until = Annotated[
+    str | None, typer.Option(help="As all was seen at this time (RFC 3339), or so far back (1h).")
+]
+Since = Annotated[
+    str | None, typer.Option(help="What happened from this time (RFC 3339) on, or so far back.")
+]
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def backtest_(
         typer.Option(help="A file of events (JSON Lines, CSV, Parquet), - for standard input."),
     ] = None,
     rules: Rules = [],  # noqa: B006  # Typer copies it
-    until: Moment = None, since: Moment = None,
+    until: Until = None, since: Since = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object, no table.")] = False,
     findings: Annotated[
         Path | None, typer.Option("--findings", help="Write each finding here, a line each.")
