@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from analyzer.backtest.tally import Example, keep_first
+from analyzer.backtest.tally import Example, example, keep_first
 from analyzer.finding import Finding
 
 
@@ -32,12 +32,12 @@ class Difference:
                 change.same += 1
             else:
                 change.new += 1
-                keep_first(change.new_examples, Example(finding.at, finding.flow, finding.text))
+                keep_first(change.new_examples, example(finding))
         for id, finding in before.items():
             if id not in now:
                 change = self._of(finding)
                 change.gone += 1
-                keep_first(change.gone_examples, Example(finding.at, finding.flow, finding.text))
+                keep_first(change.gone_examples, example(finding))
 
     def _of(self, finding: Finding) -> Change:
         return self.changes.setdefault((finding.type, finding.expectation), Change())

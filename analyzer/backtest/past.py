@@ -58,7 +58,7 @@ class Past(ABC):
     period: Period
 
     @abstractmethod
-    def batches(self, read: Container[str], report: Report) -> Iterator[list[Event]]:
+    def batches(self, read: Container[str] | None, report: Report) -> Iterator[list[Event]]:
         """Events of the period; headers and payloads at least where their name is in `read`."""
 
     @abstractmethod
@@ -77,7 +77,7 @@ class FilePast(Past):
         self.tying = tying_of(sources)
         self.period = period
 
-    def batches(self, read: Container[str], report: Report) -> Iterator[list[Event]]:
+    def batches(self, read: Container[str] | None, report: Report) -> Iterator[list[Event]]:
         for events in self._file.batches(report):
             yield [event for event in events if self.period.holds(event)]
 
@@ -113,7 +113,7 @@ class StorePast(Past):
         self.tying = stored_tying(store)
         self.period = period
 
-    def batches(self, read: Container[str], report: Report) -> Iterator[list[Event]]:
+    def batches(self, read: Container[str] | None, report: Report) -> Iterator[list[Event]]:
         done = 0
         with self._store.reader() as cursor:
             row = cursor.execute("SELECT count(*) FROM events").fetchone()

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from analyzer.backtest.difference import Difference
 from analyzer.backtest.past import Past, Span
 from analyzer.backtest.shelves import SHELVES, Shelves
+from analyzer.backtest.slots import Slots
 from analyzer.backtest.tally import WENT_WRONG, Tally, tallies
+from analyzer.backtest.windows import found_in_windows, judged_windows, looked_at
 from analyzer.finding import Finding, finding_of, findings
+from analyzer.folds.judging import window_findings
 from analyzer.judge import Judged, judge
 from analyzer.rules.ruleset import RuleSet
 from analyzer.sight import Sight
@@ -45,20 +48,29 @@ def backtest(
     judging: Report = unwatched,
 ) -> Outcome:
     """Every finding is `found` once; `against` other rules it is said what would be different."""
-    read = rules.read() | (against.read() if against else frozenset())
+    read = _read(rules, against)
     span = Span()
-    with Shelves(past.tying, read) as shelves:
-        # Whoever looks beyond one flow belongs here, before the shelves let go of payloads.
-        everyone = (span.add, shelves.put)
+    ours, theirs = looked_at(rules), looked_at(against)
+    named = None if ours is None or theirs is None else ours | theirs
+    with Shelves(past.tying, read) as shelves, Slots(named) as slots:
+        # Before the shelves let go of payloads.
+        everyone = (span.add, slots.put, shelves.put)
         for events in past.batches(read, reading):
             for take in everyone:
                 take(events)
         sight = past.sight(span)
-        return _judged(shelves, sight, span, rules, against, found, judging)
+        return _judged(shelves, slots, sight, span, rules, against, found, judging)
+
+
+def _read(rules: RuleSet, against: RuleSet | None) -> frozenset[str] | None:
+    """The names of which payloads are looked at; None: any."""
+    ours, theirs = rules.read(), frozenset() if against is None else against.read()
+    return None if ours is None or theirs is None else ours | theirs
 
 
 def _judged(
     shelves: Shelves,
+    slots: Slots,
     sight: Sight,
     span: Span,
     rules: RuleSet,
@@ -66,7 +78,7 @@ def _judged(
     found: Found,
     judging: Report,
 ) -> Outcome:
-    by_rule = tallies([(file.flow, rule) for file in rules.files for rule in file.rules])
+    by_rule = tallies([(file.flow, one) for file in rules.files for one in file.expectations()])
     difference = None if against is None else Difference()
     events = flows = runaway = 0
     for number, shelf in enumerate(shelves.flows(), 1):
@@ -90,6 +102,16 @@ def _judged(
                 difference.add(now, {finding.id: finding for finding in before})
         judging(number, SHELVES)
     first = span.first if events else None
+    in_windows: dict[str, Finding] = {}
+    for file, one in judged_windows(rules, slots, sight, first, shelves.flows_of):
+        by_rule[file.flow, one.fold.options.name].add_window(one)
+        in_windows.update(window_findings(file, one.fold, one.instances))
+    for finding in in_windows.values():
+        by_rule[finding.type, finding.expectation].found_in_window(finding)
+        found(finding)
+    if difference is not None and against is not None:
+        others = found_in_windows(against, slots, sight, first, shelves.flows_of)
+        difference.add(in_windows, others)
     complete_to = sight.settled_to()
     return Outcome(events, flows, runaway, first, complete_to, list(by_rule.values()), difference)
 
@@ -98,7 +120,7 @@ def _views(flow: str, events: Sequence[Event], rules: RuleSet, sight: Sight) -> 
     """Every rule file's view of the flow; files none of whose names occur have none."""
     names = {event.name for event in events}
     for file in rules.files:
-        if not names.isdisjoint(file.named):
+        if file.concerned(names):
             yield from judge(flow, events, file, sight)
 
 

@@ -43,7 +43,7 @@ class Shelf(NamedTuple):
     """In the order of their names."""
 
 
-class _Shelf:
+class Pile:
     """Bytes in the order in which they came: first those in the file, then those in memory."""
 
     def __init__(self, path: Path) -> None:
@@ -51,8 +51,7 @@ class _Shelf:
         self._waiting = bytearray()
         self._file: BinaryIO | None = None
 
-    def put(self, placed: Sequence[Placed]) -> int:
-        packed = _encode(placed)
+    def put(self, packed: bytes) -> int:
         self._waiting += len(packed).to_bytes(_LENGTH, "little")
         self._waiting += packed
         return len(packed)
@@ -69,36 +68,43 @@ class _Shelf:
                 ) from error
             self._waiting = bytearray()
 
-    def take(self) -> Iterator[list[Placed]]:
-        """Everything, once."""
+    def read(self) -> Iterator[bytes]:
+        """Everything, as it was put."""
         if self._path.exists():
             self.put_down()
             with self._path.open("rb") as file:
                 while length := file.read(_LENGTH):
-                    yield _decode(file.read(int.from_bytes(length, "little")))
-            self._path.unlink()
+                    yield file.read(int.from_bytes(length, "little"))
             return
-        waiting, self._waiting = memoryview(bytes(self._waiting)), bytearray()
+        waiting = memoryview(bytes(self._waiting))
         at = 0
         while at < len(waiting):
             start = at + _LENGTH
             at = start + int.from_bytes(waiting[at:start], "little")
-            yield _decode(waiting[start:at])
+            yield bytes(waiting[start:at])
+
+    def take(self) -> Iterator[bytes]:
+        """Everything, once."""
+        yield from self.read()
+        self._waiting = bytearray()
+        self._path.unlink(missing_ok=True)
 
 
 class Shelves:
     """Put all events in; then take the flows out. A folder of its own is gone in the end."""
 
-    def __init__(self, tying: Tying, read: frozenset[str], in_memory: int = IN_MEMORY) -> None:
-        """`read`: the names of which headers and payloads are kept."""
+    def __init__(
+        self, tying: Tying, read: frozenset[str] | None, in_memory: int = IN_MEMORY
+    ) -> None:
+        """`read`: the names of which headers and payloads are kept; None: of all."""
         self._ties = Ties(tying) if tying else None
         self._read = read
         self._in_memory = in_memory
         self._folder = tempfile.TemporaryDirectory(prefix="nonevent-backtest-")
         root = Path(self._folder.name)
-        self._shelves = [_Shelf(root / str(number)) for number in range(SHELVES)]
+        self._shelves = [Pile(root / str(number)) for number in range(SHELVES)]
         # Where keys tie, nobody knows an event's flows before all events were seen.
-        self._unsorted = None if self._ties is None else _Shelf(root / "unsorted")
+        self._unsorted = None if self._ties is None else Pile(root / "unsorted")
         self._waiting = 0
 
     def __enter__(self) -> "Shelves":
@@ -116,13 +122,17 @@ class Shelves:
         """Takes these in; of what no rule reads, headers and payload are let go of."""
         read = self._read
         for event in events:
-            if event.name not in read and (event.payload is not None or event.headers != "[]"):
+            if (
+                read is not None
+                and event.name not in read
+                and (event.payload is not None or event.headers != "[]")
+            ):
                 event.payload, event.headers = None, "[]"
         if self._ties is None or self._unsorted is None:
             self._sort(events, None)
             return
         self._ties.add(events)
-        self._waiting += self._unsorted.put([(None, True, event) for event in events])
+        self._waiting += self._unsorted.put(_encode([(None, True, event) for event in events]))
         self._make_room()
 
     def _sort(self, events: Sequence[Event], ties: Ties | None) -> None:
@@ -137,8 +147,12 @@ class Shelves:
                 sorted_.setdefault(number, []).append((flow, first, event))
                 first = False
         for number, placed in sorted_.items():
-            self._waiting += self._shelves[number].put(placed)
+            self._waiting += self._shelves[number].put(_encode(placed))
         self._make_room()
+
+    def flows_of(self, event: Event) -> Sequence[str]:
+        """Once all events are in."""
+        return event.correlation_ids if self._ties is None else self._ties.flows(event)
 
     def _make_room(self) -> None:
         if self._waiting > self._in_memory:
@@ -150,13 +164,13 @@ class Shelves:
     def flows(self) -> Iterator["Shelf"]:
         """One shelf after another."""
         if self._unsorted is not None:
-            for placed in self._unsorted.take():
-                self._sort([event for _, _, event in placed], self._ties)
+            for packed in self._unsorted.take():
+                self._sort([event for _, _, event in _decode(packed)], self._ties)
         for shelf in self._shelves:
             found: dict[str | None, dict[Place, Event]] = {}
             count = 0
-            for placed in shelf.take():
-                for flow, first, event in placed:
+            for packed in shelf.take():
+                for flow, first, event in _decode(packed):
                     place = (event.source, event.topic_id, event.partition, event.offset)
                     flow_events = found.setdefault(flow, {})
                     if place not in flow_events:

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 
 from analyzer.backtest.waits import Waits, waits
 from analyzer.finding import Finding
+from analyzer.folds.fold import Fold
+from analyzer.folds.judging import JudgedWindow
+from analyzer.folds.schedule import Schedule
 from analyzer.instance import STATES, Instance, State
 from analyzer.judge import Judged
 from analyzer.rules.rule import Rule
 
 EXAMPLES = 3
+OFFENCES = ("too_many", "too_slow")
 WENT_WRONG: tuple[State, ...] = ("missing", "late", "violated")
 
 
@@ -21,7 +25,12 @@ class Example:
 
     at: int
     flow: str
+    """Empty where it is about more than one."""
     text: str = field(compare=False)
+
+
+def example(finding: Finding) -> Example:
+    return Example(finding.at, finding.flow or "", finding.text)
 
 
 def keep_first(examples: list[Example], one: Example) -> None:
@@ -34,7 +43,7 @@ def keep_first(examples: list[Example], one: Example) -> None:
 @dataclass
 class Tally:
     type: str
-    rule: Rule
+    rule: Rule | Fold
     counts: dict[State, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     took: "array[int]" = field(default_factory=lambda: array("q"))
     examples: dict[State, list[Example]] = field(
@@ -56,19 +65,29 @@ class Tally:
     def add(self, judged: Judged, instance: Instance) -> None:
         state = instance.state
         self.counts[state] += 1
-        if state in ("met", "late"):
+        if state in ("met", "late") and isinstance(self.rule, Rule):
             took = self.rule.waited(judged.episode, instance)
             if took is not None:
                 self.took.append(took)
 
+    def add_window(self, judged: JudgedWindow) -> None:
+        for instance in judged.instances:
+            self.counts[instance.state] += 1
+            if isinstance(judged.fold, Schedule) and instance.state in ("met", "late"):
+                self.took.append(max(0, instance.evidence[0].time - judged.window.start))
+
     def found(self, state: State, finding: Finding) -> None:
         """For one that was added, and went wrong."""
-        keep_first(self.examples[state], Example(finding.at, finding.flow, finding.text))
+        keep_first(self.examples[state], example(finding))
+
+    def found_in_window(self, finding: Finding) -> None:
+        state: State = "late" if finding.state == "closed" else "missing"
+        self.found("violated" if finding.finding in OFFENCES else state, finding)
 
     def waits(self) -> Waits | None:
         return waits(self.took, self.counts["missing"])
 
 
-def tallies(types_and_rules: Sequence[tuple[str, Rule]]) -> dict[tuple[str, str], Tally]:
+def tallies(types_and_rules: Sequence[tuple[str, Rule | Fold]]) -> dict[tuple[str, str], Tally]:
     """One for each expectation, in the order of the files: those that are silent, too."""
     return {(type, rule.options.name): Tally(type, rule) for type, rule in types_and_rules}

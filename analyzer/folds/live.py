@@ -142,8 +142,8 @@ class _Line:
         self._history, self._flows = history, flows
         grace = fold.options.grace
         self._grace = default_grace if grace is None else grace
-        stored = file.stored(fold.names())
-        self.names = None if ANY_NAME in stored else sorted(stored)
+        stored = file.stored_names(fold.names())
+        self.names = None if stored is None else sorted(stored)
         named = [] if file.naming is None else file.naming.guards(fold.names())
         self.guards = [*fold.reads(), *(guard for _, guard in named)]
         self.found: dict[int, dict[str, Finding]] = {}

@@ -45,7 +45,11 @@ class RuleFile:
     @cached_property
     def named(self) -> frozenset[str] | None:
         """What the events may be called that it names; None: anything."""
-        stored = self.stored(self.told())
+        return self.stored_names(self.told())
+
+    def stored_names(self, names: Iterable[str]) -> frozenset[str] | None:
+        """What events with one of these names may be called; None: anything."""
+        stored = self.stored(names)
         return None if ANY_NAME in stored else stored
 
     @cached_property
@@ -122,6 +126,9 @@ class RuleSet:
             for rule in file.rules:
                 if rule.reads():
                     found |= file.stored(rule.read_of())
+            for fold in file.folds:
+                if fold.reads():
+                    found |= file.stored(fold.names())
         return None if ANY_NAME in found else frozenset(found)
 
     def fingerprint(self) -> str:

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from analyzer.backtest.past import Period, StorePast
+from analyzer.backtest.run import backtest
+from analyzer.finding import Finding
 from analyzer.notification import notification
 from analyzer.rules.loader import load
 from analyzer.tables import OUTBOX, FindingRow
@@ -108,3 +111,29 @@ def test_a_notification_of_no_flow_leads_to_the_findings_of_its_expectation() ->
     assert '"http://here/findings?expectation=a%20beat"' in notification(
         row.to_finding(), None, "http://here"
     )
+
+
+def test_a_backtest_finds_what_the_daemon_does(tmp_path: Path) -> None:
+    rules, events, store = (tmp_path / name for name in ("r.yaml", "e.jsonl", "s.duckdb"))
+    rules.write_text(RULES)
+    write_events(events, EVENTS)
+    watch(events, [rules], store, now=NOW)
+    loaded, others = load([rules]), tmp_path / "others.yaml"
+    others.write_text(RULES.replace("at_most: 3", "at_most: 4"))
+    opened = open_store(Configuration(store=StoreSettings(path=store)), read_only=True)
+    try:
+        told: list[Finding] = []
+        outcome = backtest(
+            StorePast(opened, Period(None, None)), loaded, load([others]), told.append
+        )
+    finally:
+        opened.close()
+    came = {(one.expectation, one.finding, (one.at - START) // 1_000_000) for one in told}
+    assert came == FOUND
+    counts = {tally.name: tally.counts for tally in outcome.tallies}
+    assert counts["a beat a minute"]["missing"] == 3
+    assert counts["logins"]["violated"] == 1
+    assert outcome.difference is not None
+    assert (outcome.difference.new, outcome.difference.gone) == (1, 0)
+    (waits,) = [w for tally in outcome.tallies if (w := tally.waits()) is not None]
+    assert (waits.count, waits.max) == (2, 5_000_000)
