@@ -35,7 +35,8 @@ class ParquetRows(Rows):
                 for batch in opened.iter_batches(ROWS, row_groups=[group], columns=columns):
                     yield from self._rows(batch)
                 self._share = (group + 1) / groups
-        except pa.ArrowException as error:
+        except (pa.ArrowException, ValueError, OverflowError) as error:
+            # Of spoilt bytes it also says in Python's words that they are no UTF-8.
             self.number += 1
             raise LineError(f"this Parquet file cannot be read: {error}") from error
 

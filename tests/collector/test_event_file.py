@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import random
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,33 @@ def test_a_wrong_type_in_parquet_is_told_with_its_row(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_a_mistake_of_the_user(tmp_path: Path) -> None:
     with pytest.raises(EventFileError, match="No such file"):
         read(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_spoilt_files_are_told_whatever_is_in_them(tmp_path: Path, form: str) -> None:
+    path, chance = tmp_path / f"events.{form}", random.Random(5)
+    columns = {"name": ["n"] * 9, "time": ["2026-03-01T10:00:00Z"] * 9, "payload": ['{"a":1}'] * 9}
+    if form == "jsonl":
+        whole = (GOOD[:-2] + b',"payload":{"a":1},"headers":[["a","b"]]}\n') * 9
+    elif form == "csv":
+        whole = b"name,time,payload\n" + b'n,1772359200000,"{""a"":1}"\n' * 9
+    else:
+        pq.write_table(pa.table(columns), path)
+        whole = path.read_bytes()
+    read_whole, told = 0, []
+    for _ in range(400):
+        spoilt = bytearray(whole)
+        for _ in range(chance.choice((1, 2, 9))):
+            at = chance.randrange(len(spoilt))
+            spoilt[at : at + chance.choice((0, 1, 9))] = chance.randbytes(chance.choice((1, 3)))
+        path.write_bytes(spoilt)
+        try:
+            read_whole += len(read(path)) > 0
+        except EventFileError as error:
+            told.append(str(error))
+    assert read_whole > 0
+    assert len(told) > 100
+    assert all(one.startswith(str(path)) for one in told)
 
 
 # As a source
