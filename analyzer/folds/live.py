@@ -144,8 +144,7 @@ class _Line:
         self._grace = default_grace if grace is None else grace
         stored = file.stored_names(fold.names())
         self.names = None if stored is None else sorted(stored)
-        named = [] if file.naming is None else file.naming.guards(fold.names())
-        self.guards = [*fold.reads(), *(guard for _, guard in named)]
+        self.guards = file.read_by(fold)
         self.found: dict[int, dict[str, Finding]] = {}
         """By when the window is due: its findings as they were announced."""
         self._judged_to: int | None = None

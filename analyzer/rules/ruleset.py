@@ -11,7 +11,7 @@ import msgspec
 from analyzer.folds.fold import Fold
 from analyzer.guards import Guard
 from analyzer.naming import ANY_NAME, Meaning, Naming
-from analyzer.rules.rule import Check, Names, Rule
+from analyzer.rules.rule import Check, Names, Reads, Rule
 from analyzer.rules.services import Service
 from analyzer.rules.tests import RuleTest
 from collector.event import Event
@@ -77,6 +77,11 @@ class RuleFile:
         """The conditions by which events get a name that the file looks at."""
         return [] if self.naming is None else self.naming.guards(self.told())
 
+    def read_by(self, fold: Fold) -> list[Reads]:
+        """Every condition and path of such an expectation, and of the names that it looks at."""
+        named = [] if self.naming is None else self.naming.guards(fold.names())
+        return [*fold.reads(), *(guard for _, guard in named)]
+
     def concerned(self, names: Set[str]) -> bool:
         """Whether it may have something to say of a flow of events that are called so."""
         stored = self.stored(self.told())
@@ -127,7 +132,7 @@ class RuleSet:
                 if rule.reads():
                     found |= file.stored(rule.read_of())
             for fold in file.folds:
-                if fold.reads():
+                if file.read_by(fold):
                     found |= file.stored(fold.names())
         return None if ANY_NAME in found else frozenset(found)
 

@@ -118,7 +118,9 @@ def test_a_backtest_finds_what_the_daemon_does(tmp_path: Path) -> None:
     rules.write_text(RULES)
     write_events(events, EVENTS)
     watch(events, [rules], store, now=NOW)
-    loaded, others = load([rules]), tmp_path / "others.yaml"
+    # Without `flow` a file's name is the type of what it finds.
+    loaded, others = load([rules]), tmp_path / "others" / "r.yaml"
+    others.parent.mkdir()
     others.write_text(RULES.replace("at_most: 3", "at_most: 4"))
     opened = open_store(Configuration(store=StoreSettings(path=store)), read_only=True)
     try:
