@@ -22,6 +22,8 @@ class Absence:
     """From when on it would have been there to be seen."""
     deadline: int | None
     lacks: tuple[str, ...]
+    hidden: frozenset[str] | None = None
+    """The names of what lacks: those that a gap may have hidden; None: all that are awaited."""
     text: str
     """What was expected."""
     evidence: Sequence[Event] = ()
@@ -44,7 +46,8 @@ class Absence:
             passed = format_duration(self.last.time - deadline)
             text = f"{self.text}; {self.who} came {passed} too late"
             return self._said("late", text, "late", self.came)
-        unseen = sight.unseen(awaits, self.since, deadline, episode.ids())
+        lacking = awaits if self.hidden is None else self.hidden.union(self.rule.options.unless)
+        unseen = sight.unseen(lacking, self.since, deadline, episode.ids())
         if unseen is not None:
             return self._said("unknown", f"{self.text}: unobserved, {unseen}")
         text = f"{self.text}; {self.none} came by {format_time(deadline)}"

@@ -57,6 +57,8 @@ class Sight:
         values = set(self._skews.values())
         self.one_skew = min(values, default=0) if len(values) < 2 else None
         """The skew between any two sources, where there is but one."""
+        self.widest = max(values, default=0)
+        """The most that two clocks may differ; µs."""
         self._complete: dict[frozenset[str], int] = {}
         """Answers given so far: a few hundred flows of a batch ask the same few questions."""
         self._naming: Naming | None = None

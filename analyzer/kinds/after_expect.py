@@ -196,17 +196,21 @@ class AfterExpect(Rule):
         absent = any(e is None for e in one.came)
         return Absence(
             rule=self, cause=cause, since=cause, deadline=deadline, lacks=lacks,
+            hidden=frozenset(name for names in self._lacking(one) for name in names),
             text=self._expected(one, lacks), evidence=came, came=came,
             last=None if absent else max(came, key=ORDER),
         ).judged(episode, sight)  # fmt: skip
 
     def _lacks(self, one: _Awaiting) -> tuple[str, ...]:
         """What is not there in time: of `all` each name, else the alternatives."""
-        return tuple(
-            " or ".join(names)
+        return tuple(" or ".join(names) for names in self._lacking(one))
+
+    def _lacking(self, one: _Awaiting) -> list[Names]:
+        return [
+            names
             for names, event in zip(self.needs, one.came, strict=True)
             if event is None or one.overdue(event.time)
-        )
+        ]
 
     def _expected(self, one: _Awaiting, lacks: tuple[str, ...]) -> str:
         cause = f"{one.cause.name} at {format_time(one.cause.time)}"

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.episode import Episode, is_over, skew_between, surely_follows
+from analyzer.episode import Episode, follows, is_over, skew_between, surely_follows
 from analyzer.instance import Instance, met_once
+from analyzer.offence import Offence
 from analyzer.rules.rule import Check, Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
-from collector.event import ORDER, Event
+from collector.event import Event
 from collector.times import format_duration, format_time
 
 
@@ -50,35 +51,40 @@ class AfterNever(Rule):
         name = self.options.name
         deadline = None if self.within is None else cause.time + self.within
         until = self._first_until(cause, episode, sight)
-        offences = self._offences(cause, deadline, until, episode, sight)
+        offences = [
+            event
+            for event in self._offences(cause, deadline, until, episode, sight)
+            if self.excuse(episode, sight, cause, deadline, event) is None
+        ]
+        if offences:
+            return self._offended(cause, offences, deadline, episode, sight)
         excuse = self.excuse(episode, sight, cause, deadline)
-        first = offences[0] if offences else None
-        if excuse and (first is None or ORDER(excuse) <= ORDER(first)):
+        if excuse is not None:
             return self.excused(excuse, cause, deadline)
-        if first is not None:
-            return self._offended(cause, first, tuple(offences), deadline, sight)
         state = met_once(self._over(deadline, until, episode, sight))
         return Instance(name, state, cause, deadline=deadline)
 
     def _offended(
-        self, cause: Event, first: Event, all: tuple[Event, ...], deadline: int | None, sight: Sight
+        self,
+        cause: Event,
+        offences: Sequence[Event],
+        deadline: int | None,
+        episode: Episode,
+        sight: Sight,
     ) -> Instance:
-        name = self.options.name
+        first = offences[0]
         text = (
             f"{first.name} at {format_time(first.time)} must not follow {cause.name}, "
             f"which came {format_duration(first.time - cause.time)} before"
         )
-        awaits = self.awaits()
-        due = first.time + self.options.grace_under(sight)
-        if awaits and sight.complete_to(awaits) <= due:
-            return Instance(name, "pending", cause, deadline=deadline, due=due, text=text)
-        return Instance(
-            name, "violated", cause, "forbidden", first.time, deadline, None, (), all, text
-        )
+        return Offence(
+            rule=self, cause=cause, event=first, since=cause, revoking=self.awaits(),
+            finding="forbidden", text=text, deadline=deadline, evidence=offences,
+        ).judged(episode, sight)  # fmt: skip
 
     def _first_until(self, cause: Event, episode: Episode, sight: Sight) -> Event | None:
-        for event in episode.of(self.until):
-            if surely_follows(event, cause, skew_between(self.options.skew, sight, event, cause)):
+        for event in episode.of(self.until, copies=self.options.copies):
+            if follows(event, cause, skew_between(self.options.skew, sight, event, cause)):
                 return event
         return None
 
@@ -107,7 +113,7 @@ class AfterNever(Rule):
         self, deadline: int | None, until: Event | None, episode: Episode, sight: Sight
     ) -> bool:
         """Nothing was wrong, and the time in which it could be is over."""
-        if until is not None:
+        if until is not None and (deadline is None or until.time <= deadline):
             return True
         if deadline is not None:
             due = deadline + self.options.grace_under(sight)

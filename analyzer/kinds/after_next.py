@@ -57,47 +57,32 @@ class AfterNext(Rule):
         name, options = self.options.name, self.options
         right, wrong, excuse = self._next(cause, events, episode, sight)
         deadline = episode.end if self.within is None else cause.time + self.within
-        if excuse is not None:
+        in_time = right is not None and (deadline is None or right.time <= deadline)
+        if excuse and not in_time and (deadline is None or excuse.time <= deadline):
             return self.excused(excuse, cause, deadline)
-        if right is not None and (deadline is None or right.time <= deadline):
+        if (right or not wrong) and self.within is None and waits_no_more(episode, cause):
+            return self.ended(cause)
+        if right is not None and in_time:
             return Instance(name, "met", cause, deadline=deadline, evidence=(right,))
         wanted = " or ".join(self.next)
         text = f"expected {wanted} next after {cause.name} at {format_time(cause.time)}"
-        came = right or wrong
-        if came is None and self.within is None and waits_no_more(episode, cause):
-            return self.ended(cause)
-        if came is not None:
-            # An earlier one may come yet, until it is sure that none came in time.
-            decided = came.time if deadline is None else min(came.time, deadline)
-            due = decided + options.grace_under(sight)
+        if right is None and wrong is not None:
+            text = f"{text}; {wrong.name} came at {format_time(wrong.time)}"
+            due = wrong.time + options.patience_under(sight)
             if sight.complete_to(ANY) <= due:
                 return Instance(name, "pending", cause, deadline=deadline, due=due, text=text)
-        if right is None and wrong is not None:
-            return self._unexpected(cause, wrong, deadline, text, episode, sight)
+            unseen = episode.unseen_since(sight, ANY, cause.time, wrong)
+            if unseen is not None:
+                text = f"{text}: unobserved, {unseen}"
+                return Instance(name, "unknown", cause, deadline=deadline, text=text)
+            return Instance(
+                name, "violated", cause, "unexpected_next", wrong.time, deadline, None, (),
+                (wrong,), text,
+            )  # fmt: skip
         return Absence(
             rule=self, cause=cause, since=cause, deadline=deadline, lacks=(wanted,), text=text,
             came=() if right is None else (right,), last=right, none="nothing",
         ).judged(episode, sight)  # fmt: skip
-
-    def _unexpected(
-        self,
-        cause: Event,
-        wrong: Event,
-        deadline: int | None,
-        text: str,
-        episode: Episode,
-        sight: Sight,
-    ) -> Instance:
-        name = self.options.name
-        text = f"{text}; {wrong.name} came at {format_time(wrong.time)}"
-        unseen = episode.unseen_since(sight, ANY, cause.time, wrong)
-        if unseen is not None:
-            text = f"{text}: unobserved, {unseen}"
-            return Instance(name, "unknown", cause, deadline=deadline, text=text)
-        return Instance(
-            name, "violated", cause, "unexpected_next", wrong.time, deadline, None, (), (wrong,),
-            text,
-        )  # fmt: skip
 
     def _next(
         self, cause: Event, events: Sequence[Event], episode: Episode, sight: Sight
@@ -122,7 +107,7 @@ class AfterNext(Rule):
             elif any(name in options.unless for name in names) and options.excuses(event, cause):
                 excuse = excuse or event
         if right is not None:
-            return right, None, None
+            return right, None, excuse
         wrong = next((e for e in maybe if any(e is one for one in surely)), None)
         return None, wrong, excuse
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from analyzer.absence import Absence, limit, until_the_last
 from analyzer.episode import Episode, follows, skew_between, surely_follows, waits_no_more
 from analyzer.instance import Instance
+from analyzer.offence import Offence
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
@@ -45,7 +46,9 @@ class AfterUndo(Rule):
         return frozenset((*self.trigger, *done, *self.options.unless))
 
     def awaits(self) -> frozenset[str]:
-        return frozenset((*(undo for _, undo in self.pairs), *self.options.unless))
+        """In reverse, an earlier one of what was done would tell another order."""
+        done = [name for name, _ in self.pairs] if self.reverse else ()
+        return frozenset((*done, *(undo for _, undo in self.pairs), *self.options.unless))
 
     def wakes(self) -> Sequence[Wake]:
         # Something that had been done, and is read after the deadline.
@@ -77,15 +80,15 @@ class AfterUndo(Rule):
         came = tuple(sorted({id(e): e for e in one.undone.values()}.values(), key=ORDER))
         whole = all(map(one.in_time, range(len(one.done))))
         wrong = self._out_of_order(one, sight) if self.reverse else None
-        decided = wrong or (came[-1] if came and whole else None)
-        excuse = self.excuse(episode, sight, cause, deadline)
+        excuse = self.excuse(episode, sight, cause, deadline, wrong)
+        decided = came[-1] if came and whole and wrong is None else None
         if excuse is not None and (
-            (decided is None and not whole)
-            or (decided is not None and ORDER(excuse) < ORDER(decided))
+            (decided is not None and ORDER(excuse) < ORDER(decided))
+            or (decided is None and (wrong is not None or not whole))
         ):
             return self.excused(excuse, cause, deadline)
         if wrong is not None:
-            return self._wrong(cause, wrong, came, deadline, sight)
+            return self._wrong(one, wrong, came, episode, sight)
         if whole:
             return Instance(name, "met", cause, deadline=deadline, evidence=came)
         return self._lacking(one, came, episode, sight)
@@ -131,23 +134,21 @@ class AfterUndo(Rule):
 
     def _wrong(
         self,
-        cause: Event,
+        one: _Undoing,
         wrong: Event,
         came: tuple[Event, ...],
-        deadline: int | None,
+        episode: Episode,
         sight: Sight,
     ) -> Instance:
-        name = self.options.name
         text = (
             f"{wrong.name} at {format_time(wrong.time)} came too late in the order: "
             f"{' before '.join(event.name for event in came)}; expected the reverse"
         )
-        due = max(wrong.time, cause.time) + self.options.grace_under(sight)
-        if sight.complete_to(self.awaits()) <= due:
-            return Instance(name, "pending", cause, deadline=deadline, due=due, text=text)
-        return Instance(
-            name, "violated", cause, "out_of_order", wrong.time, deadline, None, (), came, text
-        )
+        first = min((done for done, _ in one.done), key=ORDER)
+        return Offence(
+            rule=self, cause=one.cause, event=wrong, since=first, revoking=self.awaits(),
+            finding="out_of_order", text=text, deadline=one.deadline, evidence=came,
+        ).judged(episode, sight)  # fmt: skip
 
     def _lacking(
         self, one: _Undoing, came: tuple[Event, ...], episode: Episode, sight: Sight
@@ -155,12 +156,13 @@ class AfterUndo(Rule):
         cause = one.cause
         lacking = [number for number in range(len(one.done)) if not one.in_time(number)]
         lacks = tuple(dict.fromkeys(one.done[number][1] for number in lacking))
+        earliest = min((one.done[number][0] for number in lacking), key=ORDER)
         done = ", ".join(dict.fromkeys(one.done[number][0].name for number in lacking))
         started = f"{cause.name} at {format_time(cause.time)}"
         what = " and ".join(lacks)
         return Absence(
-            rule=self, cause=cause, since=one.done[lacking[0]][0], deadline=one.deadline,
-            lacks=lacks, evidence=came, came=came, finding="not_undone",
+            rule=self, cause=cause, since=earliest, deadline=one.deadline,
+            lacks=lacks, hidden=frozenset(lacks), evidence=came, came=came, finding="not_undone",
             text=f"expected {what} {limit(self.within)} of {started}, to undo {done}",
             last=came[-1] if len(one.undone) == len(one.done) else None,
         ).judged(episode, sight)  # fmt: skip

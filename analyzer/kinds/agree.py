@@ -11,6 +11,7 @@ from analyzer.episode import Episode, is_over
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance, met_once
 from analyzer.naming import ANY_NAME
+from analyzer.offence import Offence
 from analyzer.rules.rule import EVERY, Due, Names, Options, Reads, Rule, Wake, activations
 from analyzer.sight import Sight
 from analyzer.values import shown
@@ -90,8 +91,8 @@ class Agree(Rule):
     ) -> Instance:
         name = self.options.name
         odd = next((e for e, value in values if not self._same(values[0][1], value)), None)
-        excuse = self.excuse(episode, sight, None, episode.end)
-        if excuse is not None and (odd is None or ORDER(excuse) <= ORDER(odd)):
+        excuse = self.excuse(episode, sight, None, episode.end, odd)
+        if excuse is not None:
             return self.excused(excuse)
         evidence = tuple(event for event, _ in values)
         if odd is None:
@@ -101,11 +102,10 @@ class Agree(Rule):
             f"{odd.name} at {format_time(odd.time)} says {shown(other[1])}, "
             f"{first[0].name} said {shown(first[1])}"
         )
-        unless = frozenset(self.options.unless)
-        due = odd.time + self.options.grace_under(sight)
-        if unless and sight.complete_to(unless) <= due:
-            return Instance(name, "pending", due=due, text=text)
-        return Instance(name, "violated", None, "disagree", odd.time, evidence=evidence, text=text)
+        return Offence(
+            rule=self, event=odd, since=episode.begin, revoking=frozenset(self.options.unless),
+            finding="disagree", text=text, evidence=evidence,
+        ).judged(episode, sight)  # fmt: skip
 
     def _same(self, first: object, other: object) -> bool:
         if json_equal(first, other):

@@ -43,7 +43,7 @@ class BeforeRequire(Rule):
         prepared = self._prepared(cause, episode, sight)
         if prepared is not None:
             return Instance(name, "met", cause, evidence=(prepared,))
-        due = cause.time + self.options.grace_under(sight)
+        due = cause.time + self.options.patience_under(sight)
         before = "" if self.within is None else f" in the {format_duration(self.within)}"
         text = f"{cause.name} at {format_time(cause.time)} needs {wanted}{before} before it"
         if sight.complete_to(self.awaits()) <= due:

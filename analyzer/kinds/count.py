@@ -18,6 +18,7 @@ from analyzer.episode import (
 )
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance, State
+from analyzer.offence import Offence
 from analyzer.rules.rule import Check, Due, Names, Options, Reads, Rule, Wake, activations
 from analyzer.sight import Sight
 from analyzer.values import canonical
@@ -149,9 +150,6 @@ class Count(Rule):
         return check
 
     def _after(self, cause: Event, episode: Episode, sight: Sight) -> Iterator[Instance]:
-        if self.waits_for_end() and waits_no_more(episode, cause):
-            yield self.ended(cause)
-            return
         deadline = episode.end if self.within is None else cause.time + self.within
         for names, bounds in self.counted:
             counts, sure = [], set()
@@ -187,16 +185,22 @@ class _Counting:
             # Past a deadline of its own an event can only be late, and never one too many.
             sure = [e for e in sure if e.time <= deadline]
         in_time = [e for e in counts if deadline is None or e.time <= deadline]
-        excuse = rule.excuse(episode, sight, self.cause, deadline)
-        most = bounds.most
+        most, least = bounds.most, bounds.least or 0
         extra = sure[most] if most is not None and len(sure) > most else None
-        if excuse is not None and (extra is None or ORDER(excuse) <= ORDER(extra)):
+        if extra is None and self._waits_for_nothing(episode):
+            return self._said("void", text="the flow had ended: it waits for nothing new")
+        excuse = rule.excuse(episode, sight, self.cause, self._excusable(), extra)
+        enough = most is None and len(in_time) >= least
+        decided = in_time[least - 1] if enough and least else None
+        if enough and (excuse is None or decided is None or ORDER(excuse) >= ORDER(decided)):
+            return self._said("met", evidence=tuple(in_time))
+        if excuse is not None:
             return self._said("void", evidence=(excuse,), text=f"excused by {excuse.name}")
         if extra is not None:
-            return self._too_many(extra, sure, sight)
-        if bounds.least is not None and len(in_time) < bounds.least:
-            return self._too_few(counts, in_time, bounds.least, episode, sight)
-        if most is None or self._over(episode, sight):
+            return self._too_many(extra, sure, episode, sight)
+        if len(in_time) < least:
+            return self._too_few(counts, in_time, least, episode, sight)
+        if self._over(episode, sight):
             return self._said("met", evidence=tuple(in_time))
         return self._said("pending", evidence=tuple(in_time))
 
@@ -206,14 +210,10 @@ class _Counting:
         *,
         evidence: tuple[Event, ...] = (),
         text: str = "",
-        finding: str | None = None,
-        at: int | None = None,
-        due: int | None = None,
-        lacks: tuple[str, ...] = (),
     ) -> Instance:
         return Instance(
-            self.rule.options.name, state, self.cause, finding, at, self.deadline, due, lacks,
-            evidence, text, self.by,
+            self.rule.options.name, state, self.cause, deadline=self.deadline, evidence=evidence,
+            text=text, by=self.by,
         )  # fmt: skip
 
     def _over(self, episode: Episode, sight: Sight) -> bool:
@@ -222,8 +222,22 @@ class _Counting:
         due = (self.deadline or 0) + self.rule.options.grace_under(sight)
         return sight.complete_to(self.rule.awaits()) > due
 
-    def _too_many(self, extra: Event, all: Sequence[Event], sight: Sight) -> Instance:
-        options, bounds = self.rule.options, self.bounds
+    def _waits_for_nothing(self, episode: Episode) -> bool:
+        """Whether the flow had ended when its activation came: that closes waiting, and no
+        prohibition."""
+        if self.cause is None or self.rule.within is not None or not self.bounds.least:
+            return False
+        return waits_no_more(episode, self.cause)
+
+    def _excusable(self) -> int | None:
+        """To when it can be excused: what only forbids has no deadline but its own."""
+        forbids = self.cause is not None and not self.bounds.least
+        return None if forbids and self.rule.within is None else self.deadline
+
+    def _too_many(
+        self, extra: Event, all: Sequence[Event], episode: Episode, sight: Sight
+    ) -> Instance:
+        bounds = self.bounds
         if bounds.most == 0:
             text = f"{extra.name} came at {format_time(extra.time)}; expected none"
         else:
@@ -233,13 +247,11 @@ class _Counting:
                 f"{extra.name} came {again} at {format_time(extra.time)}, "
                 f"{passed} after the first; expected {bounds.told()}"
             )
-        unless = frozenset(options.unless)
-        due = extra.time + options.grace_under(sight)
-        if unless and sight.complete_to(unless) <= due:
-            return self._said("pending", due=due, text=text)
-        return self._said(
-            "violated", finding=bounds.too_many, at=extra.time, evidence=tuple(all), text=text
-        )
+        return Offence(
+            rule=self.rule, cause=self.cause, event=extra, since=self.cause or episode.begin,
+            revoking=frozenset(self.rule.options.unless), finding=bounds.too_many, text=text,
+            deadline=self.deadline, evidence=all, by=self.by,
+        ).judged(episode, sight)  # fmt: skip
 
     def _too_few(
         self,
@@ -254,6 +266,7 @@ class _Counting:
         assert since is not None  # a rule of the whole flow counts from its begin
         return Absence(
             rule=self.rule, cause=self.cause, since=since, deadline=self.deadline, lacks=lacks,
+            hidden=frozenset(self.names),
             text=f"expected {lacks[0]} {self.bounds.told()}", evidence=in_time, came=came,
             last=came[least - 1] if len(came) >= least else None, finding=self.bounds.too_few,
             none=str(len(in_time)) if in_time else "none", by=self.by,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from analyzer.absence import Absence, until_the_last
 from analyzer.episode import Episode, is_over
 from analyzer.instance import Instance, met_once
+from analyzer.offence import Offence
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, firsts
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
@@ -48,30 +49,22 @@ class Either(Rule):
     ) -> Instance:
         name, deadline = self.options.name, episode.end
         second = came[1] if len(came) > 1 else None
-        excuse = self.excuse(episode, sight, None, deadline)
-        if excuse is not None and (second is None or ORDER(excuse) <= ORDER(second)):
+        excuse = self.excuse(episode, sight, None, deadline, second)
+        if excuse is not None:
             return self.excused(excuse, deadline=deadline)
         if second is not None:
-            return self._both(came, second, deadline, sight)
+            text = (
+                f"{second.name} at {format_time(second.time)} came besides {came[0].name}; "
+                "expected one of them"
+            )
+            return Offence(
+                rule=self, event=second, since=begin, revoking=frozenset(self.options.unless),
+                finding="both", text=text, deadline=deadline, evidence=came,
+            ).judged(episode, sight)  # fmt: skip
         if came and (deadline is None or came[0].time <= deadline):
             state = met_once(is_over(episode, sight))
             return Instance(name, state, deadline=deadline, evidence=tuple(came))
         return self._neither(came, begin, episode, sight)
-
-    def _both(
-        self, came: Sequence[Event], second: Event, deadline: int | None, sight: Sight
-    ) -> Instance:
-        name, unless = self.options.name, frozenset(self.options.unless)
-        text = (
-            f"{second.name} at {format_time(second.time)} came besides {came[0].name}; "
-            "expected one of them"
-        )
-        due = second.time + self.options.grace_under(sight)
-        if unless and sight.complete_to(unless) <= due:
-            return Instance(name, "pending", deadline=deadline, due=due, text=text)
-        return Instance(
-            name, "violated", None, "both", second.time, deadline, None, (), tuple(came), text
-        )
 
     def _neither(
         self, came: Sequence[Event], begin: Event, episode: Episode, sight: Sight

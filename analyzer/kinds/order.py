@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from analyzer.episode import Episode, is_over, skew_between, surely_follows
 from analyzer.instance import Instance, met_once
+from analyzer.offence import Offence
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, firsts
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
@@ -38,23 +39,24 @@ class Order(Rule):
     def _instance(self, found: Sequence[Event], episode: Episode, sight: Sight) -> Instance:
         name = self.options.name
         late = self._offence(found, sight)
-        excuse = self.excuse(episode, sight, None, episode.end)
-        if excuse is not None and (late is None or ORDER(excuse) <= ORDER(late)):
+        excuse = self.excuse(episode, sight, None, episode.end, late)
+        if excuse is not None:
             return self.excused(excuse)
         if late is None:
             return Instance(name, met_once(is_over(episode, sight)), evidence=tuple(found))
         came = sorted(found, key=ORDER)
         wanted = " before ".join(event.name for event in found)
         text = f"expected {wanted}; {late.name} came at {format_time(late.time)}"
-        due = late.time + self.options.grace_under(sight)
-        if sight.complete_to(self.awaits()) <= due:
-            return Instance(name, "pending", due=due, text=text)
-        why_not = episode.unseen_since(sight, frozenset((late.name,)), None, late)
-        if why_not is not None:
-            return Instance(name, "unknown", text=f"{text}: unobserved, {why_not}")
-        return Instance(
-            name, "violated", None, "out_of_order", late.time, evidence=tuple(came), text=text
-        )
+        said = Offence(
+            rule=self, event=late, since=episode.begin, asked=self.awaits(),
+            revoking=frozenset((late.name, *self.options.unless)), finding="out_of_order",
+            text=text, evidence=came,
+        ).judged(episode, sight)  # fmt: skip
+        # An earlier one of its name may lie before the tap's first sight.
+        why = episode.unseen_since(sight, frozenset((late.name,)), None, late)
+        if said.finding is None or why is None:
+            return said
+        return Instance(name, "unknown", text=f"{text}: unobserved, {why}")
 
     def _offence(self, found: Sequence[Event], sight: Sight) -> Event | None:
         """The first that surely comes after one that it should have come before."""

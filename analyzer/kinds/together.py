@@ -66,6 +66,7 @@ class Together(Rule):
         started = f"{first.name} at {format_time(first.time)}"
         return Absence(
             rule=self, cause=None, since=first, deadline=deadline, lacks=lacks,
+            hidden=frozenset(lacks),
             text=f"expected {' and '.join(lacks)} {limit(self.within)} of {started}",
             evidence=evidence, came=evidence, last=last if whole else None,
         ).judged(episode, sight)  # fmt: skip

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from analyzer.episode import Episode, follows, skew_between
+from analyzer.episode import Episode, follows, skew_between, surely_follows
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance
 from analyzer.naming import ANY_NAME
@@ -42,6 +42,10 @@ class Options:
 
     def grace_under(self, sight: Sight) -> int:
         return sight.grace if self.grace is None else self.grace
+
+    def patience_under(self, sight: Sight) -> int:
+        """How long after an offence something may be read that takes it back: a tie does, too."""
+        return max(self.grace_under(sight), sight.widest if self.skew is None else self.skew)
 
     def fits(self, event: Event, cause: Event) -> bool:
         """`such_that` and `same`: may this event count for that activation?"""
@@ -161,16 +165,24 @@ class Rule(ABC):
         return Instance(self.options.name, "void", cause, evidence=evidence, text=why)
 
     def excuse(
-        self, episode: Episode, sight: Sight, activation: Event | None, until: int | None
+        self,
+        episode: Episode,
+        sight: Sight,
+        activation: Event | None,
+        until: int | None,
+        offence: Event | None = None,
     ) -> Event | None:
-        """The first `unless` event after the activation, at or before `until`."""
+        """The first `unless` event after the activation, at or before `until`, and not surely
+        after the offence: what is tied with it excuses it."""
         options = self.options
         if not options.unless:
             return None
-        for event in episode.of(options.unless):
+        for event in episode.of(options.unless, copies=options.copies):
             if until is not None and event.time > until:
                 continue
             if not options.excuses(event, activation):
+                continue
+            if offence is not None and _surely_after(self, sight, event, offence):
                 continue
             if activation is None or _counts_as_after(self, sight, event, activation):
                 return event
@@ -179,6 +191,10 @@ class Rule(ABC):
 
 def _counts_as_after(rule: Rule, sight: Sight, event: Event, activation: Event) -> bool:
     return follows(event, activation, skew_between(rule.options.skew, sight, event, activation))
+
+
+def _surely_after(rule: Rule, sight: Sight, event: Event, offence: Event) -> bool:
+    return surely_follows(event, offence, skew_between(rule.options.skew, sight, event, offence))
 
 
 def firsts(rule: Rule, episode: Episode, listed: Names) -> list[Event]:

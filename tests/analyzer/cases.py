@@ -16,7 +16,8 @@ from collector.event import Event
 from collector.times import parse_duration
 
 BASE = 1_750_000_000_000_000
-EVENT = re.compile(r"(\S+) ([^\s@]+)(?:@(\S+))?(?: ~(\S+))?(?: (\{.*\}))?")
+EVENT = re.compile(r"(\S+) ([^\s@/]+)(?:@([^\s/]+))?(?:/(\d+))?(?: ~(\S+))?(?: (\{.*\}))?")
+"""AT NAME[@FLOW][/PARTITION] [~ARRIVES] [{payload}]"""
 
 
 def load_cases() -> list[dict[str, Any]]:
@@ -51,25 +52,25 @@ def events(case: dict[str, Any]) -> list[Event]:
 def _event(text: str, number: int) -> Event:
     match = EVENT.fullmatch(text)
     assert match, text
-    at, name, flow, arrives, payload = match.groups()
+    at, name, flow, partition, arrives, payload = match.groups()
     body = YAML(typ="safe").load(payload) if payload else {}
     event_id = body.pop("_id", f"id-{number}")
-    time = BASE + _us(at)
+    time, arrival = BASE + microseconds(at), BASE + microseconds(arrives or at)
     return Event(
-        "case", "case", "case", 0, number, time, BASE + _us(arrives or at), name,
+        "case", "case", "case", int(partition or 0), number, time, arrival, name,
         () if flow == "-" else (flow or "x",), event_id, (), None, "[]",
         msgspec.json.encode(body).decode(), "json",
     )  # fmt: skip
 
 
-def _us(text: str) -> int:
+def microseconds(text: str) -> int:
     us = parse_duration(text)
     assert us is not None, text
     return us
 
 
 def run(case: dict[str, Any], folder: Path) -> Trial:
-    return trial(rule_file(case, folder), events(case), BASE + _us(case["until"]))
+    return trial(rule_file(case, folder), events(case), BASE + microseconds(case["until"]))
 
 
 def states(result: Trial) -> dict[str, dict[str, int]]:
