@@ -1,0 +1,156 @@
+"""The judge against a second one, written from the sentences of the language alone: random rules
+as people write them, random logs, and sight that ends anywhere.
+
+`NAIVE_EXAMPLES=100000` looks further than a usual run.
+"""
+
+import os
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analyzer.instance import Instance
+from analyzer.judge import judge
+from analyzer.rules.loader import check
+from analyzer.rules.ruleset import RuleFile
+from analyzer.sight import Sight
+from collector.batch import Gap, PartitionState
+from collector.event import Event
+from collector.times import NEVER, US_PER_S
+from tests.analyzer.naive.flow import Hole, Life, Partition, Said, Spec, View
+from tests.analyzer.naive.judge import naive_judge
+from tests.analyzer.naive.random_rules import NAMES, files
+
+S = US_PER_S
+LAST = 40
+EXAMPLES = int(os.environ.get("NAIVE_EXAMPLES", "200"))
+PAYLOADS = (
+    None, {"items": [1, 2], "k": 1}, {"items": [], "k": 2}, {"k": 2.0}, {"items": [2, 2, 1]},
+    {"k": "1"}, {"k": None, "n": 1}, {"items": [True], "k": True, "n": 5}, {"n": 2},
+)  # fmt: skip
+ABSENCES = ("missing", "late", "too_few", "neither", "not_undone")
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Event]:
+    """One flow's events on three partitions of two topics, with equal times and copies."""
+    found = []
+    step = draw(st.sampled_from((S, S // 2)))
+    for number in range(draw(st.integers(0, 12))):
+        time = draw(st.integers(0, LAST)) * step
+        topic, partition = draw(st.sampled_from((("t", 0), ("t", 1), ("u", 0))))
+        event_id = draw(st.one_of(st.none(), st.none(), st.sampled_from(("i", "j"))))
+        payload = draw(st.sampled_from(PAYLOADS))
+        found.append(
+            Event(
+                "s", topic, topic, partition, number, time, time, draw(st.sampled_from(NAMES)),
+                ("x",), event_id, (), None, "[]",
+                None if payload is None else msgspec.json.encode(payload).decode(),
+                "none" if payload is None else "json",
+            )
+        )  # fmt: skip
+    if draw(st.integers(0, 3)):
+        found.append(Event("s", "t", "t", 0, 99, 0, 0, "start", ("x",)))
+    return draw(st.permutations(found))
+
+
+carried = st.one_of(
+    st.none(), st.none(), st.lists(st.sampled_from(NAMES), min_size=1, unique=True).map(tuple)
+)
+
+
+@st.composite
+def views(draw: st.DrawFn) -> tuple[View, Sight]:
+    partitions = tuple(
+        Partition(
+            draw(st.one_of(st.just(2 * LAST), st.integers(0, 2 * LAST))) * S,
+            draw(carried) if number else None,
+            draw(st.one_of(st.none(), st.none(), st.integers(-5, 20).map(lambda s: s * S))),
+        )
+        for number in range(draw(st.integers(1, 2)))
+    )
+    holes = []
+    for _ in range(draw(st.sampled_from((0, 0, 0, 1, 2)))):
+        start = draw(st.integers(0, LAST)) * S
+        holes.append(Hole(start, start + draw(st.integers(0, 5)) * S, draw(carried)))
+    grace = draw(st.sampled_from((0, 0, 2 * S)))
+    skew = draw(st.sampled_from((0, 0, S)))
+    retention = draw(st.sampled_from((0, 10 * S)))
+    sight = Sight(
+        [
+            PartitionState(
+                "s", "t", "t", n, 0, 0 if p.seen_from is None else 5, complete_to=p.complete_to,
+                seen_from=NEVER if p.seen_from is None else p.seen_from, carries=p.carries,
+            )
+            for n, p in enumerate(partitions)
+        ],
+        [Gap("s", "t", "t", 0, 0, 1, "test", hole.start, hole.end, hole.carries) for hole in holes],
+        grace=grace,
+        skews={"s": skew},
+        retention=retention,
+    )  # fmt: skip
+    return View(partitions, tuple(holes), grace, skew, retention), sight
+
+
+def load(written: dict[str, Any]) -> RuleFile:
+    """Through a file and the loader, as a user's."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "random.yaml"
+        path.write_bytes(msgspec.json.encode(written))
+        loaded, problems = check([path])
+    assert not [p for p in problems if not p.warning], problems
+    return loaded[0]
+
+
+def told(instance: Instance, spec: dict[str, Spec]) -> Said:
+    """The judge's instance in the words of the naive one."""
+    rule = spec[instance.expectation]
+    by_event = bool(rule.get("after") or rule.get("before"))
+    cause = instance.activation if by_event else None
+    absent = instance.finding in ABSENCES
+    return Said(
+        instance.expectation,
+        cause.position() if cause is not None else None,
+        instance.state,
+        instance.finding,
+        instance.at,
+        instance.deadline if absent else None,
+        tuple(sorted(instance.lacks)) if absent and rule["kind"] in NAMING else (),
+    )
+
+
+NAMING = ("expect", "together", "undo")
+
+
+def state(life: Life, said: list[Said], view: View) -> str | None:
+    """Of a flow without a begin: is that known?"""
+    if life.begin is not None or any(one.finding for one in said):
+        return None
+    return "partial" if life.partial(view) else "unbegun"
+
+
+def compare(written: dict[str, Any], spec: Spec, log: list[Event], view: View, sight: Sight) -> int:
+    file = load(written)
+    rules = {rule["name"]: rule for rule in spec["rules"]}
+    judged = judge("x", log, file, sight)
+    naive = naive_judge("x", log, spec, view)
+    assert [one.episode.flow for one in judged] == [life.flow for life, _ in naive]
+    count = 0
+    for one, (life, said) in zip(judged, naive, strict=True):
+        first, second = Counter(told(i, rules) for i in one.instances), Counter(said)
+        assert first == second, f"judge {list(first - second)}, naive {list(second - first)}"
+        wanted = state(life, said, view)
+        assert wanted is None or one.state == wanted
+        count += len(said)
+    return count
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(files(), logs(), views())
+def test_both_judges_say_the_same_of_every_instance(file, log, view) -> None:
+    compare(*file, log, *view)
