@@ -44,10 +44,15 @@ def next_one(q: Question) -> list[Said]:
     for cause in q.triggers(q.rule["after"]):
         deadline = q.deadline(cause)
         surely = [e for e in q.events if q.surely_after(e, cause)]
+        # Offsets within the skew and times beyond it may go round in a circle: what is tied with
+        # the first in time may be the next, and nothing further.
+        horizon = surely[0].time + q.skew if surely else None
+        near = [e for e in q.events if horizon is None or e.time <= horizon]
         possible = [
             e
-            for e in q.events
-            if q.after(e, cause) and not any(q.surely_after(e, other) for other in surely)
+            for e in near
+            if q.after(e, cause)
+            and not any(q.surely_after(e, other) for other in surely if other in near)
         ]
         right = [e for e in possible if e.name in q.rule["next"] and q.fits(e, cause)]
         in_time = [e for e in right if deadline is None or e.time <= deadline]
