@@ -12,6 +12,7 @@ from typing import Any
 from celpy.celparser import CELParseError, CELParser
 from lark import Token, Tree
 
+from collector.cel_types import CONDITION, UNKNOWN, Mismatch, kind_of
 from collector.cel_values import (
     BINARY,
     FUNCTIONS,
@@ -22,6 +23,7 @@ from collector.cel_values import (
     select,
     size_of,
     truth,
+    within_bounds,
 )
 from collector.event_view import EventView
 
@@ -63,6 +65,17 @@ def compile_cel(text: str, variables: frozenset[str]) -> Closure:
     if _deeper_than(MAX_DEPTH, tree):
         raise GuardError("nested too deep: write several expectations, or a shorter one")
     return _Compiler(variables).closure(tree)
+
+
+def check_kinds(text: str, *, condition: bool) -> None:
+    """Raises GuardError where an expression that compiles uses values as they cannot be used, or
+    is meant as a condition and surely is none."""
+    try:
+        kind = kind_of(_parser().parse(text))
+    except Mismatch as error:
+        raise GuardError(str(error), error.column) from error
+    if condition and kind not in (UNKNOWN, CONDITION):
+        raise GuardError(f"this is {kind}, and no condition")
 
 
 def fields_read(text: str, part: str) -> frozenset[str] | None:
@@ -125,10 +138,22 @@ class _Compiler:
     def _refuse(self, tree: Tree[Token], what: str) -> GuardError:
         return GuardError(what, getattr(tree.meta, "column", 1))
 
+    def _bounded(self, compute: Callable[..., Any]) -> Callable[..., Any]:
+        """In a loop, what is looked at a thousand times must be small."""
+        if not self._in_macro:
+            return compute
+
+        def run(*values: Any) -> Any:
+            for value in values:
+                within_bounds(value)
+            return compute(*values)
+
+        return run
+
     def _binary(self, tree: Tree[Token], children: list[Any]) -> Closure:
         if len(children) != 2 or children[0].data not in BINARY:
             raise self._refuse(tree, f"`{tree.data}` is not part of the guards' language")
-        compute = BINARY[children[0].data]
+        compute = self._bounded(BINARY[children[0].data])
         left, right = self.closure(children[0].children[0]), self.closure(children[1])
         return lambda env: compute(left(env), right(env))
 
@@ -184,7 +209,7 @@ class _Compiler:
         if name not in METHODS or len(arguments) != 1:
             known = ", ".join([*METHODS, "size", *_MACROS])
             raise self._refuse(tree, f"`.{name}()` is not known here; there are {known}")
-        method, argument = METHODS[name], self.closure(arguments[0])
+        method, argument = self._bounded(METHODS[name]), self.closure(arguments[0])
         if name == "matches":
             self._check_pattern(tree, arguments[0])
         return lambda env: method(value(env), argument(env))
@@ -232,7 +257,7 @@ class _Compiler:
         argument = self.closure(arguments[0])
         if name == "has":
             return lambda env: _is_there(argument, env)
-        function = FUNCTIONS[name]
+        function = self._bounded(FUNCTIONS[name])
         return lambda env: function(argument(env))
 
     def _ident(self, tree: Tree[Token], children: list[Any]) -> Closure:

@@ -17,8 +17,37 @@ from collector.times import parse_duration
 _INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
 
 
+LONGEST = 100_000
+"""Characters or elements of what is put together: a condition makes nothing large."""
+
+LONGEST_IN_LOOP = 10_000
+MOST_IN_LOOP = 1_000
+"""What a loop works on a thousand times: characters of a text, values in a list or map."""
+
+PATTERN_MEMORY = 1 << 20
+"""Bytes that RE2 may take for one pattern, which may come from an event."""
+
+
 class FieldMissing(Exception):
     """A field that the guard names is not there."""
+
+
+def within_bounds(value: object) -> None:
+    """Raises TypeError for what is too large to be looked at again and again in a loop."""
+    if isinstance(value, str):
+        if len(value) > LONGEST_IN_LOOP:
+            raise TypeError("too long for a loop")
+        return
+    left, level = MOST_IN_LOOP, [value]
+    while level:
+        inner: list[object] = []
+        for one in level:
+            if isinstance(one, list | dict):
+                left -= len(one)
+                if left < 0:
+                    raise TypeError("too much for a loop")
+                inner += one if isinstance(one, list) else one.values()
+        level = inner
 
 
 def truth(value: object) -> bool:
@@ -74,6 +103,8 @@ def _strict(compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         same = isinstance(a, str | list) and type(a) is type(b) and compute is operator.add
         if not (times or same or (number(a) and number(b))):
             raise TypeError("these cannot be computed with each other")
+        if same and len(a) + len(b) > LONGEST:
+            raise ValueError("too long")
         return compute(a, b)
 
     return run
@@ -119,11 +150,12 @@ def _matches(value: Any, expression: Any) -> bool:
     return pattern(_text(expression)).search(_text(value)) is not None
 
 
-@functools.lru_cache(maxsize=1_000)
+@functools.lru_cache(maxsize=128)
 def pattern(text: str) -> Any:
     """RE2: no pattern takes more than linear time. A bad one is a ValueError."""
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = PATTERN_MEMORY
     try:
         return re2.compile(text, options)
     except re2.error as error:

@@ -1,6 +1,7 @@
 """Reads typed fields out of a mapping and gathers every mistake, each with its place."""
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import TypeVar
 from analyzer.guards import Guard, compile_guard
 from analyzer.paths import ValuePath
 from analyzer.rules.located import Place, Value
-from collector.cel import GuardError
+from collector.cel import GuardError, check_kinds
 from collector.times import parse_duration
 
 T = TypeVar("T")
+
+MOST_TOLD = 100
+"""Mistakes of one file; a text of another kind has one on every line."""
 
 MOST_COUNTED = 10_000
 """No flow of more events is judged."""
@@ -51,13 +55,24 @@ class Checker:
 
     def sorted(self) -> list[Problem]:
         """Every problem once, in the order of the file."""
-        found = dict.fromkeys(self.problems)
-        return sorted(found, key=lambda p: (p.place.line, p.place.column, p.what))
+        found = sorted(
+            dict.fromkeys(self.problems), key=lambda p: (p.place.line, p.place.column, p.what)
+        )
+        if len(found) <= MOST_TOLD:
+            return found
+        # Warnings go first: what is left out must not be the only error.
+        errors = [problem for problem in found if not problem.warning] or found
+        rest = len(found) - len(errors[:MOST_TOLD])
+        last = errors[:MOST_TOLD][-1]
+        more = f"and {rest:,} more; mend these first"
+        return [*errors[:MOST_TOLD], Problem(self.path, last.place, more, last.warning)]
 
     def warn(self, place: Place, what: str) -> None:
         self.problems.append(Problem(self.path, place, what, warning=True))
 
     def suggestion(self, wrong: str, right: Iterable[str]) -> str:
+        if len(self.problems) > MOST_TOLD:
+            return ""  # it costs more than all else, and is not told
         near = difflib.get_close_matches(wrong, list(right), n=1, cutoff=0.6)
         return f"; did you mean `{near[0]}`?" if near else ""
 
@@ -89,7 +104,7 @@ class Checker:
             if not found:
                 self.error(value.place, "expected at least one event name")
             names = tuple(name for name in found if name is not None)
-            for name in sorted({n for n in names if names.count(n) > 1}):
+            for name in sorted(n for n, times in Counter(names).items() if times > 1):
                 self.error(value.place, f"`{name}` stands in this list twice")
             return names or None
         text = self.text(value)
@@ -120,13 +135,19 @@ class Checker:
         self.error(value.place, what + self.suggestion(str(value.data), choices))
         return None
 
-    def guard(self, value: Value) -> Guard | None:
+    def condition(self, value: Value) -> Guard | None:
+        """A CEL condition, compiled."""
+        return self.guard(value, condition=True)
+
+    def guard(self, value: Value, *, condition: bool = False) -> Guard | None:
         """A CEL condition or path, compiled."""
         text = self.text(value)
         if text is None:
             return None
         try:
-            return compile_guard(text)
+            guard = compile_guard(text)
+            check_kinds(text, condition=condition)
+            return guard
         except GuardError as error:
             # A quoted scalar's text begins one column after its place; a plain one's at it.
             self.error(

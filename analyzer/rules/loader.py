@@ -18,7 +18,7 @@ from analyzer.rules.checker import Checker, Problem
 from analyzer.rules.events import read_naming
 from analyzer.rules.fields import Fields
 from analyzer.rules.kind import Expectation, Kind
-from analyzer.rules.located import Broken, Place, Value, parse
+from analyzer.rules.located import MAX_BYTES, Broken, Place, Value, parse
 from analyzer.rules.rule import Names, Options, Rule
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.rules.services import read_services
@@ -103,7 +103,10 @@ def rule_files(paths: Iterable[Path]) -> list[Path]:
 
 def _read(path: Path, checker: Checker) -> RuleFile | None:
     try:
-        document = parse(path.read_bytes(), checker.unreadable)
+        with path.open("rb") as file:
+            # No more than shows that it is too large: it may be anything, and have no end.
+            raw = file.read(MAX_BYTES + 1)
+        document = parse(raw, checker.unreadable)
     except Broken as error:
         checker.error(error.place, str(error))
         return None
@@ -293,8 +296,8 @@ def _options(fields: Fields, checker: Checker, kind: Kind, inherited: Inherited)
     return Options(
         name=(checker.text(name) if name else None) or _sentence(fields, kind),
         about=checker.text(about) if about else None,
-        where=checker.guard(where) if where else None,
-        such_that=checker.guard(such_that) if such_that else None,
+        where=checker.condition(where) if where else None,
+        such_that=checker.condition(such_that) if such_that else None,
         same=checker.list_of(same, checker.guard) or () if same else (),
         unless=unless,
         unless_where=unless_where,
@@ -320,7 +323,7 @@ def _unless(fields: Fields, checker: Checker) -> tuple[Names, Guard | None]:
     if name is None:
         checker.error(value.place, "`unless` needs a `name`")
         return (), None
-    return checker.names(name) or (), checker.guard(where) if where else None
+    return checker.names(name) or (), checker.condition(where) if where else None
 
 
 def _sentence(fields: Fields, kind: Kind) -> str:

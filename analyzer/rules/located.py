@@ -5,10 +5,18 @@ from dataclasses import dataclass
 
 from ruamel.yaml import YAML, MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.reader import ReaderError
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 30
+
+_YAML_TAG = "tag:yaml.org,2002:"
+TAGS = frozenset(
+    _YAML_TAG + kind
+    for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge", "value")
+)
+"""What plain YAML is resolved to; `<<` and `=` are keys like others here, and unknown ones."""
 
 Scalar = str | int | float | bool | None
 
@@ -74,12 +82,25 @@ def parse(raw: bytes, note: Note) -> Value:
         what = f"the character #x{int(error.character):04x} has no place in YAML"
         raise Broken(what, Place(line, column)) from error
     except RecursionError as error:
-        raise Broken(f"nested deeper than {MAX_DEPTH}", Place(1, 1)) from error
+        raise Broken(f"nested deeper than {MAX_DEPTH}", _too_deep(text)) from error
     except (YAMLError, ValueError) as error:
         raise Broken(f"this is not YAML: {str(error).splitlines()[0]}", Place(1, 1)) from error
     if node is None:
         raise Broken("the file is empty", Place(1, 1))
     return _Reader(yaml, note).value(node, 0)
+
+
+def _too_deep(text: str) -> Place:
+    """Where it is nested deeper than allowed; the parser's events need no recursion."""
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        if isinstance(event, CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            return _place(event)
+    return Place(1, 1)
 
 
 class _Reader:
@@ -96,6 +117,9 @@ class _Reader:
         elif getattr(node, "anchor", None):
             # Not followed: an alias of an alias of an alias may stand for millions of values.
             self._note(place, "anchors and aliases are not part of the rule language")
+        elif str(getattr(node, "tag", "")) not in TAGS:
+            tag = str(getattr(node, "tag", "")).replace(_YAML_TAG, "!!")
+            self._note(place, f"tags such as `{tag[:40]}` are not part of the rule language")
         elif isinstance(node, ScalarNode):
             return Value(place, self._scalar(node, place))
         elif isinstance(node, SequenceNode):

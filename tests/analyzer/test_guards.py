@@ -357,3 +357,47 @@ def test_guards_are_the_same_function_however_often_they_run() -> None:
     guard: Guard = compile_guard("event.payload.l.map(x, x + 1) == [2]")
     assert [guard(event({"l": [1]}), None) for _ in range(3)] == [True] * 3
     assert compile_cel("1 + 1", frozenset())({}) == 2
+
+
+# What would run away
+
+RUNAWAY = {
+    "a loop over more than a thousand": ("event.payload.l.exists(x, x == 7)", {"l": [7] * 1_001}),
+    "a long text looked through in a loop": (
+        "event.payload.l.all(x, event.payload.s.contains(x))", {"l": ["a"], "s": "a" * 10_001},
+    ),
+    "long lists compared in a loop": (
+        "event.payload.l.all(x, event.payload.m == event.payload.m)",
+        {"l": [1], "m": [[[1] * 400] * 3]},
+    ),
+    "a search of a long list in a loop": (
+        "event.payload.l.all(x, x in event.payload.m)", {"l": [1], "m": [1] * 1_001},
+    ),
+    "a text put together without end": (
+        f"size({' + '.join(['event.payload.s'] * 6)}) > 0", {"s": "a" * 20_000},
+    ),
+    "lists put together without end": (
+        f"size({' + '.join(['event.payload.l'] * 6)}) > 0", {"l": [1] * 20_000},
+    ),
+    "a pattern of an event that needs more memory than there is for one": (
+        "'a'.matches(event.payload.p)", {"p": "(a|b|c)" * 30_000},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RUNAWAY)
+def test_what_would_run_away_is_false_and_counted(name: str) -> None:
+    text, payload = RUNAWAY[name]
+    guard = compile_guard(text)
+    assert guard(event(payload), None) is False
+    assert guard.missing == 1
+
+
+def test_what_is_just_small_enough_is_evaluated() -> None:
+    numbers = list(range(1_000))
+    assert judged("event.payload.l.exists(x, x == 999)", {"l": numbers})
+    assert judged("event.payload.l.all(x, x in event.payload.l)", {"l": numbers})
+    assert judged(
+        "event.payload.l.all(x, event.payload.s.contains(x))", {"l": ["a"], "s": "a" * 10_000}
+    )
+    assert judged("size(event.payload.s + event.payload.s) == 100000", {"s": "a" * 50_000})

@@ -8,6 +8,7 @@ To write these expectations anew after a message or a file has changed, and then
     REWRITE=1 .venv/bin/python -m pytest tests/analyzer/rules
 """
 
+import difflib
 import os
 import random
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analyzer.rules.checker import MOST_TOLD
 from analyzer.rules.loader import RuleError, check, load
 from analyzer.rules.ruleset import RuleSet
 from analyzer.trial import run_test
@@ -78,7 +80,10 @@ TOO_MUCH = {
         HEAD + b"b\n" + b"# padding\n" * 110_000,
         "1:1: larger than 1000 kB: that is no rule file",
     ),
-    "brackets without end": (HEAD + b"[" * 1_000, "1:1: nested deeper than 30"),
+    "brackets without end": (HEAD + b"[" * 10_000, "4:36: nested deeper than 30"),
+    "mappings without end": (HEAD + b"{a: " * 10_000, "4:123: nested deeper than 30"),
+    "fifty megabytes": (b"#" * 50_000_000, "1:1: larger than 1000 kB: that is no rule file"),
+    "a key without end": (HEAD + b"b\n" + b"k" * 100_000 + b": 1", "5:100001: this is not YAML"),
     "digits without end": (HEAD + b"9" * 5_000, "4:7: this value cannot be read"),
 }
 
@@ -91,6 +96,39 @@ def test_what_is_too_large_or_too_deep_is_refused(name: str, tmp_path: Path) -> 
     (line,) = told(path).splitlines()
     assert line.startswith(said)
     assert len(line) < 200
+
+
+def test_of_a_file_without_end_no_more_is_read_than_shows_it(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.symlink_to("/dev/zero")
+    assert told(path) == "1:1: larger than 1000 kB: that is no rule file\n"
+
+
+def test_a_text_of_another_kind_has_its_first_mistakes_told_and_the_others_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+    near = difflib.get_close_matches
+    monkeypatch.setattr(
+        difflib,
+        "get_close_matches",
+        lambda *given, **how: searched.append(1) or near(*given, **how),
+    )
+    path = tmp_path / "rules.yaml"
+    path.write_bytes(HEAD + b"b\n" + b"".join(b"key%d: 1\n" % n for n in range(5_000)))
+    lines = told(path).splitlines()
+    assert len(lines) == MOST_TOLD + 1
+    assert lines[-1].endswith("and 4,900 more; mend these first")
+    assert 0 < len(searched) <= MOST_TOLD + 1
+
+
+def test_a_list_of_very_many_names_is_gone_through_once(tmp_path: Path) -> None:
+    names = b",".join(b"n%d" % n for n in range(30_000))
+    path = tmp_path / "rules.yaml"
+    rule = b"b\nexpectations: [{after: a, expect: [" + names + b", n7], within: 1s}]\n"
+    path.write_bytes(HEAD + rule)
+    (line,) = told(path).splitlines()
+    assert line.endswith("`n7` stands in this list twice")
 
 
 def test_two_files_cannot_declare_one_flow(tmp_path: Path) -> None:
