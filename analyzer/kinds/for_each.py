@@ -1,7 +1,7 @@
 """`for_each: path` `after: A` `expect: B` `by: path`: each value in A's list gets a B with it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from analyzer.absence import Absence, limit, until_the_last
 from analyzer.episode import Episode, follows, skew_between, waits_no_more
@@ -13,6 +13,24 @@ from analyzer.sight import Sight
 from analyzer.values import canonical, shown
 from collector.event import ORDER, Event
 from collector.times import format_time
+
+
+@dataclass(slots=True)
+class _Asking:
+    """One activation: the values that it lists, and what answered them."""
+
+    cause: Event
+    wanted: dict[str, str]
+    """Each value's text, as it is compared and as it is shown."""
+    deadline: int | None
+    excuse: Event | None
+    came: dict[str, Event] = field(default_factory=dict)
+
+    def overdue(self, event: Event) -> bool:
+        return self.deadline is not None and event.time > self.deadline
+
+    def void_before(self, event: Event) -> bool:
+        return self.excuse is not None and ORDER(self.excuse) < ORDER(event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +64,32 @@ class ForEach(Rule):
         return until_the_last(instance.activation, instance.evidence)
 
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
-        found = []
+        found: list[Instance] = []
+        asking: list[_Asking] = []
         for cause in activations(self, episode, self.trigger):
             values = self.path.values(cause)
-            if values is not None:
-                wanted = {canonical(value): shown(value) for value in values}
-                found.append(self._instance(cause, wanted, episode, sight))
-        return found
+            if values is None:
+                continue
+            if self.within is None and waits_no_more(episode, cause):
+                found.append(self.ended(cause))
+                continue
+            wanted = {canonical(value): shown(value) for value in values}
+            deadline = episode.end if self.within is None else cause.time + self.within
+            excuse = self.excuse(episode, sight, cause, deadline)
+            asking.append(_Asking(cause, wanted, deadline, excuse))
+        if asking:
+            self._hand_out(asking, episode, sight)
+        return [*found, *(self._instance(one, episode, sight) for one in asking)]
 
-    def _instance(
-        self, cause: Event, wanted: dict[str, str], episode: Episode, sight: Sight
-    ) -> Instance:
+    def _instance(self, one: "_Asking", episode: Episode, sight: Sight) -> Instance:
         name = self.options.name
-        if self.within is None and waits_no_more(episode, cause):
-            return self.ended(cause)
-        deadline = episode.end if self.within is None else cause.time + self.within
-        came = self._answers(cause, wanted, episode, sight)
+        cause, wanted, deadline, excuse = one.cause, one.wanted, one.deadline, one.excuse
+        came = one.came
         in_time = {
             value for value, event in came.items() if deadline is None or event.time <= deadline
         }
         evidence = tuple(sorted(came.values(), key=ORDER))
         done = len(in_time) == len(wanted)
-        excuse = self.excuse(episode, sight, cause, deadline)
         if excuse is not None and (not done or (evidence and ORDER(excuse) < ORDER(evidence[-1]))):
             return self.excused(excuse, cause, deadline)
         if done:
@@ -82,17 +104,27 @@ class ForEach(Rule):
             last=evidence[-1] if len(came) == len(wanted) else None,
         ).judged(episode, sight)  # fmt: skip
 
-    def _answers(
-        self, cause: Event, wanted: dict[str, str], episode: Episode, sight: Sight
-    ) -> dict[str, Event]:
-        """For each value the first event that carries it."""
-        came: dict[str, Event] = {}
+    def _hand_out(self, asking: Sequence["_Asking"], episode: Episode, sight: Sight) -> None:
+        """For each value the first event that carries it; where each serves but one activation,
+        the earliest in time, else one overdue."""
+        each = self.options.match == "each"
         for event in episode.of(self.expected, copies=self.options.copies):
-            skew = skew_between(self.options.skew, sight, event, cause)
-            if not follows(event, cause, skew) or not self.options.fits(event, cause):
-                continue
             found = self.by.value(event)
-            value = None if found is MISSING else canonical(found)
-            if value in wanted and value not in came:
-                came[value] = event
-        return came
+            if found is MISSING:
+                continue
+            value = canonical(found)
+            free = [
+                one
+                for one in asking
+                if value in one.wanted
+                and value not in one.came
+                and not (each and one.void_before(event))
+                and follows(
+                    event, one.cause, skew_between(self.options.skew, sight, event, one.cause)
+                )
+                and self.options.fits(event, one.cause)
+            ]
+            if each:
+                free = ([one for one in free if not one.overdue(event)] or free)[:1]
+            for one in free:
+                one.came[value] = event

@@ -156,7 +156,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("before", ("before", "require"), ("within",), _before_require, ("unprepared",)),
     Kind("order", ("order",), (), _order, ("out_of_order",)),
     Kind("together", ("together",), ("within",), _together, ("missing", "late")),
-    Kind("for_each", ("for_each", "after", "expect", "by"), ("within",), _for_each,
+    Kind("for_each", ("for_each", "after", "expect", "by"), ("within", "match"), _for_each,
          ("missing", "late")),
     Kind("undo", ("after", "undo"), ("within", "in", "match"), _undo,
          ("not_undone", "out_of_order", "late")),

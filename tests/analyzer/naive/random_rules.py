@@ -183,7 +183,7 @@ def options(draw: st.DrawFn, kind: str, written: Written, spec: Spec) -> None:
         if draw(st.integers(0, 3)) == 3:
             text, test = draw(st.sampled_from(CONDITIONS))
             written["unless"], spec["unless_where"] = {"name": unless, "where": text}, test
-    if kind in ("expect", "all", "undo") and draw(st.booleans()):
+    if kind in ("expect", "all", "undo", "for_each") and draw(st.booleans()):
         written["match"] = spec["match"] = "each"
     if draw(st.integers(0, 3)) == 3:
         written["copies"] = "count"
