@@ -52,6 +52,7 @@ def _detector(name: str, /, **more: str) -> dict[str, str]:
 
 
 PAYMENT, STOCK = "payment follows order", "stock follows payment"
+AMOUNT = "payment takes what was ordered"
 SHIPPING, NOTICE = "shipping follows stock", "customer hears of shipping"
 RESEARCH, SUMMARY = "research follows request", "summary follows research"
 
@@ -122,8 +123,10 @@ TAX_IN_AMOUNT = Fault(
     name="tax-in-amount",
     about="payment begins to include the tax: its amounts are 13 % higher than the orders'",
     reach=Reach.FIELD,
-    expect=_detector("semantic_drift", name="payment.authorized", field="payload.amount"),
+    expect=_finding("disagree", AMOUNT)
+    | _detector("semantic_drift", name="payment.authorized", field="payload.amount"),
     share=1.0,
+    seen_after=6,
 )
 SCHEMA_CHANGE = Fault(
     name="schema-change",

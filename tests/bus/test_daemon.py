@@ -26,7 +26,7 @@ from demo.truth import Truth, TruthLine, in_the_end
 from tests.bus.daemon_process import DaemonProcess, Receiver
 from tests.bus.reading import read_all
 
-# By who commits them. No rule can see the tax and the schema, and they must change no finding.
+# By who commits them. No rule can see the schema, and it must change no finding.
 OF_PAYMENT = ("lost-outcome", "late", "double-processing", "tax-in-amount")
 OF_INVENTORY = ("dropped-correlation", "retry-storm")
 OF_SHIPPING = ("duplicate", "dead-letter", "dead-letter-bare", "cancel-ship-race", "schema-change")

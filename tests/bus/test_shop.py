@@ -317,6 +317,7 @@ async def test_a_tax_in_the_amount_is_in_the_payments_alone(
         assert amounts["payment.authorized"] == pytest.approx(ordered * 1.13, abs=0.01)
         assert amounts["order.completed"] == ordered
         assert line.expect["detector"] == "semantic_drift"
+        assert line.expect["finding"] == "disagree"
 
 
 async def test_a_changed_schema_renames_a_field_and_changes_the_type_of_another(

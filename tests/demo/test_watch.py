@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from demo.faults import LATE, LOST_OUTCOME, STOPPED_CONSUMER, TAX_IN_AMOUNT
+from demo.faults import LATE, LOST_OUTCOME, SCHEMA_CHANGE, STOPPED_CONSUMER
 from demo.plan import FaultPlan
 from demo.shop.order import order
 from demo.truth import Position, Truth
@@ -74,9 +74,9 @@ def test_what_a_service_fault_made_late_counts_once_and_is_no_surprise(tmp_path:
 
 def test_what_no_rule_can_see_is_not_waited_for(tmp_path: Path) -> None:
     seen = watch(tmp_path)
-    seen.truth.tell(TAX_IN_AMOUNT, "flow-3", Position("payments", 0, 5))
+    seen.truth.tell(SCHEMA_CHANGE, "flow-3", Position("shipments", 0, 5))
     assert seen.look([]) == []
-    assert seen.injected("tax-in-amount") == 0
+    assert seen.injected("schema-change") == 0
 
 
 def test_a_truth_line_is_on_disk_at_once(tmp_path: Path) -> None:
