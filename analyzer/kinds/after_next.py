@@ -69,6 +69,9 @@ class AfterNext(Rule):
         if right is None and wrong is not None:
             text = f"{text}; {wrong.name} came at {format_time(wrong.time)}"
             due = wrong.time + options.patience_under(sight)
+            if deadline is not None:
+                # Past D nothing came in time: what is missing does not become pending again.
+                due = min(due, deadline + options.grace_under(sight))
             if sight.complete_to(ANY) <= due:
                 return Instance(name, "pending", cause, deadline=deadline, due=due, text=text)
             unseen = episode.unseen_since(sight, ANY, cause.time, wrong)

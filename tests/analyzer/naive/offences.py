@@ -59,7 +59,7 @@ def next_one(q: Question) -> list[Said]:
         excuses = q.excuses(cause, deadline)
         wrong = [e for e in possible if e in surely]
         if wrong and not right and not any(e in excuses for e in possible):
-            found.append(next_offence(q, cause, wrong[0]))
+            found.append(next_offence(q, cause, wrong[0], deadline))
         elif q.waits_no_more(cause):
             found.append(q.say(cause, "void"))
         elif in_time:
@@ -71,8 +71,10 @@ def next_one(q: Question) -> list[Said]:
     return found
 
 
-def next_offence(q: Question, cause: Event, wrong: Event) -> Said:
-    if not q.unrevoked(None, wrong.time):
+def next_offence(q: Question, cause: Event, wrong: Event, deadline: int | None) -> Said:
+    """Past D it is sure that nothing came in time, whatever comes yet."""
+    overdue = deadline is not None and q.known(None, deadline)
+    if not overdue and not q.unrevoked(None, wrong.time):
         return q.say(cause, "pending")
     begin = q.life.begin
     start = cause.time if begin is None else max(cause.time, begin.time)
