@@ -5,6 +5,7 @@ After a change of the texts: `REWRITE=1 .venv/bin/pytest tests/test_gallery.py`,
 
 import os
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,13 @@ from typer.testing import CliRunner
 
 from analyzer.kinds.table import KINDS
 from analyzer.rules.loader import load
+from analyzer.rules.tests import START
 from analyzer.trial import run_test
+from collector.times import US_PER_S
 from nonevent.cli import app
 
 PAGE = Path(__file__).parent.parent / "docs" / "gallery.md"
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 SECTION = re.compile(r"^## (\w+): .+?\n```yaml\n(.*?)```\n\n```text\n(.*?)```\n", re.S | re.M)
 
 
@@ -27,13 +31,20 @@ def sections() -> dict[str, tuple[str, str]]:
 SECTIONS = sections()
 
 
+def since_start(moment: re.Match[str]) -> str:
+    """A moment as the time since the test's start, as the example's events give theirs."""
+    us = int(datetime.fromisoformat(moment[0]).timestamp()) * US_PER_S
+    return str(timedelta(microseconds=us - START))
+
+
 def said(path: Path) -> str:
     """What the tests of a file find, a line each."""
     (file,) = load([path]).files
     lines = []
     for test in file.tests:
         for finding in run_test(file, test).trial.findings:
-            lines.append(f"{finding.finding}: {finding.expectation}\n    {finding.text}\n")
+            text = MOMENT.sub(since_start, finding.text)
+            lines.append(f"{finding.finding}: {finding.expectation}\n    {text}\n")
     return "".join(lines)
 
 
