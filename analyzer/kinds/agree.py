@@ -16,7 +16,7 @@ from analyzer.rules.rule import EVERY, Due, Names, Options, Reads, Rule, Wake, a
 from analyzer.sight import Sight
 from analyzer.values import shown
 from collector.cel_values import json_equal, number
-from collector.event import ORDER, Event
+from collector.event import Event
 from collector.times import format_time
 
 

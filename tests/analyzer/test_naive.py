@@ -11,10 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analyzer.instance import STATES, Instance
+from analyzer.instance import Instance
 from analyzer.judge import judge
 from analyzer.rules.loader import check
 from analyzer.rules.ruleset import RuleFile
@@ -28,7 +29,7 @@ from tests.analyzer.naive.random_rules import NAMES, files
 
 S = US_PER_S
 LAST = 40
-EXAMPLES = int(os.environ.get("NAIVE_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("NAIVE_EXAMPLES", "100"))
 PAYLOADS = (
     None, {"items": [1, 2], "k": 1}, {"items": [], "k": 2}, {"k": 2.0}, {"items": [2, 2, 1]},
     {"k": "1"}, {"k": None, "n": 1}, {"items": [True], "k": True, "n": 5}, {"n": 2},
@@ -153,14 +154,15 @@ def compare(
     return compared
 
 
-def test_both_judges_say_the_same_of_every_instance() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_judges_say_the_same_of_every_instance(kind: str) -> None:
     compared: Counter[tuple[str, str]] = Counter()
 
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    @given(files(), logs(), views())
+    @given(files(kind), logs(), views())
     def look(file: tuple[dict[str, Any], Spec], log: list[Event], view: tuple[View, Sight]) -> None:
         compared.update(compare(*file, log, *view))
 
     look()
-    assert {kind for kind, _ in compared} == set(KINDS), "each kind was asked"
-    assert {state for _, state in compared} == set(STATES), "and each answer given"
+    states = {state for one, state in compared if one == kind}
+    assert states, "the kind was asked"

@@ -42,7 +42,8 @@ def one_or_list(names: list[str]) -> Any:
 
 
 @st.composite
-def files(draw: st.DrawFn) -> tuple[Written, Spec]:
+def files(draw: st.DrawFn, kind: str) -> tuple[Written, Spec]:
+    """With one rule of this kind at least."""
     limit = draw(st.one_of(st.none(), st.integers(5, 30)))
     ends = ["end"] if limit is None or draw(st.booleans()) else []
     head: Written = {"version": 1, "flow": "x", "begins": "start"}
@@ -56,8 +57,9 @@ def files(draw: st.DrawFn) -> tuple[Written, Spec]:
     times = {"skew": skew, "grace": grace}
     head |= {key: f"{value}s" for key, value in times.items() if value is not None}
     head["expectations"] = []
-    for n in range(draw(st.integers(1, 3))):
-        written, spec = draw(rule(f"rule {n}", draw(st.sampled_from(KINDS))))
+    more = draw(st.lists(st.sampled_from(KINDS), max_size=2))
+    for n, one in enumerate((kind, *more)):
+        written, spec = draw(rule(f"rule {n}", one))
         head["expectations"].append(written)
         for key, value in times.items():
             if spec.get(key) is None and value is not None:
