@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ROUNDS ?= 3
+WORKERS ?= 2
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -26,8 +27,8 @@ demo: install ## A shop with faults on a real Kafka of its own, and nonevent bes
 run: install ## The daemon, as ./nonevent.yaml says
 	$(BIN)/nonevent run $(ARGS)
 
-test: install browser faketime ## Every test, on a real broker and in a real browser
-	$(BIN)/pytest -m "not field and not soak" $(ARGS)
+test: install browser faketime ## Every test, on real brokers and in a real browser; WORKERS=n side by side
+	$(BIN)/pytest -m "not field and not soak" -n $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: browser
 browser:
