@@ -57,8 +57,11 @@ class Clocks(msgspec.Struct, frozen=True):
             samples=self.samples, reach=self.reach,
         )  # fmt: skip
 
+    def told(self) -> str:
+        return msgspec.json.encode(self).decode()
+
     def save(self, store: Store) -> None:
-        store.set_meta(META_KEY, msgspec.json.encode(self).decode())
+        store.set_meta(META_KEY, self.told())
 
     @classmethod
     def stored(cls, store: Store) -> "Clocks":

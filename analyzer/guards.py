@@ -6,7 +6,6 @@ from typing import Any
 from collector.cel import Environment, compile_cel, fields_read
 from collector.cel_values import FieldMissing
 from collector.event import Event
-from collector.event_view import EventView
 
 MISSING = object()
 
@@ -32,11 +31,9 @@ class Guard:
         return self._run(event, None)
 
     def _run(self, event: Event, cause: Event | None) -> object:
-        environment: Environment = {"event": EventView(event)}
-        if cause is not None:
-            environment["cause"] = EventView(cause)
+        given: Environment = {"event": event} if cause is None else {"event": event, "cause": cause}
         try:
-            return self._evaluate(environment)
+            return self._evaluate(given)
         except (FieldMissing, TypeError, ValueError, ArithmeticError, RecursionError):
             self.missing += 1
             return MISSING

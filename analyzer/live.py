@@ -5,34 +5,47 @@ It decides only *when* a flow is judged, never *what* the judgement is.
 """
 
 import itertools
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from analyzer.deadlines import Deadlines
+from analyzer.agenda import Agenda
 from analyzer.episode import is_over
 from analyzer.finding import Finding, findings
 from analyzer.instance import Instance, finding_id
-from analyzer.judge import RUNAWAY, judge, plainly_fine
-from analyzer.open_flow import NOTHING_FOUND, OpenFlow, distinct, together
-from analyzer.plan import NamePlan, make_plan
+from analyzer.judge import RUNAWAY, episodes_in, fine, judged
+from analyzer.open_flow import (
+    DONE,
+    FOUND,
+    JUDGED,
+    NOTHING_FOUND,
+    PENDING,
+    SETTLED,
+    UNSURE,
+    WATCHED,
+    OpenFlow,
+    distinct,
+)
+from analyzer.open_flow import (
+    RUNAWAY as IS_RUNAWAY,
+)
+from analyzer.origins import ByName, Origins
+from analyzer.plan import awaited, make_plan
+from analyzer.remembered import Remembered, read, written
 from analyzer.rules.ruleset import RuleFile, RuleSet
+from analyzer.shape import Shapes
 from analyzer.sight import Sight
-from analyzer.transition import Transition, changes, taken_back, why_gone
+from analyzer.transition import Transition, changes, taken_back
+from analyzer.unnamed import Unnamed
 from collector.event import Event
-from collector.glimpse import Glimpse
+from collector.glimpse import Glimpse, Glimpses, Ids, kept_in
 from collector.interest import Interest, Part
 from collector.ties import Ties
-from collector.times import US_PER_S
+from collector.times import FOREVER, US_PER_S
 
-Mark = tuple[int, int, int, tuple[tuple[Callable[[int, str], None], int], ...]]
-"""What an event of one name means, ready for use: its bits, what it wakes, when it is due."""
 Load = Callable[[Sequence[str]], dict[str, list[Event]]]
 """Reads flows back from the store, by name, everything committed and submitted included."""
 
 HOT_FLOWS = 200_000
-MASK = (1 << 20) - 1
-"""Events that no rule names are counted by these bits of their flow's hash: 8 MB for any number."""
 SWEEP = 1_000_000
 """After so many events flows are looked for that have too many and that nothing had judged."""
 LINGER = 60 * US_PER_S
@@ -61,15 +74,15 @@ class Live:
         self._hot_flows = hot_flows
         self._linger = linger
         self._plan = make_plan(rules, default_grace)
-        self._file_masks = [(file, self._plan.mask(file)) for file in rules.files]
+        self._shapes = Shapes(rules, self._plan)
+        self._origins = Origins()
+        self._agenda = Agenda(awaited(file, rule) for file in rules.files for rule in file.rules)
         self._cold: set[int] = set()
         """Hashes of flows that were let go of: one that comes back is loaded from the store."""
-        self._cold_pending: set[int] = set()
-        """Those of them in which something was pending."""
-        self._deadlines: dict[frozenset[str], Deadlines] = {}
-        """By the names awaited: completeness differs between them."""
-        self._marks = {name: self._mark(plan) for name, plan in self._plan.names.items()}
-        self._other = None if self._plan.other is None else self._mark(self._plan.other)
+        self._cold_pending: set[str] = set()
+        """Those flows of them in which something was pending."""
+        self._load_to: int | None = None
+        """While a restart takes events in: the newest one that it does not."""
         other = self._plan.other
         self._interest = Interest(
             self._plan.parts(), ties is not None, Part() if other is None else other.part
@@ -77,19 +90,14 @@ class Live:
         self._leaving: deque[tuple[int, str]] = deque()
         """Flows that are done, with the moment from which on they are let go of."""
         self._dirty: set[str] = set()
-        self._unnamed = array("Q", bytes(8 * (MASK + 1)))
-        """At least so many events that no rule names are in the flows of each bucket."""
-        self._fresh: list[Sequence[Glimpse]] = []
+        self._unnamed = Unnamed()
+        self._fresh: list[Glimpses] = []
         """What was absorbed since the last judgement and is not stored yet."""
         self._until_sweep = SWEEP
         self._runaways: set[str] = set()
         self._adrift: dict[str, Finding] = {}
         """Findings that were announced, of flows that may be others now: the next judgement tells
         whose they are, or takes them back."""
-
-    def _mark(self, plan: NamePlan) -> Mark:
-        dues = tuple((self._deadlines_of(awaits).put, wait) for awaits, wait in plan.dues)
-        return plan.bit, plan.twice, plan.wakes, dues
 
     def interest(self) -> Interest:
         """What of an event is looked at here."""
@@ -112,47 +120,102 @@ class Live:
         for `advance`."""
         self.take(self._interest.glimpses(events), stored=stored)
 
-    def take(self, glimpses: Sequence[Glimpse], *, stored: bool = False) -> None:
+    def take(self, glimpses: Glimpses, *, stored: bool = False) -> None:
         """As `absorb`, of events of which no more has come than this cache asks for."""
         if not stored:
             self._fresh.append(glimpses)
         self._until_sweep -= len(glimpses)
         if self._until_sweep < 0:
             self._sweep()
+        belongs: Sequence[Ids] = glimpses.ids
         if self._ties is not None:
             self._retie(self._ties, glimpses)
-        self._recall(glimpses)
-        marks, other = self._marks, self._other
-        flows, unnamed, dirty = self.flows, self._unnamed, self._dirty
-        flows_of = None if self._ties is None else self._ties.flows
-        for glimpse in glimpses:
-            mark = marks.get(glimpse.name, other)
-            if mark is None:
-                for flow_id in glimpse.correlation_ids if flows_of is None else flows_of(glimpse):
-                    unnamed[hash(flow_id) & MASK] += 1
-                    flow = flows.get(flow_id)
-                    if flow is not None and flow.found:
-                        most = flow.count + unnamed[hash(flow_id) & MASK]
-                        if most > RUNAWAY or flows_of is not None:
-                            dirty.add(flow_id)  # maybe a runaway now: they are taken back
+            belongs = [_one_or_several(self._ties.flows(one)) for one in glimpses]
+        heads = [
+            (one.name, None if self._plan.of(one.name) is None else self._origins.packed(one))
+            for one in glimpses.origins
+        ]
+        flows, cold, none, enter = self.flows, self._cold, self._shapes.none, self._agenda.enter
+        unnamed, mask = self._unnamed.buckets, self._unnamed.mask
+        later: dict[str, list[tuple[str, int, bytes]]] = {}
+        # The loop that every event passes: what `_add` does, without a call, of what is usual.
+        for number, ids, time, body in zip(
+            glimpses.numbers, belongs, glimpses.times, glimpses.bodies, strict=True
+        ):
+            name, head = heads[number]
+            flow = flows.get(ids)  # type: ignore[arg-type]  # no flow is called by several
+            if head is None:
+                if type(ids) is str and (flow is None or not flow.state & FOUND):
+                    unnamed[hash(ids) & mask] += 1
+                else:
+                    self._count_unnamed(ids)
                 continue
-            bit, twice, wakes, dues = mark
-            time, packed = glimpse.time, glimpse.packed
-            for flow_id in glimpse.correlation_ids if flows_of is None else flows_of(glimpse):
-                flow = flows.get(flow_id)
-                if flow is None:
-                    flow = flows[flow_id] = OpenFlow()
-                flow.packed += packed
-                flow.count += 1
-                if time > flow.last:
-                    flow.last = time
-                mask = flow.mask
-                if mask & wakes or flow.found:
-                    dirty.add(flow_id)
-                flow.mask = mask | (twice if mask & bit else bit)
-                flow.settled = flow.done = False
-                for put, wait in dues:
-                    put(time + wait, flow_id)
+            if flow is None:
+                if type(ids) is not str or hash(ids) in cold:
+                    for one in (ids,) if isinstance(ids, str) else ids:
+                        if one in flows or hash(one) not in cold:
+                            self._add(one, name, time, head + body)
+                        else:
+                            later.setdefault(one, []).append((name, time, head + body))
+                    continue
+                flow = flows[ids] = OpenFlow(none)
+            flow_id: str = ids  # type: ignore[assignment]  # several are no key
+            quiet = flow.shape.quiet.get(name)
+            if quiet is None or flow.state & WATCHED:
+                self._add(flow_id, name, time, head + body)
+                continue
+            flow.packed += head + body
+            flow.count += 1
+            flow.shape, wait = quiet
+            if time + wait < flow.due:
+                flow.due = due = time + wait
+                enter(due, flow_id)
+        if later:
+            # They were let go of: they come back with all their stored events, before the new ones.
+            self._revive(later)
+            for flow_id, added in later.items():
+                for name, time, packed in added:
+                    self._add(flow_id, name, time, packed)
+
+    def _add(self, flow_id: str, name: str, time: int, packed: bytes) -> None:
+        """One more event of a flow that is not cold."""
+        flow = self.flows.get(flow_id)
+        if flow is None:
+            flow = self.flows[flow_id] = OpenFlow(self._shapes.none)
+        step = self._shapes.step(flow.shape, name)
+        if step is None:
+            return
+        flow.append(packed)
+        flow.shape = step.shape
+        if step.wakes or flow.state & (FOUND | UNSURE):
+            self._dirty.add(flow_id)
+        due = time + step.wait
+        if flow.state & JUDGED:
+            # What had been judged may now come out otherwise, at the moments that it was due.
+            due = min(due, self._next_due(flow))
+        flow.state &= ~(SETTLED | DONE | JUDGED)
+        self._agenda.put(flow_id, flow, due)
+
+    def _next_due(self, flow: OpenFlow) -> int:
+        """The next moment at which some event of this flow may have been judged."""
+        names, seen_to = self._origins.names, self._agenda.seen_to
+        due = FOREVER
+        for number, kept in kept_in(flow.packed, flow.count):
+            plan = self._plan.of(names[number])
+            for _, wait in () if plan is None else plan.dues:
+                one = kept.time + wait
+                if seen_to <= one < due:
+                    due = one
+        return due
+
+    def _count_unnamed(self, ids: Ids) -> None:
+        for flow_id in (ids,) if isinstance(ids, str) else ids:
+            self._unnamed.add(flow_id)
+            flow = self.flows.get(flow_id)
+            if flow is not None and flow.state & FOUND:
+                most = flow.count + self._unnamed.of(flow_id)
+                if most > RUNAWAY or self._ties is not None:
+                    self._dirty.add(flow_id)  # maybe a runaway now: they are taken back
 
     def remember(self, found: Iterable[Finding]) -> None:
         """What had been announced before a restart; each of these flows is judged again."""
@@ -166,20 +229,6 @@ class Live:
     def _name(self, correlation_id: str) -> str:
         return correlation_id if self._ties is None else self._ties.flow(correlation_id)
 
-    def _recall(self, glimpses: Sequence[Glimpse]) -> None:
-        """Flows that were let go of come back with all their stored events, before the new ones."""
-        if not self._cold:
-            return
-        cold, ties = self._cold, self._ties
-        self._revive(
-            {
-                f
-                for e in glimpses
-                for f in (e.correlation_ids if ties is None else ties.flows(e))
-                if f not in self.flows and hash(f) in cold
-            }
-        )
-
     def _revive(self, wanted: Iterable[str]) -> dict[str, int]:
         """Reads flows back; how many events each has that no rule names."""
         wanted = list(wanted)
@@ -187,21 +236,36 @@ class Live:
             return {}
         unnamed: dict[str, int] = {}
         self._cold.difference_update(hash(flow) for flow in wanted)
-        self._cold_pending.difference_update(hash(flow) for flow in wanted)
-        for flow_id, stored in self._load(wanted).items():
-            flow = self.flows[flow_id] = OpenFlow()
-            for glimpse in self._interest.glimpses(stored):
-                plan = self._plan.of(glimpse.name)
-                if plan is not None:
-                    flow.add(glimpse)
-                    flow.mask = plan.seen(flow.mask)
+        self._cold_pending.difference_update(wanted)
+        for flow_id, stored in self._read_back(wanted).items():
+            flow = self.flows[flow_id] = self._whole(stored)
             self._dirty.add(flow_id)
             unnamed[flow_id] = len(stored) - flow.count
             if len(stored) > RUNAWAY:
                 self._give_up(flow_id, flow)
         return unnamed
 
-    def _retie(self, ties: Ties, glimpses: Sequence[Glimpse]) -> None:
+    def _read_back(self, flows: Sequence[str]) -> dict[str, list[Event]]:
+        found, last = self._load(flows), self._load_to
+        if last is None:
+            return found
+        return {flow: [e for e in events if e.seq <= last] for flow, events in found.items()}
+
+    def _whole(self, events: Sequence[Event]) -> OpenFlow:
+        """A flow of these events; it is to be judged, or to be expected."""
+        flow = OpenFlow(self._shapes.none)
+        glimpses = self._interest.glimpses(events)
+        packed = []
+        for number, body in zip(glimpses.numbers, glimpses.bodies, strict=True):
+            origin = glimpses.origins[number]
+            step = self._shapes.step(flow.shape, origin.name)
+            if step is not None:
+                flow.shape = step.shape
+                packed += [self._origins.packed(origin), body]
+        flow.packed, flow.count = b"".join(packed), len(packed) // 2
+        return flow
+
+    def _retie(self, ties: Ties, glimpses: Glimpses) -> None:
         """Flows that these events join are put together; what they part is read anew."""
         retied = ties.add(glimpses)
         anew = set(retied.anew)
@@ -221,37 +285,69 @@ class Live:
                 self._runaways.discard(before)
                 self._adrift.update(old.found)
             if name not in anew:
-                self.flows[name] = whole = self._together(list(olds.values()))
+                events = [
+                    e
+                    for id, old in olds.items()
+                    for e in self._origins.events(id, old.packed, old.count)
+                ]
+                self.flows[name] = whole = self._whole(distinct(events))
                 self._expect(name)
-                if whole.runaway or whole.count > RUNAWAY:
+                if any(old.runaway for old in olds.values()) or whole.count > RUNAWAY:
                     self._give_up(name, whole)
         for name, unnamed in self._revive(anew).items():
             # So far these were counted for a flow that may have had another name.
-            self._unnamed[hash(name) & MASK] += unnamed
+            self._unnamed.add(name, unnamed)
             self._expect(name)
 
     def _expect(self, flow_id: str) -> None:
         """Under its new name a flow is judged now, and when its events say."""
         flow = self.flows[flow_id]
         self._dirty.add(flow_id)
-        for event in flow.events():
-            mark = self._marks.get(event.name, self._other)
-            for put, wait in () if mark is None else mark[-1]:
-                put(event.time + wait, flow_id)
+        self._agenda.put(flow_id, flow, self._next_due(flow))
 
-    def _together(self, flows: Sequence[OpenFlow]) -> OpenFlow:
-        whole = together(flows, self._interest.glimpses(distinct(flows)))
-        for event in whole.events():
-            plan = self._plan.of(event.name)
-            if plan is not None:
-                whole.mask = plan.seen(whole.mask)
-        return whole
+    # A restart
 
-    def _deadlines_of(self, awaits: frozenset[str]) -> Deadlines:
-        deadlines = self._deadlines.get(awaits)
-        if deadlines is None:
-            deadlines = self._deadlines[awaits] = Deadlines()
-        return deadlines
+    def written(self, key: str, seq: int) -> list[bytes]:
+        """All that is remembered, between two batches; `seq` is the newest event's."""
+        return written(key, seq, self.flows, self._origins, self._cold_pending)
+
+    def remembered(self, parts: Sequence[bytes], key: str) -> Remembered | None:
+        """What was written once, if it was by these rules."""
+        return None if self._ties is not None else read(parts, key, self._shapes)
+
+    def names(self) -> list[str] | None:
+        """Those that some rule names; None: events of all names are looked at."""
+        return None if self._plan.other is not None else list(self._plan.names)
+
+    def recover(self, found: Remembered, stored: Iterable[tuple[str, int, int]]) -> None:
+        """Takes up what was remembered; `stored`: by correlation ID how many events up to then
+        there are of names that rules name, and of others. What is not as it was is read back."""
+        self._origins = Origins(found.origins)
+        self._load_to = found.seq
+        differs = []
+        for flow_id, named, unnamed in stored:
+            self._unnamed.add(flow_id, unnamed)
+            flow = found.flows.get(flow_id)
+            if flow is not None and flow.runaway and named + unnamed > RUNAWAY:
+                self._runaways.add(flow_id)
+            elif flow is None or flow.runaway or flow.count != named:
+                if named:
+                    self._cold.add(hash(flow_id))
+                    if flow_id in found.pending:
+                        self._cold_pending.add(flow_id)
+                    if flow is not None:
+                        differs.append(flow_id)
+                continue
+            self.flows[flow_id] = flow
+            if flow.due < FOREVER:
+                self._agenda.enter(flow.due, flow_id)
+            elif not flow.state & SETTLED:
+                self._dirty.add(flow_id)  # it waits for a partition that was behind
+        self._revive(differs)
+
+    def recovered(self) -> None:
+        """All later events were absorbed."""
+        self._load_to = None
 
     # Flows of too many events
 
@@ -266,8 +362,8 @@ class Live:
                 self._give_up(flow_id, flow)
 
     def _give_up(self, flow_id: str, flow: OpenFlow) -> None:
-        flow.runaway = True
-        flow.settled = flow.done = False  # let go of, it would be read back whole again and again
+        flow.state |= IS_RUNAWAY
+        flow.state &= ~(SETTLED | DONE)  # let go of, it would be read back whole again and again
         flow.clear()
         self._runaways.add(flow_id)
         self._dirty.add(flow_id)
@@ -278,7 +374,7 @@ class Live:
             flow.clear()
             return True
         ids = [flow_id] if self._ties is None else self._ties.ids(flow_id)
-        if flow.count + sum(map(self._bucket, ids)) <= RUNAWAY:
+        if flow.count + sum(map(self._unnamed.of, ids)) <= RUNAWAY:
             return False
         # Maybe: other flows share its bucket. The store knows, but for what came just now.
         fresh = (one for taken in self._fresh for one in taken if flow_id in self._flows_of(one))
@@ -290,9 +386,6 @@ class Live:
         self._give_up(flow_id, flow)
         return True
 
-    def _bucket(self, flow_id: str) -> int:
-        return self._unnamed[hash(flow_id) & MASK]
-
     def _flows_of(self, glimpse: Glimpse) -> Sequence[str]:
         return glimpse.correlation_ids if self._ties is None else self._ties.flows(glimpse)
 
@@ -300,13 +393,8 @@ class Live:
 
     def advance(self, sight: Sight) -> list[Transition]:
         """Judges every flow whose findings may have changed, and says how they did."""
-        due = self._dirty
+        due = self._dirty | self._agenda.take(sight, self.flows)
         self._dirty = set()
-        for awaits, deadlines in self._deadlines.items():
-            for flow_id in deadlines.take(sight.complete_to(awaits)):
-                flow = self.flows.get(flow_id)
-                if flow is not None and not flow.settled:
-                    due.add(flow_id)
         found: list[Transition] = []
         for flow_id in sorted(due):
             found.extend(self._judge(flow_id, sight))
@@ -321,31 +409,37 @@ class Live:
         if flow is None:
             return ()
         sure = self._ties is None and not flow.runaway
-        few = sure and flow.count + self._unnamed[hash(flow_id) & MASK] <= RUNAWAY
+        few = sure and flow.count + self._unnamed.of(flow_id) <= RUNAWAY
         if not few and self._ran_away(flow_id, flow):
             found, flow.found = flow.found, NOTHING_FOUND
-            return [taken_back(old, flow, self.rules) for old in found.values()]
+            flow.state &= ~FOUND
+            return [self._taken_back(old, flow_id, flow) for old in found.values()]
         self.judged += 1
-        events = flow.events()
+        if not flow.found and self._plainly_fine(flow_id, flow, sight):
+            return ()
+        events = self._origins.events(flow_id, flow.packed, flow.count)
         now: dict[str, Finding] = {}
-        over = True
-        flow.settled, flow.pending = True, False
-        for file, mask in self._file_masks:
-            if not flow.mask & mask:
+        over, state = True, SETTLED | JUDGED
+        for file in flow.shape.files:
+            found_in = episodes_in(flow_id, events, file)
+            if fine(found_in, file, sight):
                 continue
-            if plainly_fine(flow_id, events, file, sight):
-                continue
-            for one in judge(flow_id, events, file, sight):
+            for one in judged(found_in, file, sight):
                 over = over and is_over(one.episode, sight)
-                flow.pending = flow.pending or one.pending
                 for instance in one.instances:
+                    if instance.state == "unknown":
+                        state |= UNSURE
+                    if instance.state == "pending":
+                        state |= PENDING
                     if instance.state == "pending" and instance.due is not None:
-                        id = finding_id(one.episode, instance)
-                        stood = flow.found.get(id) or self._adrift.get(id)
-                        if stood is not None and self._unchanged(stood):
-                            # Sight went back: what was seen to be missing is so still.
-                            now[stood.id] = stood
+                        if flow.found or self._adrift:
+                            id = finding_id(one.episode, instance)
+                            stood = flow.found.get(id) or self._adrift.get(id)
+                            if stood is not None and self._unchanged(stood):
+                                # Sight went back: what was seen to be missing is so still.
+                                now[stood.id] = stood
                         self._await(flow_id, flow, file, instance)
+                        state &= ~SETTLED
                 for finding in findings(one, self.rules.by_name):
                     now[finding.id] = finding
         before, flow.found = flow.found, now or NOTHING_FOUND
@@ -354,13 +448,33 @@ class Live:
             before = {**before, **drifting}
         if not events:
             del self.flows[flow_id]  # nothing in it is any rule's business
-            return changes(before, now, lambda old: why_gone(old, flow, self.rules), over=over)
-        flow.done = flow.settled and over and not now
-        if flow.done:
-            self._leaving.append((flow.last + self._linger, flow_id))
+        elif now:
+            state |= FOUND
+        elif state & SETTLED and over:
+            state |= DONE
+            self._leaving.append((max(e.time for e in events) + self._linger, flow_id))
+        flow.state = state
         if not before and not now:
             return ()
-        return changes(before, now, lambda old: why_gone(old, flow, self.rules), over=over)
+        return changes(before, now, lambda old: self._taken_back(old, flow_id, flow), over)
+
+    def _plainly_fine(self, flow_id: str, flow: OpenFlow, sight: Sight) -> bool:
+        """Whether this flow is one of those of which nearly all are: then it is done."""
+        skew, shapes = sight.one_skew, self._shapes
+        plains = None if skew is None else shapes.plains(flow.shape, skew)
+        if not plains:
+            return False
+        at = ByName(flow_id, flow.packed, flow.count, self._origins)
+        if not all(one.holds(at, sight) for one in plains):
+            return False
+        flow.state = SETTLED | JUDGED | DONE
+        last = max(at.kept[one.end][1].time for one in plains)
+        self._leaving.append((last + self._linger, flow_id))
+        return True
+
+    def _taken_back(self, old: Finding, flow_id: str, flow: OpenFlow | None) -> Transition:
+        events = [] if flow is None else self._origins.events(flow_id, flow.packed, flow.count)
+        return taken_back(old, events, self.rules, runaway=flow is not None and flow.runaway)
 
     def _unchanged(self, finding: Finding) -> bool:
         """Whether its rule is the one that found it."""
@@ -371,27 +485,14 @@ class Live:
         """Findings of flows that were judged again, and that none of them has any more."""
         adrift, self._adrift = self._adrift, {}
         for old in adrift.values():
-            flow = self.flows.get(self._name(old.correlation_id or ""))
-            yield taken_back(old, flow, self.rules)
+            flow_id = self._name(old.correlation_id or "")
+            yield self._taken_back(old, flow_id, self.flows.get(flow_id))
 
     def _await(self, flow_id: str, flow: OpenFlow, file: RuleFile, instance: Instance) -> None:
         """Sees to it that the flow is judged when this instance can be."""
-        flow.settled = False
-        due, deadline = instance.due, instance.deadline
-        assert due is not None
-        rule = self.rules.by_name[(file.flow, instance.expectation)]
-        awaits = rule.awaits()
-        deadlines = self._deadlines_of(awaits)
-        if due >= deadlines.passed:
-            grace = self._grace if rule.options.grace is None else rule.options.grace
-            if deadline is not None and due == deadline + grace and rule.dues():
-                return  # pushed when the activating event was absorbed
-            if flow.pushed is None:
-                flow.pushed = set()
-            if (awaits, due) in flow.pushed:
-                return
-            flow.pushed.add((awaits, due))
-        deadlines.put(due, flow_id)
+        assert instance.due is not None
+        awaits = awaited(file, self.rules.by_name[(file.flow, instance.expectation)])
+        self._agenda.wait(flow_id, flow, instance.due, awaits)
 
     def _let_go(self, settled_to: int) -> None:
         """Lets flows go that nothing is expected of: those that are done, in time; of the others,
@@ -400,18 +501,20 @@ class Live:
         while leaving and leaving[0][0] < settled_to:
             flow_id = leaving.popleft()[1]
             flow = self.flows.get(flow_id)
-            if flow is not None and flow.done:
+            if flow is not None and flow.state & DONE:
                 self._forget(flow_id)
         excess = len(self.flows) - self._hot_flows
         if excess > 0:
             # A quarter more than need be, so that this is not done for every flow that comes.
-            quiet = (f for f, flow in self.flows.items() if flow.settled and not flow.found)
+            quiet = (
+                f for f, flow in self.flows.items() if flow.state & (SETTLED | FOUND) == SETTLED
+            )
             for flow_id in list(itertools.islice(quiet, excess + self._hot_flows // 4)):
                 self._forget(flow_id)
 
     def _forget(self, flow_id: str) -> None:
-        if self.flows.pop(flow_id).pending:
-            self._cold_pending.add(hash(flow_id))
+        if self.flows.pop(flow_id).state & PENDING:
+            self._cold_pending.add(flow_id)
         self._cold.add(hash(flow_id))
 
     # What retention asks
@@ -420,9 +523,11 @@ class Live:
         """Something is pending in it, or found and not closed: its events are still needed."""
         flow = self.flows.get(flow_id)
         if flow is None:
-            return hash(flow_id) in self._cold_pending
+            return flow_id in self._cold_pending
         standing = any(finding.state == "open" for finding in flow.found.values())
-        return flow.pending or standing or flow_id in self._dirty
+        # Not judged yet, it is taken for pending as long as a moment for it is to come.
+        waits = not flow.state & SETTLED and flow.due < FOREVER
+        return bool(flow.state & PENDING) or waits or standing or flow_id in self._dirty
 
     def reads(self, name: str) -> bool:
         """Whether a rule reads the payload, the headers or the key of events of this name."""
@@ -438,15 +543,13 @@ class Live:
                 found.update(flow.found)
             self._dirty.discard(flow_id)
             self._cold.discard(hash(flow_id))
-            self._cold_pending.discard(hash(flow_id))
+            self._cold_pending.discard(flow_id)
         return found
 
     def held(self, sight: Sight) -> int:
-        """Judgements that are due where sight is furthest, and wait for a partition behind it."""
-        newest = sight.newest()
-        every = list(self._deadlines.values())  # a copy: others ask this while the tap goes on
-        return sum(self._waits(flow) for deadlines in every for flow in deadlines.before(newest))
+        """Flows that are due where sight is furthest, and wait for a partition behind it."""
+        return self._agenda.held(sight, self.flows)
 
-    def _waits(self, flow_id: str) -> bool:
-        flow = self.flows.get(flow_id)
-        return flow is not None and not flow.settled
+
+def _one_or_several(ids: tuple[str, ...]) -> Ids:
+    return ids[0] if len(ids) == 1 else ids

@@ -1,71 +1,70 @@
 """What the live cache remembers of one flow: its events, packed, and how it was judged last."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from analyzer.finding import Finding
+from analyzer.shape import Shape
 from collector.event import Event
-from collector.glimpse import HEAD, Glimpse, events_in
-from collector.times import NEVER
+from collector.times import FOREVER
 
 NOTHING_FOUND: Mapping[str, Finding] = {}
 """Of nearly every flow: one for all of them."""
 
-BORN = 1
-"""The one bit that every flow's mask has, from its first event on."""
+SETTLED = 1
+"""Judged since its last event, and nothing in it waits for completeness."""
+DONE = 2
+"""Settled, ended, and nothing was found: it may be let go of."""
+PENDING = 4
+"""When it was judged last, something in it was pending: until an event, if nothing else."""
+RUNAWAY = 8
+"""It has too many events: it is no longer judged, and stays here to say so."""
+JUDGED = 16
+"""Judged since its last event: the next one has to say when it is judged again."""
+FOUND = 32
+"""Something was found in it: each event may change that."""
+UNSURE = 64
+"""Something in it is unknown: each event may tell."""
+WATCHED = JUDGED | FOUND
+
+MANY = 64
+"""Of so many events the bytes are not copied for each that comes."""
 
 
 class OpenFlow:
     """A few hundred bytes: there may be a million of them."""
 
-    __slots__ = (
-        "count", "done", "found", "last", "mask", "packed", "pending", "pushed", "runaway",
-        "settled",
-    )  # fmt: skip
+    __slots__ = ("count", "due", "found", "packed", "shape", "state")
 
-    def __init__(self) -> None:
-        self.packed = bytearray(HEAD)
-        """The events that some rule names, as the glimpses of them came."""
+    def __init__(self, shape: Shape) -> None:
+        self.packed: bytes | bytearray = b""
+        """Of each event that some rule names the number of its origin, and its body."""
         self.count = 0
-        self.last = NEVER
-        """The time of the newest of them."""
-        self.mask = BORN
-        """The names seen once, and again, by the bits of the plan."""
+        self.shape = shape
+        self.due = FOREVER
+        """Its next moment in the calendar."""
+        self.state = 0
+        """Of the bits above those that hold."""
         self.found = NOTHING_FOUND
         """Findings that were announced and not retracted, by id."""
-        self.pending = False
-        """When it was judged last, something in it was pending: until an event, if nothing else."""
-        self.settled = False
-        """Judged since its last event, and nothing in it waits for completeness."""
-        self.done = False
-        """Settled, ended, and nothing was found: it may be let go of."""
-        self.pushed: set[tuple[frozenset[str], int]] | None = None
-        """Moments that only a judgement knew of, so that each is pushed once."""
-        self.runaway = False
-        """It has too many events: it is no longer judged, and stays here to say so."""
 
-    def add(self, glimpse: Glimpse) -> None:
-        self.packed += glimpse.packed
+    def append(self, packed: bytes) -> None:
+        self.packed += packed
         self.count += 1
-        self.last = max(self.last, glimpse.time)
+        if self.count == MANY:
+            self.make_room()
 
-    def events(self) -> list[Event]:
-        """In the order in which they came."""
-        return events_in(self.packed, self.count)
+    def make_room(self) -> None:
+        if self.count >= MANY:
+            self.packed = bytearray(self.packed)
 
     def clear(self) -> None:
-        self.packed, self.count = bytearray(HEAD), 0
+        self.packed, self.count = b"", 0
+
+    @property
+    def runaway(self) -> bool:
+        return bool(self.state & RUNAWAY)
 
 
-def together(flows: Sequence[OpenFlow], glimpses: Iterable[Glimpse]) -> OpenFlow:
-    """One flow of several, with these for its events."""
-    whole = OpenFlow()
-    for glimpse in glimpses:
-        whole.add(glimpse)
-    whole.runaway = any(flow.runaway for flow in flows)
-    return whole
-
-
-def distinct(flows: Iterable[OpenFlow]) -> list[Event]:
+def distinct(events: Sequence[Event]) -> list[Event]:
     """The events of several flows; one that was in two of them is there once."""
-    events = (event for flow in flows for event in flow.events())
     return list({(e.source, e.topic_id, e.partition, e.offset): e for e in events}.values())

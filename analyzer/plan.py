@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from analyzer.naming import ANY_NAME
-from analyzer.open_flow import BORN
-from analyzer.rules.rule import Reads
+from analyzer.rules.rule import Reads, Rule
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import ANY
 from collector.interest import Part
+
+BORN = 1
+"""The one bit that every flow's mask has, from its first event on."""
 
 
 @dataclass(slots=True)
@@ -45,16 +47,19 @@ class Plan:
     def of(self, name: str) -> NamePlan | None:
         return self.names.get(name, self.other)
 
+    def every(self) -> list[NamePlan]:
+        return [*self.names.values(), *([] if self.other is None else [self.other])]
+
     def meant(self, file: RuleFile, names: Iterable[str]) -> list[NamePlan]:
         """Those of the events that have one of these names in this file."""
         stored = file.stored(names)
         if ANY_NAME in stored:
-            return [*self.names.values(), *([] if self.other is None else [self.other])]
+            return self.every()
         return [self.names[name] for name in sorted(stored)]
 
     def mask(self, file: RuleFile) -> int:
         """What a flow that this file may judge has a bit of."""
-        return sum(plan.bit for plan in self.meant(file, file.told()))
+        return sum(plan.bit | plan.twice for plan in self.meant(file, file.told()))
 
     def parts(self) -> dict[str, Part]:
         """By name, what is read of an event: what a tap hands over."""
@@ -85,8 +90,7 @@ def _plan_file(file: RuleFile, plan: Plan, default_grace: int) -> None:
     _wake(meant(file.ends), meant(file.ends))
     for rule in file.rules:
         grace = default_grace if rule.options.grace is None else rule.options.grace
-        awaits = file.stored(rule.awaits())
-        awaits = ANY if ANY_NAME in awaits else awaits
+        awaits = awaited(file, rule)
         for due in rule.dues():
             _due(meant(due.names or file.begins), awaits, due.wait + grace)
         if rule.waits_for_end():
@@ -104,6 +108,12 @@ def _plan_file(file: RuleFile, plan: Plan, default_grace: int) -> None:
             _read(meant(rule.read_of()), guard)
     for meaning, guard in file.conditions():
         _read(meant((meaning.name,)), guard)
+
+
+def awaited(file: RuleFile, rule: Rule) -> frozenset[str]:
+    """What the events may be called for whose names completeness is asked."""
+    stored = file.stored(rule.awaits())
+    return ANY if ANY_NAME in stored else stored
 
 
 def _read(plans: Iterable[NamePlan], guard: Reads) -> None:

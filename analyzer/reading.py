@@ -68,6 +68,12 @@ def counts(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
     )
 
 
+def remembered(cursor: duckdb.DuckDBPyConnection) -> list[bytes]:
+    """What the live cache had written down, in its order."""
+    rows = cursor.execute("SELECT data FROM open_flows ORDER BY number").fetchall()
+    return [data for (data,) in rows]
+
+
 def undelivered(cursor: duckdb.DuckDBPyConnection, sink: str, limit: int) -> list[OutboxRow]:
     """The oldest notifications that this sink has not taken yet, in order."""
     rows = cursor.execute(

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+import duckdb
 import msgspec
 
 from analyzer.finding import Finding
 from analyzer.folds.live import LiveFolds, nothing
 from analyzer.live import Live
 from analyzer.notification import notification
-from analyzer.reading import findings, next_seq
+from analyzer.reading import findings, next_seq, remembered
 from analyzer.routes import Routes
 from analyzer.rules.ruleset import RuleSet
 from analyzer.sight import Sight
-from analyzer.tables import FINDING_LOG, OUTBOX, FindingRow, OutboxRow
+from analyzer.tables import FINDING_LOG, OPEN_FLOWS, OUTBOX, FindingRow, OpenFlows, OutboxRow
 from analyzer.transition import Transition
 from collector.batch import Batch, Gap, PartitionState
 from collector.interest import Interest
@@ -20,8 +21,15 @@ from collector.store import reading
 from collector.store.store import Store
 from collector.store.tables import Taken
 from collector.store.tied import keyed_events
+from collector.times import US_PER_MS, US_PER_S
 
 SightOf = Callable[[Sequence[PartitionState], Sequence[Gap], Sequence[Taken]], Sight]
+
+
+REMEMBER_EVERY = 600 * US_PER_S
+REMEMBER_FLOW_EVERY = US_PER_MS
+"""The least time between two writings of what is remembered, and for each flow in it: a flow takes
+some µs, and all wait for them."""
 
 
 class JudgeStage:
@@ -30,8 +38,15 @@ class JudgeStage:
     name = "judge"
 
     def __init__(
-        self, live: Live, sight_of: SightOf, first_start: int, folds: LiveFolds | None = None
+        self,
+        live: Live,
+        sight_of: SightOf,
+        first_start: int,
+        key: str | None = None,
+        folds: LiveFolds | None = None,
     ) -> None:
+        """`key`: what must be the same for a restart to go on with what was remembered; None:
+        nothing is written down, and a restart reads all events back."""
         self.live = live
         self.folds = LiveFolds(RuleSet(), nothing, 0) if folds is None else folds
         self._sight_of = sight_of
@@ -42,6 +57,10 @@ class JudgeStage:
         self._silent: set[str] = set()
         """Findings that are historical, and so stay unheard when they change."""
         self._seq = 1
+        self._key = key
+        self._stored = 0
+        """The number of the newest event that passed here, once it is stored."""
+        self._remember_at: int | None = None
         self.sight = sight_of((), (), ())
 
     def restore(self, store: Store, moment: int) -> Batch:
@@ -52,12 +71,15 @@ class JudgeStage:
             self._see(reading.partitions(cursor), reading.gaps(cursor))
             if self.live.ties:
                 self.live.prime(keyed_events(cursor))
-            for chunk in reading.all_events(cursor):
+            after = self._recover(cursor)
+            for chunk in reading.all_events(cursor, after=after):
                 self.live.absorb(chunk, stored=True)
+            self.live.recovered()
             standing = findings(cursor, "WHERE state <> 'retracted'")
         self._silent = {row.id for row, _ in standing if row.historical}
         self._remember([row.to_finding() for row, _ in standing])
         self.folds.resume(self.sight)
+        self._stored = store.last_seq()
         batch = Batch(now=moment)
         self._announce(self._advance(), batch, restoring=True)
         return batch
@@ -73,14 +95,41 @@ class JudgeStage:
     def _advance(self) -> list[Transition]:
         return [*self.live.advance(self.sight), *self.folds.advance(self.sight)]
 
+    def _recover(self, cursor: duckdb.DuckDBPyConnection) -> int:
+        """Takes up what was remembered; the number of the newest event that is in it."""
+        parts = [] if self._key is None else remembered(cursor)
+        found = None if self._key is None else self.live.remembered(parts, self._key)
+        if found is None:
+            return 0
+        names = self.live.names()
+        self.live.recover(found, reading.counts_by_flow(cursor, names, found.seq))
+        return found.seq
+
     def process(self, batch: Batch) -> None:
         self._see(batch.partitions, batch.gaps)
         if batch.columns is None:
             self.live.absorb(batch.events)
         else:
             self.live.take(batch.glimpses)
-        self.folds.take(batch.seen())
+        self.folds.take(batch.events if batch.columns is None else batch.glimpses)
         self._announce(self._advance(), batch, restoring=False)
+        self._stored += batch.count
+        self._remember_now_and_then(batch)
+
+    def _remember_now_and_then(self, batch: Batch) -> None:
+        pause = max(REMEMBER_EVERY, len(self.live.flows) * REMEMBER_FLOW_EVERY)
+        if self._remember_at is None or batch.now < self._remember_at - pause:
+            self._remember_at = batch.now + pause  # the first batch, or the clock was set back
+        if batch.now >= self._remember_at:
+            self._remember_at = batch.now + pause
+            self.remember(batch)
+
+    def remember(self, batch: Batch) -> None:
+        """Adds to the batch what a restart after its commit goes on with."""
+        if self._key is not None:
+            parts = self.live.written(self._key, self._stored)
+            for number, part in enumerate(parts):
+                batch.add(OPEN_FLOWS.name, OpenFlows(number, part))
 
     def _see(self, partitions: Sequence[PartitionState], gaps: Sequence[Gap]) -> None:
         for partition in partitions:

@@ -120,7 +120,19 @@ OUTBOX = Table(
     },
 )
 
-ANALYZER_TABLES = (FINDING_LOG, OUTBOX)
+
+class OpenFlows(msgspec.Struct, gc=False):
+    """A piece of what the live cache remembered; see `analyzer.remembered`."""
+
+    number: int
+    data: bytes
+
+
+OPEN_FLOWS = Table(
+    "open_flows", OpenFlows, {"number": "BIGINT", "data": "BLOB"}, ("number",), cache=True
+)
+
+ANALYZER_TABLES = (FINDING_LOG, OUTBOX, OPEN_FLOWS)
 
 FINDINGS_VIEW = """
 CREATE OR REPLACE VIEW findings AS

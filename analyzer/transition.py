@@ -1,13 +1,12 @@
 """What became of findings since people were last told of them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from analyzer.finding import Finding
 from analyzer.judge import RUNAWAY
-from analyzer.open_flow import OpenFlow
 from analyzer.rules.ruleset import RuleSet
 from collector.event import Event
 from collector.times import format_duration
@@ -29,11 +28,10 @@ class Transition:
 def changes(
     before: Mapping[str, Finding],
     now: Mapping[str, Finding],
-    why: Callable[[Finding], str],
-    *,
-    over: bool = False,
+    take_back: Callable[[Finding], Transition],
+    over: bool,
 ) -> Iterable[Transition]:
-    """What the new findings are to those of before; `why` says of one that is gone, why it is."""
+    """What the new findings are to those of before."""
     for id, finding in now.items():
         old = before.get(id)
         if old is None:
@@ -44,21 +42,23 @@ def changes(
             yield Transition(finding, "further evidence", news=False)
     for id, old in before.items():
         if id not in now:
-            yield retracted(old, why(old))
+            yield take_back(old)
 
 
 def retracted(old: Finding, why: str) -> Transition:
     return Transition(msgspec.structs.replace(old, state="retracted"), why)
 
 
-def taken_back(old: Finding, flow: OpenFlow | None, rules: RuleSet) -> Transition:
-    return retracted(old, why_gone(old, flow, rules))
+def taken_back(
+    old: Finding, events: Sequence[Event], rules: RuleSet, *, runaway: bool
+) -> Transition:
+    """`events`: those of its flow now."""
+    return retracted(old, _why(old, events, rules, runaway=runaway))
 
 
-def why_gone(old: Finding, flow: OpenFlow | None, rules: RuleSet) -> str:
-    if flow is not None and flow.runaway:
+def _why(old: Finding, events: Sequence[Event], rules: RuleSet, *, runaway: bool) -> str:
+    if runaway:
         return f"its flow is a runaway: more than {RUNAWAY:,} events, and no longer judged"
-    events = [] if flow is None else flow.events()
     rule = rules.by_name.get((old.type, old.expectation))
     if rule is None or rule.options.version != old.rule_version:
         return "rule changed"

@@ -131,7 +131,7 @@ def _make(
         events = log.made(first, size)
         first += size
         now = log.time(first)
-        made.put((interest.written(events), log.states(first), now, Columns.of(events)))
+        made.put((interest.glimpses(events).written(), log.states(first), now, Columns.of(events)))
 
 
 class House:

@@ -24,20 +24,23 @@ from analyzer.live import Live  # noqa: E402
 from analyzer.rules.loader import load  # noqa: E402
 from analyzer.rules.ruleset import RuleSet  # noqa: E402
 from analyzer.sight import Sight  # noqa: E402
-from bench.generator import FLOWS, PARTITIONS, Generator, Made  # noqa: E402
+from bench.generator import BREAKS, FLOWS, PARTITIONS, Generator, Made  # noqa: E402
 from collector.batch import PartitionState  # noqa: E402
 from collector.event import Event  # noqa: E402
 from collector.glimpse import glimpses_in  # noqa: E402
 from collector.times import US_PER_MS, US_PER_S, parse_time  # noqa: E402
 
 RULES = ROOT / "bench" / "rules.yaml"
+TWENTY = ROOT / "bench" / "rules-20.yaml"
+EIGHT = {name for broken in BREAKS.values() for name in broken}
 BATCH = 6_000
 BEHIND = US_PER_S
 FIRST_MS = 1_763_600_000_000
-OPEN_EVENTS = 4
+USUAL = ("order.created", "payment.authorized", "stock.reserved", "order.packed")
+"""Of an open flow: it has not come further."""
 EXAMPLES = """
 examples:
-  python bench/judge.py                        200,000 flows, eight expectations
+  python bench/judge.py                        200,000 flows; eight expectations, then twenty
   python bench/judge.py --flows 50000 --runs 5
   python bench/judge.py --open 1000000         bytes an open flow, instead of speed
 """
@@ -54,6 +57,12 @@ class Figures(msgspec.Struct):
     event_rules_per_s: float
     judgements_per_flow: float
     findings: int
+
+
+class Both(Figures):
+    """Those of eight expectations, and of twenty."""
+
+    twenty: Figures | None = None
 
 
 class Memory(msgspec.Struct):
@@ -119,7 +128,7 @@ def run(
     gc.collect()
     gc.freeze()
     gc.disable()
-    for moment, frame in [*frames, (settled, interest.written([]))]:
+    for moment, frame in [*frames, (settled, interest.glimpses([]).written())]:
         start = clock()
         glimpses = glimpses_in(frame)
         read = clock()
@@ -143,7 +152,7 @@ def measure(rules: RuleSet, flows: int, runs: int) -> Figures:
     gc.disable()  # as in the tap's process
     for batch in batches(events_of(generator.records())):
         start = time.thread_time()
-        frames.append((batch[-1].arrival, interest.written(batch)))
+        frames.append((batch[-1].arrival, interest.glimpses(batch).written()))
         slimmed += time.thread_time() - start
         count += len(batch)
     say(f"{count:,} events, {sum(len(f) for _, f in frames) / count:.0f} bytes each on their way")
@@ -153,8 +162,10 @@ def measure(rules: RuleSet, flows: int, runs: int) -> Figures:
         spent, live, found = run(rules, frames, settled)
         if not best or sum(spent.values()) < sum(best.values()):
             best = spent
-    if len(rules.by_name) == 8 and rules.files[0].path == RULES:
-        assert found == generator.findings, (found, generator.findings)
+    if rules.files[0].path in (RULES, TWENTY):
+        # The twelve others are broken by the same faults: of them nothing is known but that.
+        first_eight = {name: count for name, count in found.items() if name in EIGHT}
+        assert first_eight == generator.findings, (found, generator.findings)
     total = sum(best.values())
     steps = {"(the tap's side: glimpses, written)": slimmed, **best}
     return Figures(
@@ -165,14 +176,10 @@ def measure(rules: RuleSet, flows: int, runs: int) -> Figures:
     )  # fmt: skip
 
 
-def memory(rules: RuleSet, flows: int) -> Memory:
-    """Flows of which no more than the first events have come."""
-    live = Live(rules, lambda names: {}, 5 * US_PER_S, hot_flows=2 * flows)
-    interest = live.interest()
-    usual = ("order.created", "payment.authorized", "stock.reserved", "order.packed")
-    before = resident()
+def opened(flows: int) -> Iterator[list[Event]]:
+    """The first events of so many flows, in batches."""
     for first in range(0, flows, BATCH):
-        events = [
+        yield [
             Event(
                 "bench", "bench-orders", "4KdbYc9aTQ2rDbzkzZmXbA", flow % PARTITIONS, flow + step,
                 at := FIRST_MS * US_PER_MS + flow * 2_000 + step * US_PER_S, at, name,
@@ -181,14 +188,22 @@ def memory(rules: RuleSet, flows: int) -> Memory:
                 encoding="json",
             )
             for flow in range(first, min(first + BATCH, flows))
-            for step, name in enumerate(usual)
+            for step, name in enumerate(USUAL)
         ]  # fmt: skip
+
+
+def memory(rules: RuleSet, flows: int) -> Memory:
+    """Flows of which no more than the first events have come."""
+    live = Live(rules, lambda names: {}, 5 * US_PER_S, hot_flows=2 * flows)
+    interest = live.interest()
+    before = resident()
+    for events in opened(flows):
         live.take(interest.glimpses(events))
         del events
         live.advance(sight(FIRST_MS * US_PER_MS))
     gc.collect()
     assert len(live.flows) == flows
-    return Memory(flows, len(usual), round((resident() - before) / flows, 1))
+    return Memory(flows, len(USUAL), round((resident() - before) / flows, 1))
 
 
 def resident() -> int:
@@ -206,18 +221,27 @@ def main() -> None:
     )
     parser.add_argument("--flows", type=int, default=FLOWS)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--rules", type=Path, default=RULES)
+    parser.add_argument("--rules", type=Path, help="default: rules.yaml, then rules-20.yaml")
     parser.add_argument("--open", type=int, default=0, help="bytes a flow, with so many open")
     options = parser.parse_args()
-    rules = load([options.rules])
+    rules = load([options.rules or RULES])
     if options.open:
         print(msgspec.json.encode(memory(rules, options.open)).decode())
         return
     figures = measure(rules, options.flows, options.runs)
-    print(f"{'':36}CPU µs/event")
+    tell(figures)
+    twenty = None
+    if options.rules is None:
+        twenty = measure(load([TWENTY]), options.flows, options.runs)
+        tell(twenty)
+    print(msgspec.json.encode(Both(*msgspec.structs.astuple(figures), twenty)).decode())
+
+
+def tell(figures: Figures) -> None:
+    print(f"{f'{figures.rules} expectations':36}CPU µs/event")
     for step, us in figures.steps.items():
         print(f"{step:36}{us:>8.2f}")
-    print(msgspec.json.encode(figures).decode())
+    print(f"{'all but the first':36}{figures.us_per_event:>8.2f}\n")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """What a tap hands on: events, how far it read, and what the stages add before the commit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
 
 from collector.event import Event
-from collector.glimpse import Glimpse
+from collector.glimpse import Glimpse, Glimpses
 from collector.store.columns import Columns
 from collector.times import NEVER
 
@@ -73,7 +73,7 @@ class Batch:
     """Positions may have been stored before: an export that is read a second time."""
     columns: Columns | None = None
     """The events as they are stored, where a tap has made them; then there are no `events`."""
-    glimpses: list[Glimpse] = field(default_factory=list)
+    glimpses: Glimpses = field(default_factory=Glimpses.none)
     """What the stages see of the events, where the tap has made that, too."""
 
     @property
@@ -81,7 +81,7 @@ class Batch:
         """How many events are stored with this batch."""
         return len(self.events) if self.columns is None else self.columns.count
 
-    def seen(self) -> Sequence[Event | Glimpse]:
+    def seen(self) -> Iterable[Event | Glimpse]:
         """As much of each event as there is here."""
         return self.events if self.columns is None else self.glimpses
 

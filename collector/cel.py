@@ -25,7 +25,8 @@ from collector.cel_values import (
     truth,
     within_bounds,
 )
-from collector.event_view import EventView
+from collector.event import Event
+from collector.event_view import EventView, payload_of
 
 Environment = dict[str, Any]
 Closure = Callable[[Environment], Any]
@@ -190,8 +191,7 @@ class _Compiler:
         value, name = self.closure(children[0]), str(children[1])
         base = _unwrapped(children[0])
         if _is_part(base, "payload") and (variable := _identifier(base.children[0])) is not None:
-            # event.payload.x, what nearly every guard reads: one step instead of two.
-            return lambda env: select(_payload(env, variable), name)
+            return _payload_field(variable, name)
         return lambda env: select(value(env), name)
 
     def _member_index(self, tree: Tree[Token], children: list[Any]) -> Closure:
@@ -269,7 +269,8 @@ class _Compiler:
         def run(env: Environment) -> Any:
             if name not in env:
                 raise FieldMissing(name)
-            return env[name]
+            value = env[name]
+            return EventView(value) if isinstance(value, Event) else value
 
         return run
 
@@ -291,11 +292,26 @@ class _Compiler:
         return lambda env: value
 
 
+def _payload_field(variable: str, name: str) -> Closure:
+    """event.payload.x, what nearly every guard reads: one step instead of three."""
+
+    def run(env: Environment) -> Any:
+        event = env.get(variable)
+        payload = payload_of(event) if type(event) is Event else _payload(env, variable)
+        if type(payload) is dict and name in payload:
+            return payload[name]
+        return select(payload, name)
+
+    return run
+
+
 def _payload(env: Environment, variable: str) -> Any:
     try:
         holder = env[variable]
     except KeyError:
         raise FieldMissing(variable) from None
+    if isinstance(holder, Event):
+        return payload_of(holder)
     return holder.payload() if isinstance(holder, EventView) else select(holder, "payload")
 
 

@@ -60,8 +60,13 @@ def number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+_SCALARS = frozenset((str, int, float, bool, type(None)))
+
+
 def json_equal(a: object, b: object) -> bool:
     """1 and 1.0 are one number; 1 and true are not the same, nor are 1 and "1", at any depth."""
+    if type(a) is type(b) and type(a) in _SCALARS:
+        return bool(a == b)
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(json_equal, a, b))
     if isinstance(a, dict) and isinstance(b, dict):

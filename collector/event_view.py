@@ -39,14 +39,20 @@ class EventView:
 
     def payload(self) -> object:
         """The document that the payload tells."""
-        event = self._event
-        if event.payload is None:
-            raise FieldMissing("payload")
-        read = document if len(event.payload) > REMEMBERED else _remembered
-        try:
-            return read(event.payload, event.encoding)
-        except LookupError:
-            raise FieldMissing("payload") from None
+        return payload_of(self._event)
+
+
+def payload_of(event: Event) -> object:
+    """The document that an event's payload tells; FieldMissing where there is none."""
+    text = event.payload
+    if text is None:
+        raise FieldMissing("payload")
+    try:
+        if len(text) > REMEMBERED:
+            return document(text, event.encoding)
+        return _remembered(text, event.encoding)
+    except LookupError:
+        raise FieldMissing("payload") from None
 
 
 @functools.lru_cache(maxsize=256)

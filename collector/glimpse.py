@@ -1,41 +1,124 @@
-"""What the stages get of an event: where it belongs, and the rest of it unread.
+"""What the stages get of events: where they belong, and the rest of them unread.
 
-Glimpses cross from a tap's process to the daemon. Most events are never looked into before their
-flow is judged, so what is packed stays as it came: appended to what its flow has.
+Glimpses cross from a tap's process to the daemon, a column at a time. Most events are never looked
+into before their flow is judged, so what is packed of them stays as it came: appended to what its
+flow has. What repeats in all of them is told once, and is a number in each.
 """
+
+from collections.abc import Iterator
+from typing import cast
 
 import msgspec
 
 from collector.event import Event
 
 
-class Glimpse(msgspec.Struct, gc=False, array_like=True):
-    """Made by `Interest.written`, and read back by `glimpses_in`."""
+class Origin(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What the events of one name in one partition have in common."""
+
+    source: str
+    topic: str
+    topic_id: str
+    partition: int
+    name: str
+    encoding: str
+    """Of what is kept of the payload."""
+
+
+class Kept(msgspec.Struct, gc=False, array_like=True):
+    """What is kept of one event, besides its origin. An end that is as usual is left out."""
+
+    offset: int
+    time: int
+    delay: int
+    """From its time to its arrival."""
+    id: str | None = None
+    payload: str | None = None
+    correlation_ids: tuple[str, ...] | None = None
+    """None where it is one, and names the flow."""
+    key: str | None = None
+    headers: str = "[]"
+
+    def event(self, origin: Origin, flow: str) -> Event:
+        """As the judge sees it, in its flow."""
+        ids = (flow,) if self.correlation_ids is None else self.correlation_ids
+        return Event(
+            origin.source, origin.topic, origin.topic_id, origin.partition, self.offset, self.time,
+            self.time + self.delay, origin.name, ids, self.id, (), self.key, self.headers,
+            self.payload, origin.encoding,
+        )  # fmt: skip
+
+
+Ids = str | tuple[str, ...]
+"""Nearly all events have one correlation ID, and it is a tuple only where it is not one."""
+
+
+class Glimpse(msgspec.Struct, frozen=True):
+    """One event, taken out of its columns."""
 
     name: str
-    time: int
     correlation_ids: tuple[str, ...]
-    packed: msgspec.Raw
-    """MessagePack of the event, as much of it as is read. It lies in the batch's bytes: whoever
-    keeps it copies it."""
-    source: str = ""
-    keys: tuple[tuple[str, str], ...] = ()
-    """Where keys tie, with the source: those that may."""
+    source: str
+    keys: tuple[tuple[str, str], ...]
+    """Where keys tie: those that may."""
+    origin: Origin
+    body: bytes
 
     def event(self) -> Event:
-        return _event(self.packed)
+        return _kept(self.body).event(self.origin, "".join(self.correlation_ids[:1]))
 
 
-_event = msgspec.msgpack.Decoder(Event).decode
-_events = msgspec.msgpack.Decoder(list[Event]).decode
-glimpses_in = msgspec.msgpack.Decoder(list[Glimpse]).decode
+class Glimpses(msgspec.Struct, array_like=True):
+    """Those of a batch, a row each. Made by `Interest.glimpses`."""
 
-# The head of a MessagePack list of up to 2**32 elements, and where its length goes.
-HEAD = b"\xdd\0\0\0\0"
-_LENGTH = slice(1, 5)
+    origins: list[Origin]
+    """Each once, in any order."""
+    numbers: list[int]
+    """Which of them."""
+    times: list[int]
+    ids: list[Ids]
+    bodies: list[bytes]
+    """MessagePack of `Kept`."""
+    keys: list[tuple[tuple[str, str], ...]] = []
+    """Where keys tie; else there are none."""
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[Glimpse]:
+        return map(self.at, range(len(self)))
+
+    def at(self, row: int) -> Glimpse:
+        origin, ids = self.origins[self.numbers[row]], self.ids[row]
+        return Glimpse(
+            origin.name,
+            (ids,) if isinstance(ids, str) else ids,
+            origin.source,
+            self.keys[row] if self.keys else (),
+            origin,
+            self.bodies[row],
+        )
+
+    @classmethod
+    def none(cls) -> "Glimpses":
+        return cls([], [], [], [], [])
+
+    def written(self) -> bytes:
+        return _encode(self)
 
 
-def events_in(packed: bytearray, count: int) -> list[Event]:
-    """The events of so many glimpses, whose `packed` was put after HEAD."""
-    packed[_LENGTH] = count.to_bytes(4, "big")
-    return _events(packed)
+_encode = msgspec.msgpack.Encoder().encode
+_kept = msgspec.msgpack.Decoder(Kept).decode
+glimpses_in = msgspec.msgpack.Decoder(Glimpses).decode
+_alternating = msgspec.msgpack.Decoder(list[int | Kept]).decode
+
+
+def number_packed(number: int) -> bytes:
+    """What goes before each body in a flow: the number of its origin."""
+    return _encode(number)
+
+
+def kept_in(packed: bytes | bytearray, count: int) -> Iterator[tuple[int, Kept]]:
+    """So many bodies, each after the number of its origin, in the order in which they were put."""
+    found = iter(_alternating(b"\xdd" + (2 * count).to_bytes(4, "big") + packed))
+    return cast(Iterator[tuple[int, Kept]], zip(found, found, strict=True))

@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from collector.event import Event
-from collector.glimpse import Glimpse, glimpses_in
-
-_encode = msgspec.msgpack.Encoder().encode
+from collector.glimpse import Glimpses, Ids, Origin
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -19,15 +17,13 @@ class Part(msgspec.Struct, frozen=True):
     rest: bool = False
     """Headers and key."""
 
-    def of(self, event: Event) -> tuple[object, ...]:
-        """The fields of the event with nothing more in it; those left out have their defaults."""
-        payload, encoding = None, "none"
-        if self.payload != () and event.payload is not None:
-            payload, encoding = event.payload, event.encoding
-            if self.payload is not None and encoding == "json":
-                payload = _only(self.payload)(payload)
-        key, headers = (event.key, event.headers) if self.rest else (None, "[]")
-        return (*_seen(event), (), key, headers, payload, encoding)
+    def payload_of(self, event: Event) -> str | None:
+        """What is kept of the event's payload."""
+        if self.payload == () or event.payload is None:
+            return None
+        if self.payload is None or event.encoding != "json":
+            return event.payload
+        return _only(self.payload)(event.payload)
 
 
 class Interest(msgspec.Struct, frozen=True):
@@ -39,38 +35,43 @@ class Interest(msgspec.Struct, frozen=True):
     others: Part = Part()
     """Of events with other names; mostly no more than that they are there."""
 
-    def glimpses(self, events: Sequence[Event]) -> list[Glimpse]:
-        return glimpses_in(self.written(events))
-
-    def written(self, events: Sequence[Event]) -> bytes:
-        """The glimpses of these events, for `glimpses_in`; in one go, since it is done for all."""
-        bodies = {name: _body(part) for name, part in self.names.items()}
-        other = _body(self.others)
-        if self.keys:
-            rows: list[tuple[object, ...]] = [
-                (e.name, e.time, e.correlation_ids, bodies.get(e.name, other)(e), e.source, e.keys)
-                for e in events
-            ]
-        else:
-            rows = [
-                (e.name, e.time, e.correlation_ids, bodies.get(e.name, other)(e)) for e in events
-            ]
-        return _encode(rows)
+    def glimpses(self, events: Sequence[Event]) -> Glimpses:
+        """In one loop, since it is done for every event that there is."""
+        parts = {name: None if part == _NOTHING else part for name, part in self.names.items()}
+        other = None if self.others == _NOTHING else self.others
+        numbers: dict[tuple[str, str, str, int, str, str], int] = {}
+        found: list[int] = []
+        ids: list[Ids] = []
+        bodies: list[bytes] = []
+        for e in events:
+            part, flows, encoding = parts.get(e.name, other), e.correlation_ids, "none"
+            alone = len(flows) == 1 and not self.keys
+            if part is None and alone:
+                body = _encode((e.offset, e.time, e.arrival - e.time, e.id))
+            else:
+                payload = None if part is None else part.payload_of(e)
+                if payload is not None:
+                    encoding = e.encoding
+                if alone and part is not None and not part.rest:
+                    body = _encode((e.offset, e.time, e.arrival - e.time, e.id, payload))
+                else:
+                    rest = (e.key, e.headers) if part is not None and part.rest else ()
+                    kept = (e.offset, e.time, e.arrival - e.time, e.id, payload)
+                    body = _encode((*kept, None if alone else flows, *rest))
+            bodies.append(body)
+            ids.append(flows[0] if len(flows) == 1 else flows)
+            origin = e.source, e.topic, e.topic_id, e.partition, e.name, encoding
+            number = numbers.get(origin)
+            if number is None:
+                number = numbers[origin] = len(numbers)
+            found.append(number)
+        origins = [Origin(*origin) for origin in numbers]
+        keys = [e.keys for e in events] if self.keys else []
+        return Glimpses(origins, found, [e.time for e in events], ids, bodies, keys)
 
 
 _NOTHING = Part()
-
-
-def _body(part: Part) -> Callable[[Event], tuple[object, ...]]:
-    return _seen if part == _NOTHING else part.of
-
-
-def _seen(e: Event) -> tuple[object, ...]:
-    """What is read of every event."""
-    return (
-        e.source, e.topic, e.topic_id, e.partition, e.offset, e.time, e.arrival, e.name,
-        e.correlation_ids, e.id,
-    )  # fmt: skip
+_encode = msgspec.msgpack.Encoder().encode
 
 
 @functools.cache

@@ -36,6 +36,8 @@ class Pipeline:
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(maxsize=QUEUE)
         self._pending: asyncio.Future[Any] | None = None
         self._quiet_since = 0
+        self._handed_over = True
+        """Whether the store was given every batch that the stages have seen."""
 
     async def run(self) -> None:
         """Until cancelled, or until a tap or the store fails."""
@@ -66,12 +68,15 @@ class Pipeline:
             batch.events = await asyncio.wrap_future(
                 self._store.submit(lambda connection: reading.unseen(connection, events))
             )
+        self._handed_over = False
         for stage in self._stages:
             stage.process(batch)
         if not self._worth_a_commit(batch):
+            self._handed_over = True
             return
         await self.settle()
         future = asyncio.wrap_future(self._store.commit(batch))
+        self._handed_over = True
         self._pending = asyncio.ensure_future(self._announce(future, batch))
 
     def _worth_a_commit(self, batch: Batch) -> bool:
@@ -86,6 +91,11 @@ class Pipeline:
     async def _announce(self, commit: Awaitable[Any], batch: Batch) -> None:
         await commit
         self._committed(batch)
+
+    async def all_stored(self) -> bool:
+        """After `run` was cancelled: whether all that the stages have seen is stored."""
+        await self.settle()
+        return self._handed_over
 
     async def settle(self) -> None:
         """Waits for the commit under way; its failure is this call's."""

@@ -10,6 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,7 +106,9 @@ class Watch:
         save_tying(self.store, tying)
         self.live = Live(self.rules, self._load_flows, clocks.grace, ties=self._ties)
         folds = LiveFolds(self.rules, self._history, clocks.grace, self._flows_of)
-        self.judge = JudgeStage(self.live, clocks.sight, first, folds)
+        # What of the last run can be gone on with: not where keys tie, whose state is another.
+        key = f"{version('nonevent')} {self.rules.fingerprint()} {clocks.told()}"
+        self.judge = JudgeStage(self.live, clocks.sight, first, None if tying else key, folds)
         self.alert = AlertStage(routes, configuration.labels, link_base, seq)
         self.keeping = Keeping(self.store, configuration.store, self.judge, clock)
         line: list[Stage] = [self.judge, self.alert, self.keeping, *more_stages]
@@ -139,6 +142,14 @@ class Watch:
         if self.live.flows:
             log.info("picked up %d flows in %.1f s",
                      len(self.live.flows), time.monotonic() - began)  # fmt: skip
+
+    async def part(self) -> None:
+        """At an orderly stop: the next start goes on with what is remembered now."""
+        if not await self.pipeline.all_stored():
+            return
+        batch = Batch(now=self._clock())
+        self.judge.remember(batch)
+        await asyncio.wrap_future(self.store.commit(batch))
 
     def held(self) -> int:
         """Judgements that wait for a partition that is behind the others."""
@@ -211,6 +222,8 @@ class Daemon:
         self._rules = RuleWatch(configuration.expectations)
         self._store = store = open_store(configuration)
         self._watch = self._watch_by(self._rules.rules)
+        self._going: Watch | None = None
+        """The same, once it has picked up what there was before."""
 
         # Whom to tell: what is committed is delivered, at least once.
         self._outbox = Outbox(store, sinks, clock)
@@ -267,6 +280,10 @@ class Daemon:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outbox.run(), name="outbox")
                 tasks.create_task(self._go_on(), name="watch")
+        except asyncio.CancelledError:
+            if self._going is not None:
+                await self._going.part()
+            raise
         finally:
             self._ready = False
             for tap in self._watch.taps:
@@ -284,6 +301,7 @@ class Daemon:
         while True:
             watch = self._watch
             await watch.pick_up()
+            self._going = watch
             self._garbage.keep()
             await asyncio.gather(*(self._start(tap) for tap in watch.taps))
             self._ready = True
@@ -291,6 +309,7 @@ class Daemon:
                      len(watch.taps), len(watch.rules.expectations()))  # fmt: skip
             rules = await self._until_changed(watch)
             log.info("the rules have changed: judging anew what is open")
+            self._going = None
             for tap in watch.taps:
                 await tap.stop()
             # What was submitted is committed, or was never begun, before the store is read.

@@ -19,7 +19,7 @@ from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
 from analyzer.transition import Transition, arrived, changes, retracted
 from collector.event import ORDER, Event
-from collector.glimpse import Glimpse
+from collector.glimpse import Glimpses
 from collector.interest import Interest, Part
 from collector.times import FOREVER, NEVER
 
@@ -104,17 +104,25 @@ class LiveFolds:
         for line in self._lines:
             line.resume(sight)
 
-    def take(self, events: Sequence[Event | Glimpse]) -> None:
+    def take(self, events: Sequence[Event] | Glimpses) -> None:
         """Events that are not stored yet."""
-        by_name, of_any = self._by_name, self._of_any
         if not self._lines:
             return
-        for one in events:
-            lines = by_name.get(one.name, ())
-            if lines or of_any:
-                event = one if isinstance(one, Event) else one.event()
-                for line in (*lines, *of_any):
-                    line.take(event)
+        if isinstance(events, Glimpses):
+            looked_at = [bool(self._of(origin.name)) for origin in events.origins]
+            for row, number in enumerate(events.numbers):
+                if looked_at[number]:
+                    self._take(events.at(row).event())
+            return
+        for event in events:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        for line in self._of(event.name):
+            line.take(event)
+
+    def _of(self, name: str) -> list["_Line"]:
+        return [*self._by_name.get(name, ()), *self._of_any]
 
     def advance(self, sight: Sight) -> list[Transition]:
         found: list[Transition] = []
@@ -248,11 +256,12 @@ class _Line:
         if now:
             self.found[window.due] = now
         newest = self._touched.get(window)
-        return changes(
-            before,
-            now,
-            lambda old: "less is seen than was" if newest is None else arrived(newest, old),
-        )
+
+        def take_back(old: Finding) -> Transition:
+            why = "less is seen than was" if newest is None else arrived(newest, old)
+            return retracted(old, why)
+
+        return changes(before, now, take_back, over=False)
 
     def _fresh_in(self, start: int, end: int) -> list[Event]:
         return sorted((e for e in self._fresh if start <= e.time < end), key=ORDER)

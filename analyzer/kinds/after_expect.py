@@ -1,15 +1,17 @@
 """`after: A` `expect: B`: every A is followed by a B, in time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from analyzer.absence import Absence, limit, until_the_last
 from analyzer.episode import Episode, follows, skew_between, waits_no_more
+from analyzer.guards import Guard
 from analyzer.instance import Instance
 from analyzer.rules.rule import Check, Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
+from analyzer.span import Condition, Events, Span
 from collector.event import ORDER, Event
-from collector.times import format_time
+from collector.times import FOREVER, format_time
 
 
 @dataclass(slots=True)
@@ -120,6 +122,45 @@ class AfterExpect(Rule):
 
         return check
 
+    def plainly(
+        self, present: frozenset[str], end: str, skew: int
+    ) -> Sequence[Span | Condition] | None:
+        options = self.options
+        causes = [name for name in self.trigger if name in present]
+        alone = len(causes) < 2 or (options.match == "any" and not self.first_only)
+        if not alone or not present.isdisjoint(options.unless):
+            return None
+        skew = skew if options.skew is None else options.skew
+        found: list[Span | Condition] = []
+        for cause in causes:
+            needs = [[name for name in dict.fromkeys(names) if name in present and name != cause]
+                     for names in self.needs]  # fmt: skip
+            if all(needs):
+                ways = [[self._way(cause, name, end, skew) for name in names] for names in needs]
+                found += _asked(options.where, cause, ways)
+            elif options.where is not None:
+                found.append(_unless_meant(options.where, cause))
+            else:
+                return None
+        return found
+
+    def _way(self, cause: str, event: str, end: str, skew: int) -> list[Span | Condition]:
+        """What must hold that this event meets that cause."""
+        options = self.options
+        fits: list[Span | Condition] = []
+        if options.such_that is not None or options.same:
+            meets: Callable[[Event, Event], bool] = options.fits
+            if options.such_that is None:
+                meets = options.alike
+            elif not options.same:
+                meets = options.such_that
+            fits = [lambda at: meets(at[event], at[cause])]
+        if self.within is not None:
+            return [Span(cause, event, skew, self.within, ties=True), *fits]
+        until = [Span(cause, end, 0, FOREVER), Span(event, end, -1, FOREVER)]
+        spans = [Span(cause, event, skew, FOREVER, ties=True)]
+        return [*spans, *(one for one in until if one.earlier != end), *fits]
+
     def _plain(self) -> bool:
         """Nothing excuses an activation, and none takes from another what it awaits."""
         options = self.options
@@ -218,6 +259,30 @@ class AfterExpect(Rule):
 
     def _met(self, cause: Event, deadline: int | None, came: tuple[Event, ...]) -> Instance:
         return Instance(self.options.name, "met", cause, deadline=deadline, evidence=came)
+
+
+def _asked(
+    where: Guard | None, cause: str, ways: list[list[list[Span | Condition]]]
+) -> Sequence[Span | Condition]:
+    """Of each thing that is needed one way is enough."""
+    if where is None and all(len(some) == 1 for some in ways):
+        return [one for some in ways for one in some[0]]
+    called = [[[_held(one) for one in way] for way in some] for some in ways]
+
+    def holds(at: Events) -> bool:
+        if where is not None and not where(at[cause], None):
+            return True
+        return all(any(all(one(at) for one in way) for way in some) for some in called)
+
+    return [holds]
+
+
+def _held(one: Span | Condition) -> Condition:
+    return one.holds if isinstance(one, Span) else one
+
+
+def _unless_meant(where: Guard, cause: str) -> Condition:
+    return lambda at: not where(at[cause], None)
 
 
 def _void_before(one: _Awaiting, event: Event) -> bool:

@@ -8,8 +8,9 @@ from analyzer.instance import Instance, met_once
 from analyzer.offence import Offence
 from analyzer.rules.rule import Check, Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
+from analyzer.span import Condition, Span
 from collector.event import Event
-from collector.times import format_duration, format_time
+from collector.times import FOREVER, format_duration, format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,20 @@ class AfterNever(Rule):
             return fine
         # To the flow's end, and that has come.
         return lambda episode, sight: not episode.of(never, copies=copies) or fine(episode, sight)
+
+    def plainly(
+        self, present: frozenset[str], end: str, skew: int
+    ) -> Sequence[Span | Condition] | None:
+        causes = present.intersection(self.trigger)
+        if causes and self.within is not None:
+            return None
+        skew = skew if self.options.skew is None else self.options.skew
+        # Each that is forbidden lies before the cause, and is no tie.
+        return [
+            Span(name, cause, skew, FOREVER)
+            for cause in sorted(causes)
+            for name in sorted(present.intersection(self.never))
+        ]
 
     def _instance(self, cause: Event, episode: Episode, sight: Sight) -> Instance:
         name = self.options.name

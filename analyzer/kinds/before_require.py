@@ -7,8 +7,9 @@ from analyzer.episode import Episode, follows, skew_between
 from analyzer.instance import Instance
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
+from analyzer.span import Condition, Span
 from collector.event import Event
-from collector.times import format_duration, format_time
+from collector.times import FOREVER, format_duration, format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,20 @@ class BeforeRequire(Rule):
 
     def dues(self) -> Sequence[Due]:
         return (Due(self.trigger, 0),)
+
+    def plainly(
+        self, present: frozenset[str], end: str, skew: int
+    ) -> Sequence[Span | Condition] | None:
+        options, found = self.options, []
+        guarded = options.where or options.such_that or options.same
+        high = FOREVER if self.within is None else self.within
+        for cause in sorted(present.intersection(self.trigger)):
+            before = sorted(present.intersection(self.require) - {cause})
+            if guarded or not before:
+                return None
+            skew = skew if options.skew is None else options.skew
+            found.append(Span(before[0], cause, skew, high, ties=True))
+        return found
 
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
         return [

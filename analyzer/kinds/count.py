@@ -21,9 +21,10 @@ from analyzer.instance import Instance, State
 from analyzer.offence import Offence
 from analyzer.rules.rule import Check, Due, Names, Options, Reads, Rule, Wake, activations
 from analyzer.sight import Sight
+from analyzer.span import Condition, Span
 from analyzer.values import canonical
 from collector.event import ORDER, Event
-from collector.times import format_duration, format_time
+from collector.times import FOREVER, format_duration, format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,26 @@ class Count(Rule):
             return True
 
         return check
+
+    def plainly(
+        self, present: frozenset[str], end: str, skew: int
+    ) -> Sequence[Span | Condition] | None:
+        if self.trigger and present.isdisjoint(self.trigger):
+            return ()
+        if self.trigger or self.within is not None or self.by is not None:
+            return None
+        if self.options.where is not None:
+            return None
+        found = []
+        for names, bounds in self.counted:
+            there = [name for name in dict.fromkeys(names) if name in present]
+            if bounds.most is not None and len(there) > bounds.most:
+                return None
+            if bounds.least:
+                if len(there) < bounds.least:
+                    return None
+                found += [Span(name, end, -1, FOREVER) for name in there if name != end]
+        return found
 
     def _after(self, cause: Event, episode: Episode, sight: Sight) -> Iterator[Instance]:
         deadline = episode.end if self.within is None else cause.time + self.within

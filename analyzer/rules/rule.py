@@ -10,6 +10,7 @@ from analyzer.instance import Instance
 from analyzer.naming import ANY_NAME
 from analyzer.paths import ValuePath
 from analyzer.sight import Sight
+from analyzer.span import Condition, Span
 from collector.cel_values import json_equal
 from collector.event import Event
 
@@ -109,6 +110,14 @@ class Rule(ABC):
     def fine(self, episode: Episode, sight: Sight) -> bool:
         """The same, by making them."""
         return all(one.state in ("met", "void") for one in self.judge(episode, sight))
+
+    def plainly(
+        self, present: frozenset[str], end: str, skew: int
+    ) -> Sequence[Span | Condition] | None:
+        """What must hold that `check` says yes, in a flow in which each of these names came once,
+        its only begin first and then its only end, where sources differ by `skew` (µs). None
+        where that is not known: then `check` is asked."""
+        return None
 
     @abstractmethod
     def names(self) -> frozenset[str]:

@@ -47,8 +47,9 @@ class Said(msgspec.Struct, tag=True, array_like=True):
     def of(cls, batch: Batch, condition: Condition, interest: Interest) -> "Said":
         columns = Columns.of(batch.events)
         return cls(
-            condition, batch.now, interest.written(batch.events), batch.partitions, batch.gaps,
-            _table_bytes(columns.table), columns.lengths, columns.blocks, batch.decoded_in,
+            condition, batch.now, interest.glimpses(batch.events).written(), batch.partitions,
+            batch.gaps, _table_bytes(columns.table), columns.lengths, columns.blocks,
+            batch.decoded_in,
         )  # fmt: skip
 
     def batch(self) -> Batch:

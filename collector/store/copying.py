@@ -31,7 +31,7 @@ def copy(store: Store, target: Path, *, plain: bool, report: Report = unwatched)
             done, of = 0, _rows(source, store)
             report(done, of)
             for table in store.tables:
-                if plain and table in (PAYLOADS, SPANS):
+                if plain and (table.cache or table in (PAYLOADS, SPANS)):
                     continue
                 plainly = plain and table is EVENTS
                 copied.execute((PLAIN_EVENTS if plainly else table).create_sql())

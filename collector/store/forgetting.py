@@ -45,5 +45,7 @@ def _delete(connection: duckdb.DuckDBPyConnection, flow: str) -> int:
         "(SELECT id FROM finding_log WHERE correlation_id = ?)",
         [flow],
     )
+    # The cache of open flows is made anew of what is left.
+    connection.execute("DELETE FROM open_flows")
     connection.execute("DELETE FROM finding_log WHERE correlation_id = ?", [flow])
     return len(rows)

@@ -83,13 +83,13 @@ def events_between(
 
 
 def all_events(
-    cursor: duckdb.DuckDBPyConnection, read: Container[str] | None = None
+    cursor: duckdb.DuckDBPyConnection, read: Container[str] | None = None, after: int = 0
 ) -> Iterator[list[Event]]:
-    """Every event in the order of storing, some thousands at a time. Of a snapshot, too: there
-    headers and payloads lie beside them."""
+    """Every event beyond this number in the order of storing, some thousands at a time. Of a
+    snapshot, too: there headers and payloads lie beside them."""
     names = cursor.execute("SELECT * FROM events LIMIT 0").description or ()
     some = events if any(column[0] == "block" for column in names) else _plain_events
-    row = cursor.execute("SELECT min(seq), max(seq) FROM events").fetchone()
+    row = cursor.execute("SELECT min(seq), max(seq) FROM events WHERE seq > ?", [after]).fetchone()
     if row is None or row[0] is None:
         return
     for start in range(row[0], row[1] + 1, CHUNK):
@@ -118,6 +118,22 @@ def _plain_events(
 
 def _wanted(headers: str, payload: str | None, wanted: bool) -> tuple[str, str | None]:
     return (headers, payload) if wanted else ("[]", None)
+
+
+def counts_by_flow(
+    cursor: duckdb.DuckDBPyConnection, names: Sequence[str] | None, last: int
+) -> Iterator[tuple[str, int, int]]:
+    """By correlation ID how many events up to this number have one of the names (None: any), and
+    how many do not."""
+    named = "true" if names is None else "list_contains(?::VARCHAR[], name)"
+    found = cursor.execute(
+        "SELECT flow, count(*) FILTER (named), count(*) FILTER (NOT named) FROM "
+        f"(SELECT unnest(correlation_ids) AS flow, {named} AS named FROM events WHERE seq <= ?) "
+        "GROUP BY flow",
+        [*([] if names is None else [list(names)]), last],
+    )
+    while rows := found.fetchmany(CHUNK):
+        yield from rows
 
 
 def _blocks(cursor: duckdb.DuckDBPyConnection, named: set[int | None]) -> dict[int, Block]:

@@ -154,6 +154,10 @@ class Store:
             ).fetchone()
         return int(row[0]) if row else 1
 
+    def last_seq(self) -> int:
+        """The number of the newest event, while nothing is being written."""
+        return self._next_seq - 1
+
     # Reading
 
     @contextmanager

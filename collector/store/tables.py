@@ -25,6 +25,7 @@ _ARROW = {
     "BIGINT": pa.int64(),
     "INTEGER": pa.int32(),
     "BOOLEAN": pa.bool_(),
+    "BLOB": pa.binary(),
 }
 
 
@@ -38,6 +39,8 @@ class Table:
     """Column name to DuckDB type; µs integers become TIMESTAMP (UTC)."""
     primary_key: tuple[str, ...] = ()
     """Rows with an equal key are replaced. Only for small tables: a key costs an index."""
+    cache: bool = False
+    """It can be made again from others: nobody who reads a copy needs it."""
 
     def create_sql(self) -> str:
         columns = ", ".join(f'"{name}" {kind}' for name, kind in self.columns.items())

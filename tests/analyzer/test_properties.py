@@ -11,10 +11,12 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from analyzer.episode import episodes
 from analyzer.finding import Finding, findings
 from analyzer.guards import compile_guard
-from analyzer.judge import judge, plainly_fine
+from analyzer.judge import fine, judge
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.after_never import AfterNever
 from analyzer.kinds.after_next import AfterNext
@@ -28,7 +30,9 @@ from analyzer.kinds.order import Order
 from analyzer.kinds.together import Together
 from analyzer.live import Live
 from analyzer.naming import Meaning, Naming
+from analyzer.origins import ByName, Origins
 from analyzer.paths import ValuePath
+from analyzer.plain import plain
 from analyzer.rules.rule import Options, Rule
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
@@ -276,7 +280,7 @@ def test_any_order_batching_restart_and_dropped_cache_give_the_same_findings(
         patch("collector.ties.MOST_CARRIERS", most),
         patch("analyzer.judge.RUNAWAY", runaway),
         patch("analyzer.live.RUNAWAY", runaway),
-        patch("analyzer.live.MASK", data.draw(st.sampled_from((1, 1023)), "buckets")),
+        patch("analyzer.unnamed.MASK", data.draw(st.sampled_from((1, 1023)), "buckets")),
         patch("analyzer.live.SWEEP", data.draw(st.sampled_from((0, 100)), "sweep")),
     ):
         watch_and_compare(tying, file, log, data)
@@ -323,11 +327,34 @@ def test_what_is_plainly_fine_is_one_ended_episode_in_which_all_is_met_or_void(
     sight = sight_at(moment * S)
     for flow in FLOWS:
         events = [e for e in log if flow in e.correlation_ids]
-        if plainly_fine(flow, events, file, sight):
+        found = episodes(flow, file.flow, file.begins, file.ends, file.within, events)
+        if fine(found, file, sight):
             (one,) = judge(flow, events, file, sight)
             assert one.state == "ended"
             assert one.episode.ended_by is not None
             assert {instance.state for instance in one.instances} <= {"met", "void"}
+
+
+@settings(max_examples=400, deadline=None)
+@given(rule_files(), logs(), st.integers(0, LAST + 30))
+def test_what_names_and_times_call_fine_is_one_ended_episode_in_which_all_is_met_or_void(
+    file, log, moment
+) -> None:
+    sight = sight_at(moment * S)
+    interest = Live(RuleSet.of([file]), lambda flows: {}, 0).interest()
+    origins = Origins()
+    # No name twice, or nothing is told by names.
+    once_each = list({event.name: event for event in log}.values())
+    asked = plain(file, frozenset(event.name for event in once_each), S)
+    glimpses = interest.glimpses([replace(event, correlation_ids=("x",)) for event in once_each])
+    heads = [origins.packed(one) for one in glimpses.origins]
+    rows = zip(glimpses.numbers, glimpses.bodies, strict=True)
+    packed = b"".join(part for number, body in rows for part in (heads[number], body))
+    if asked is not None and asked.holds(ByName("x", packed, len(once_each), origins), sight):
+        (one,) = judge("x", once_each, file, sight)
+        assert one.state == "ended"
+        assert one.episode.ended_by is not None
+        assert {instance.state for instance in one.instances} <= {"met", "void"}
 
 
 @settings(max_examples=150, deadline=None)

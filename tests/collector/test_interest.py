@@ -5,7 +5,7 @@ import pytest
 from collector.cel import compile_cel, fields_read
 from collector.event import Event
 from collector.event_view import EventView
-from collector.glimpse import HEAD, events_in
+from collector.glimpse import glimpses_in, kept_in, number_packed
 from collector.interest import Interest, Part
 
 
@@ -39,7 +39,7 @@ def event(payload: str | None, encoding: str = "json") -> Event:
 
 def kept_of(part: Part, whole: Event) -> Event:
     (glimpse,) = Interest({whole.name: part}).glimpses([whole])
-    assert (glimpse.name, glimpse.time) == (whole.name, whole.time)
+    assert glimpse.name == whole.name
     assert glimpse.correlation_ids == whole.correlation_ids
     return glimpse.event()
 
@@ -77,7 +77,7 @@ def test_other_formats_and_whole_payloads_are_kept_as_they_are() -> None:
 
 def test_of_events_that_no_rule_names_position_and_ids_are_kept() -> None:
     (glimpse,) = Interest({"order.paid": Part(payload=None)}).glimpses([event("{}")])
-    assert (glimpse.correlation_ids, glimpse.source, glimpse.keys) == (("c",), "", ())
+    assert (glimpse.correlation_ids, glimpse.source, glimpse.keys) == (("c",), "s", ())
     assert glimpse.event().position() == event("{}").position()
     assert glimpse.event().payload is None
     (glimpse,) = Interest({}, keys=True).glimpses([event("{}")])
@@ -89,12 +89,16 @@ def test_what_is_packed_is_read_again_in_the_order_in_which_it_came() -> None:
         Event("s", "t", "id", 3, n, n * 10**12, -n, "näme", ("c", "d"), None, (), None, "[]", "1")
         for n in range(70_000)
     ]  # fmt: skip
-    packed = bytearray(HEAD)
-    for glimpse in Interest({"näme": Part(payload=None)}).glimpses(events):
-        packed += glimpse.packed
-    assert events_in(packed, len(events)) == events
-    packed += Interest({}).glimpses([events[7]])[0].packed
-    assert events_in(packed, len(events) + 1)[-1].offset == 7
+    interest = Interest({"näme": Part(payload=None)})
+    glimpses = glimpses_in(interest.glimpses(events).written())
+    (origin,) = glimpses.origins
+    packed = b"".join(number_packed(300) + body for body in glimpses.bodies)
+    kept = list(kept_in(packed, len(events)))
+    assert {number for number, _ in kept} == {300}
+    assert [one.event(origin, "") for _, one in kept] == events
+    (other,) = Interest({}).glimpses([events[7]]).bodies
+    kept = list(kept_in(packed + number_packed(1) + other, len(events) + 1))
+    assert (kept[-1][0], kept[-1][1].offset) == (1, 7)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx
 import msgspec
 import pytest
@@ -176,6 +177,43 @@ def test_after_kill_9_the_store_answers_and_the_next_daemon_goes_on(house: House
     assert before["status"]["events"] == len(EVENTS)
     house.run(len(EVENTS))
     assert house.answers() == before
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_stop_then_a_kill_then_a_start_say_what_one_run_says(
+    house: House, remembered: bool
+) -> None:
+    assert house.run(len(EVENTS)).stop() == 0
+    store = house.folder / "nonevent.duckdb"
+    with duckdb.connect(str(store)) as connection:
+        assert connection.execute("SELECT count(*) FROM open_flows").fetchall() == [(2,)]
+        if not remembered:
+            connection.execute("DELETE FROM open_flows")
+    write_events(
+        house.events,
+        [event(70, "order.created", "ord-9"), event(71, "order.shipped", "ord-2")],
+    )
+    house.run(len(EVENTS) + 2).stop(signal.SIGKILL)
+    write_events(
+        house.events,
+        [event(72, "order.shipped", "ord-2"), event(73, "order.shipped", "ord-9"),
+         event(140, "order.paid", "ord-9"), event(141, "order.completed", "ord-1")],
+    )  # fmt: skip
+    house.run(len(EVENTS) + 6).stop()
+    asked = house.ask("findings", "--json").json["items"]
+    with duckdb.connect(str(store)) as connection:
+        connection.execute("DELETE FROM open_flows")
+    house.run(len(EVENTS) + 6).stop()
+    assert house.ask("findings", "--json").json["items"] == asked
+    store.unlink()
+    house.run(len(EVENTS) + 6).stop()
+
+    def found(items: list[dict[str, Any]]) -> set[tuple[str, ...]]:
+        return {(f["id"], f["flow"], f["finding"], f["state"]) for f in items}
+
+    once = house.ask("findings", "--json").json["items"]
+    assert found(once) == found(asked)
+    assert {f["flow"] for f in once} >= {"ord-1", "ord-2", "ord-9"}
 
 
 def test_a_second_daemon_on_one_store_is_refused(house: House, tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""Where events that are kept come from and what they are called, told once for all of them."""
+
+from collections.abc import Sequence
+
+from collector.event import Event
+from collector.glimpse import Origin, kept_in, number_packed
+
+
+class Origins:
+    """What the events of all open flows have in common, numbered."""
+
+    def __init__(self, known: Sequence[Origin] = ()) -> None:
+        self._origins = list(known)
+        self._numbers = {origin: number for number, origin in enumerate(known)}
+        self.names = [origin.name for origin in known]
+        """By number."""
+
+    def packed(self, origin: Origin) -> bytes:
+        """What goes before the body of an event of this origin."""
+        number = self._numbers.get(origin)
+        if number is None:
+            number = self._numbers[origin] = len(self._origins)
+            self._origins.append(origin)
+            self.names.append(origin.name)
+        return number_packed(number)
+
+    def all(self) -> list[Origin]:
+        """In the order of their numbers."""
+        return self._origins
+
+    def of(self, number: int) -> Origin:
+        return self._origins[number]
+
+    def events(self, flow: str, packed: bytes | bytearray, count: int) -> list[Event]:
+        """A flow's, in the order in which they came."""
+        origins = self._origins
+        return [one.event(origins[number], flow) for number, one in kept_in(packed, count)]
+
+
+class ByName(dict[str, Event]):
+    """The events of a flow in which no name came twice: most of them are never asked for."""
+
+    def __init__(self, flow: str, packed: bytes | bytearray, count: int, origins: Origins) -> None:
+        self.flow, self._origins = flow, origins
+        names = origins.names
+        self.kept = {names[one[0]]: one for one in kept_in(packed, count)}
+
+    def events(self) -> list[Event]:
+        """All of them."""
+        return [self[name] for name in self.kept]
+
+    def __missing__(self, name: str) -> Event:
+        number, kept = self.kept[name]
+        event = self[name] = kept.event(self._origins.of(number), self.flow)
+        return event

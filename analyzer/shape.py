@@ -1,0 +1,104 @@
+"""Which names a flow has seen, once or again. Flows of one shape share it, and what follows."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from analyzer.plain import Plain, plain
+from analyzer.plan import BORN, NamePlan, Plan
+from analyzer.rules.ruleset import RuleFile, RuleSet
+
+MOST = 20_000
+"""So many shapes are remembered; rules that name many names could make any number."""
+NO_WAIT = 2**63
+"""Later than whatever is later than anything."""
+
+
+class Shape:
+    """One set of names seen; `steps` are filled in as flows take them."""
+
+    __slots__ = ("files", "mask", "plains", "quiet", "skew", "steps")
+
+    def __init__(self, mask: int, files: Sequence[RuleFile]) -> None:
+        self.mask = mask
+        self.files = files
+        """Those that name some of the names."""
+        self.steps: dict[str, Step] = {}
+        self.quiet: dict[str, tuple[Shape, int]] = {}
+        """Those that wake nothing and lead to another shape, with the wait."""
+        self.skew = -1
+        self.plains: tuple[Plain, ...] | None = None
+        """What is asked of such a flow where sources differ by `skew`; None: it is judged."""
+
+
+class Step(NamedTuple):
+    """What one more event does to a flow of one shape."""
+
+    shape: Shape
+    wakes: bool
+    """It may have made an offence at once."""
+    wait: int
+    """When at the earliest this event may have been judged, in µs after it."""
+
+
+class Shapes:
+    """The shapes that there are under one set of rules."""
+
+    def __init__(self, rules: RuleSet, plan: Plan) -> None:
+        self._plan = plan
+        self._masks = [(file, plan.mask(file)) for file in rules.files]
+        self._any = 0 if plan.other is None else plan.other.bit | plan.other.twice
+        self._forget()
+
+    def _forget(self) -> None:
+        self._shapes: dict[int, Shape] = {}
+        self.none = self.of(BORN)
+        """That of a flow which has no events yet."""
+
+    def of(self, mask: int) -> Shape:
+        """That of flows with these names, by the bits of the plan."""
+        shape = self._shapes.get(mask)
+        if shape is None:
+            files = [file for file, names in self._masks if mask & names]
+            shape = self._shapes[mask] = Shape(mask, files)
+        return shape
+
+    def step(self, shape: Shape, name: str) -> Step | None:
+        """None where events of this name are no business of the judge."""
+        step = shape.steps.get(name)
+        if step is None:
+            plan = self._plan.of(name)
+            if plan is None:
+                return None
+            if len(self._shapes) > MOST:
+                self._forget()  # those that flows still have go on as they are
+            wakes, wait = bool(shape.mask & plan.wakes), earliest(plan)
+            step = Step(self.of(plan.seen(shape.mask)), wakes, wait)
+            if name in self._plan.names:
+                shape.steps[name] = step
+                if not step.wakes and step.shape is not shape:
+                    shape.quiet[name] = step.shape, step.wait
+        return step
+
+    def plains(self, shape: Shape, skew: int) -> tuple[Plain, ...] | None:
+        """What is to be asked of a flow of this shape by each file; None: it is to be judged."""
+        if shape.skew != skew:
+            shape.skew, shape.plains = skew, self._make_plains(shape, skew)
+        return shape.plains
+
+    def _make_plains(self, shape: Shape, skew: int) -> tuple[Plain, ...] | None:
+        if any(shape.mask & plan.twice for plan in self._plan.every()) or shape.mask & self._any:
+            return None
+        present = frozenset(
+            name for name, plan in self._plan.names.items() if shape.mask & plan.bit
+        )
+        found = []
+        for file in shape.files:
+            asked = plain(file, present, skew)
+            if asked is None:
+                return None
+            found.append(asked)
+        return tuple(found)
+
+
+def earliest(plan: NamePlan) -> int:
+    return min((wait for _, wait in plan.dues), default=NO_WAIT)
