@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 from msgspec.structs import replace
 
 from analyzer.clocks import Clocks
@@ -28,7 +29,7 @@ from analyzer.sinks.table import make_sinks
 from analyzer.stages import AlertStage, JudgeStage
 from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW, OUTBOX
 from collector.batch import Batch, PartitionState, Stage
-from collector.errors import ConfigurationError, SourceError
+from collector.errors import ConfigurationError, SourceError, StoreError
 from collector.event import Event
 from collector.hashing import spellings
 from collector.pipeline import Pipeline
@@ -65,6 +66,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("nonevent")
 
+PARTING_S = 30
+"""So long at most a stop waits until open flows are written down."""
 TAP_PROCESS = (sys.executable, "-m", "nonevent.tap_process")
 
 
@@ -98,6 +101,7 @@ class Watch:
         with self.store.reader() as cursor:
             seq, known = next_seq(cursor, OUTBOX.name), reading.partitions(cursor)
         self._clock = clock
+        self._picked_up = False
         self._retire_all_but(configuration, known)
 
         # The stages that a batch passes on its way to its commit.
@@ -139,17 +143,25 @@ class Watch:
             await asyncio.wrap_future(self.store.commit(batch))
         # From here on the stored findings are those of these rules.
         await asyncio.to_thread(self.store.set_meta, JUDGED_BY, self.rules.fingerprint())
+        self._picked_up = True
         if self.live.flows:
             log.info("picked up %d flows in %.1f s",
                      len(self.live.flows), time.monotonic() - began)  # fmt: skip
 
     async def part(self) -> None:
-        """At an orderly stop: the next start goes on with what is remembered now."""
-        if not await self.pipeline.all_stored():
+        """At an orderly stop: the next start goes on with what is remembered now. It can do
+        without, so a full disk does not hold the stop back."""
+        if not self._picked_up or self.store.full is not None:
             return
-        batch = Batch(now=self._clock())
-        self.judge.remember(batch)
-        await asyncio.wrap_future(self.store.commit(batch))
+        try:
+            async with asyncio.timeout(PARTING_S):
+                if await self.pipeline.all_stored():
+                    batch = Batch(now=self._clock())
+                    self.judge.remember(batch)
+                    await asyncio.wrap_future(self.store.commit(batch))
+        except (TimeoutError, StoreError, duckdb.Error) as error:
+            log.warning("open flows are not written down, and the next start reads them back: %s",
+                        str(error) or f"it took more than {PARTING_S} s")  # fmt: skip
 
     def held(self) -> int:
         """Judgements that wait for a partition that is behind the others."""
