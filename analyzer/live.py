@@ -525,9 +525,7 @@ class Live:
         if flow is None:
             return flow_id in self._cold_pending
         standing = any(finding.state == "open" for finding in flow.found.values())
-        # Not judged yet, it is taken for pending as long as a moment for it is to come.
-        waits = not flow.state & SETTLED and flow.due < FOREVER
-        return bool(flow.state & PENDING) or waits or standing or flow_id in self._dirty
+        return bool(flow.state & PENDING) or standing or flow_id in self._dirty
 
     def reads(self, name: str) -> bool:
         """Whether a rule reads the payload, the headers or the key of events of this name."""

@@ -1,4 +1,4 @@
-"""Which flows the live cache calls open: their events are kept."""
+"""How often the live cache has a flow judged."""
 
 from pathlib import Path
 
@@ -9,25 +9,9 @@ from analyzer.rules.ruleset import RuleFile, RuleSet
 from collector.event import Event
 from tests.analyzer.test_properties import S, sight_at
 
-PAID = AfterExpect(Options(name="paid", version="1"), ("made",), (("paid",),), 1_000 * S)
-FILE = RuleFile(Path("p.yaml"), "p", ("made",), ("end",), None, (PAID,))
-
 
 def event(second: int, name: str) -> Event:
     return Event("s", "t", "t", 0, second, second * S, second * S, name, ("x",))
-
-
-def test_a_flow_is_open_from_its_first_event_that_awaits_something_until_that_came() -> None:
-    live = Live(RuleSet.of([FILE]), lambda flows: {flow: [] for flow in flows}, S)
-    assert not live.is_open("x")
-    live.absorb([event(1, "made")])
-    live.advance(sight_at(5 * S))
-    assert live.judged == 0
-    assert live.is_open("x")
-    live.absorb([event(2, "paid"), event(3, "end")])
-    live.advance(sight_at(2_000 * S))
-    assert live.judged == 1
-    assert not live.is_open("x")
 
 
 def test_a_flow_in_which_nothing_was_found_is_judged_once_for_all_its_deadlines() -> None:
