@@ -128,9 +128,7 @@ class OpenFlows(msgspec.Struct, gc=False):
     data: bytes
 
 
-OPEN_FLOWS = Table(
-    "open_flows", OpenFlows, {"number": "BIGINT", "data": "BLOB"}, ("number",), cache=True
-)
+OPEN_FLOWS = Table("open_flows", OpenFlows, {"number": "BIGINT", "data": "BLOB"}, cache=True)
 
 ANALYZER_TABLES = (FINDING_LOG, OUTBOX, OPEN_FLOWS)
 

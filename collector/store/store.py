@@ -236,6 +236,8 @@ class Store:
         self, connection: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Any]
     ) -> None:
         if rows:
+            if table.cache:
+                connection.execute(f"DELETE FROM {table.name}")
             self._insert(connection, table, table.arrow(rows))
 
     @staticmethod

@@ -40,7 +40,8 @@ class Table:
     primary_key: tuple[str, ...] = ()
     """Rows with an equal key are replaced. Only for small tables: a key costs an index."""
     cache: bool = False
-    """It can be made again from others: nobody who reads a copy needs it."""
+    """It can be made again from others: nobody who reads a copy needs it. What is written is all
+    of it, and what was there before goes."""
 
     def create_sql(self) -> str:
         columns = ", ".join(f'"{name}" {kind}' for name, kind in self.columns.items())

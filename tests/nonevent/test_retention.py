@@ -242,7 +242,8 @@ async def test_the_file_reaches_a_plateau(tmp_path: Path, settings: dict[str, st
     assert max(counts[15:]) - min(counts[15:]) <= 350
     assert counts[-1] < 30 * 250 / 2
     if "max_size" in settings:
-        assert max(sizes) < 6_000_000
+        # A store so small is mostly blocks of 256 kB that are half empty, and a spare one each.
+        assert max(sizes) < 7_000_000
 
 
 async def test_a_flow_that_is_touched_while_it_is_decided_upon_stays(
