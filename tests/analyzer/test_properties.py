@@ -183,12 +183,18 @@ def logs(draw: st.DrawFn) -> list[Event]:
     return found
 
 
-def sight_at(*moments: int) -> Sight:
-    """One partition a moment; all can carry any name."""
+def sight_at(*moments: int, first: int | None = None) -> Sight:
+    """One partition a moment; all can carry any name. `first`: what was before was never seen."""
     return Sight(
-        [PartitionState("s", "t", "t", n, 0, 0, complete_to=m) for n, m in enumerate(moments)],
+        [
+            PartitionState(
+                "s", "t", "t", n, 0, 0 if first is None else 7, complete_to=m, seen_from=first
+            )
+            for n, m in enumerate(moments)
+        ],
         grace=2 * S,
         skews={"s": S},
+        retention=15 * S,
     )
 
 
@@ -291,20 +297,32 @@ def watch_and_compare(tying, file, log, data) -> None:
     linger = data.draw(st.sampled_from((0, 10 * S)), "linger")
     watcher = Watcher(file, hot_flows, linger, tying)
     rest = data.draw(st.permutations(log), "arrival")
+    first = data.draw(st.sampled_from((None, None, 0, 20 * S)), "first sight")
     complete = 0
     while rest:
         size = data.draw(st.integers(1, len(rest)), "batch")
         # Completeness may have promised too much: what it missed then arrives late.
         complete = data.draw(st.integers(complete, LAST + 30), "complete to")
         behind = data.draw(st.integers(0, complete), "a partition behind")
-        sight = sight_at(complete * S, behind * S)
+        sight = sight_at(complete * S, behind * S, first=first)
         watcher.take(rest[:size], sight)
         rest = rest[size:]
         if data.draw(st.booleans(), "crash"):
             watcher.crash(sight)
-    final = sight_at((LAST + 30) * S)
+    final = sight_at((LAST + 30) * S, first=first)
     watcher.take([], final)
     assert watcher.told == settled(file, log, final, tying)
+
+
+def test_what_is_unknown_for_want_of_a_begin_is_judged_again_when_that_comes() -> None:
+    rule = BeforeRequire(Options(name="r", version="1"), ("B",), ("A",), None)
+    file = RuleFile(Path("p.yaml"), "p", ("start",), ("end",), None, (rule,))
+    watcher = Watcher(file, 100, 10 * S, {})
+    seen = sight_at(20 * S, first=5 * S)
+    watcher.take([Event("s", "t", "t", 0, 1, 10 * S, 10 * S, "B", ("x",))], seen)
+    assert not watcher.told, "an A may lie before the first sight"
+    watcher.take([Event("s", "t", "t", 0, 2, 8 * S, 20 * S, "start", ("x",))], seen)
+    assert [finding.finding for finding in watcher.told.values()] == ["unprepared"]
 
 
 @settings(max_examples=150, deadline=None)
