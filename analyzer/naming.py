@@ -24,11 +24,15 @@ class Meaning:
     where: Guard | None = None
 
     def fits(self, event: Event) -> bool:
-        if self.stored and event.name not in self.stored:
-            return False
-        if self.topics and not any(fnmatchcase(event.topic, glob) for glob in self.topics):
+        if not self.allows(event.topic, event.name):
             return False
         return self.where is None or self.where(event, None)
+
+    def allows(self, topic: str, stored: str) -> bool:
+        """Whether an event that is stored so may be one of these, if `where` holds for it."""
+        if self.stored and stored not in self.stored:
+            return False
+        return not self.topics or any(fnmatchcase(topic, glob) for glob in self.topics)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,10 @@ class Naming:
         if all(one.name != event.name for one in self.meanings):
             found.append(event.name)
         return found
+
+    def meaning(self, name: str) -> Meaning | None:
+        """What this name means here; None: the events that are called so."""
+        return next((one for one in self.meanings if one.name == name), None)
 
     def stored(self, names: Iterable[str]) -> frozenset[str]:
         """What events may be called that have one of these names here."""

@@ -182,6 +182,21 @@ def findings(
 
 
 @app.command()
+def expectations(
+    config: Config = None, url: Url = None, store: StorePath = None, rules: Rules = [],  # noqa: B006
+    token: Token = None, json: Json = False,
+) -> None:  # fmt: skip
+    """List what is expected, what was found, and what is silent. Exit code 1 when any is open.
+
+    Example: nonevent expectations
+    """
+    with asking(config, url, store, rules, token) as queries:
+        page = queries.expectations()
+    _print_json(page) if json else terminal.print_expectations(page)
+    raise typer.Exit(1 if any(item.findings.get("open") for item in page.items) else 0)
+
+
+@app.command()
 def tail(
     config: Config = None, url: Url = None, store: StorePath = None, rules: Rules = [],  # noqa: B006
     token: Token = None, json: Json = False, limit: Limit = 20,

@@ -13,7 +13,17 @@ from collector.errors import ConfigurationError, NoneventError
 from collector.export import Selection
 from collector.progress import Report
 from collector.times import format_time
-from ui.models import CountPage, DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.models import (
+    CountPage,
+    DroppedPage,
+    EventPage,
+    ExpectationPage,
+    FindingPage,
+    FlowDetail,
+    FlowPage,
+    NamePage,
+    Status,
+)
 from ui.operations import COMMAND_HEADER
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -55,6 +65,12 @@ class RemoteQueries:
 
     def dropped(self) -> DroppedPage:
         return self._get("/api/dropped", DroppedPage, {})
+
+    def expectations(self) -> ExpectationPage:
+        return self._get("/api/expectations", ExpectationPage, {})
+
+    def names(self) -> NamePage:
+        return self._get("/api/names", NamePage, {})
 
     def export(self, wanted: Selection) -> Iterator[bytes]:
         given = self._given(

@@ -15,6 +15,7 @@ from ui.models import (
     DroppedPage,
     EventItem,
     EventPage,
+    ExpectationPage,
     Finding,
     FindingPage,
     FlowDetail,
@@ -142,6 +143,34 @@ def print_dropped(page: DroppedPage, console: Console | None = None) -> None:
             words(one.example),
         )
     console.print(table)
+
+
+def print_expectations(page: ExpectationPage, console: Console | None = None) -> None:
+    """What is expected, with what was found; what had nothing to judge is silent, never well."""
+    console = console or stdout()
+    if not page.items:
+        console.print(words("No expectation is live: name rule files with --rules."))
+        return
+    headings = ("Type", "Expectation", "Open", "Closed", "Retracted", "Last finding", "Last seen")
+    table = table_of(*headings, "In 24 h")
+    for number in (2, 3, 4, 7):
+        table.columns[number].justify = "right"
+    for one in page.items:
+        opened = one.findings.get("open", 0)
+        last = one.last_seen
+        table.add_row(
+            words(one.type),
+            words(one.name, "bold"),
+            words(f"{opened:,}", "red" if opened else ""),
+            words(f"{one.findings.get('closed', 0):,}"),
+            words(f"{one.findings.get('retracted', 0):,}"),
+            words(_moment(one.last_finding) if one.last_finding else "–"),
+            words("silent", "yellow") if one.silent or last is None else words(_moment(last)),
+            words(f"{'≤ ' if one.at_most and one.last_day else ''}{one.last_day:,}"),
+        )
+    console.print(table)
+    if any(one.silent for one in page.items):
+        console.print(words("\nsilent: no event that it could judge is stored", QUIET, block=True))
 
 
 def print_status(status: Status, console: Console | None = None) -> None:

@@ -17,7 +17,17 @@ from ui import failures, operations, pages, probes
 from ui.access import Access
 from ui.errors import UnknownFlowError
 from ui.filters import CountFilter, EventFilter, ExportFilter, FindingFilter, FlowFilter
-from ui.models import CountPage, DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.models import (
+    CountPage,
+    DroppedPage,
+    EventPage,
+    ExpectationPage,
+    FindingPage,
+    FlowDetail,
+    FlowPage,
+    NamePage,
+    Status,
+)
 from ui.moments import parse_moment
 from ui.queries import Queries
 
@@ -132,6 +142,16 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
             limit=asked.limit,
             cursor=asked.cursor,
         )
+
+    @router.get("/expectations")
+    def expectations() -> ExpectationPage:
+        """Every live expectation: what was found, and when it last had something to judge."""
+        return queries.expectations()
+
+    @router.get("/names")
+    def names() -> NamePage:
+        """Every name of events that is stored, by topic: how often, and from when to when."""
+        return queries.names()
 
     @router.get("/dropped")
     def dropped() -> DroppedPage:

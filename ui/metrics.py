@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from ui import moments
-from ui.models import PartitionStatus, Status
+from ui.models import ExpectationItem, PartitionStatus, Status
 
 FINDING_STATES = ("open", "closed", "retracted")
 PARTITION = ("source", "topic", "partition")
@@ -26,15 +26,27 @@ class _Told(Collector):
 
 
 def exposition(
-    status: Status, collectors: Sequence[Collector], accept: str | None
+    status: Status,
+    expectations: Sequence[ExpectationItem],
+    collectors: Sequence[Collector],
+    accept: str | None,
 ) -> tuple[bytes, str]:
     """The text and its content type, in the format that the scraper asked for."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Told(list(status_metrics(status))))
+    registry.register(_Told([*status_metrics(status), silence(expectations)]))
     for collector in collectors:
         registry.register(collector)
     encode, content_type = choose_encoder(accept or "")
     return encode(registry), content_type
+
+
+def silence(expectations: Sequence[ExpectationItem]) -> Metric:
+    return _labelled(
+        "nonevent_expectation_silent",
+        "1 while nothing is stored that this expectation could have judged.",
+        ("type", "expectation"),
+        {(one.type, one.name): float(one.silent) for one in expectations},
+    )
 
 
 def status_metrics(status: Status) -> Iterator[Metric]:

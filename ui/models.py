@@ -245,6 +245,58 @@ class FindingPage(BaseModel):
     next: str | None
 
 
+class ExpectationItem(BaseModel):
+    """One live expectation: what it says, what was found, and what it is about was last seen when.
+
+    Exact numbers of activations are judged by `nonevent backtest`.
+    """
+
+    name: str
+    type: str
+    """The flow type."""
+    kind: str
+    sentence: str
+    about: str | None
+    severity: str
+    labels: dict[str, str]
+    runbook: str | None
+    rule_version: str
+    file: str
+    findings: dict[FindingState, int]
+    last_finding: str | None
+    """The newest moment of a finding that was not retracted."""
+    activated_by: list[str]
+    """The events without which there is nothing to judge, as the file calls them."""
+    last_seen: str | None
+    """The minute in which one of these was last seen; null: never."""
+    last_day: int
+    """How many of them there were in the last 24 hours."""
+    at_most: bool
+    """Whether a condition narrows them, so that what was seen may not have been meant."""
+    silent: bool
+    """None of them is stored: nothing was judged, and so nothing is known to be well."""
+
+
+class ExpectationPage(BaseModel):
+    items: list[ExpectationItem]
+    next: str | None = None
+
+
+class NameItem(BaseModel):
+    """A name of events on a topic; `first` and `last` are the minutes in which it was seen."""
+
+    topic: str
+    name: str
+    events: int
+    first: str
+    last: str
+
+
+class NamePage(BaseModel):
+    items: list[NameItem]
+    next: str | None = None
+
+
 class Dropped(BaseModel):
     """Events without a correlation ID although their flow has one, by who publishes them."""
 

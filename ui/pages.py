@@ -1,4 +1,4 @@
-"""The pages for people: flows, one flow with its ghosts, findings. No scripts."""
+"""The pages for people: flows, one flow with its ghosts, findings, expectations. No scripts."""
 
 from collections.abc import Callable
 from typing import Annotated, get_args
@@ -39,6 +39,10 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
     @router.get("/findings")
     def findings(asked: Annotated[FindingFilter, Query()]) -> HTMLResponse:
         return finding_list(queries, asked, clock())
+
+    @router.get("/expectations")
+    def expectations() -> HTMLResponse:
+        return expectation_list(queries, clock())
 
     @router.get("/static/style.css")
     async def style() -> Response:
@@ -108,3 +112,9 @@ def finding_list(queries: Queries, asked: FindingFilter, now: float) -> HTMLResp
         states=get_args(FindingState),
         now=now,
     )
+
+
+def expectation_list(queries: Queries, now: float) -> HTMLResponse:
+    """Every live expectation, the silent ones told apart from those that nothing came of."""
+    found = queries.expectations()
+    return page("expectations.html", status=queries.status(), expectations=found.items, now=now)

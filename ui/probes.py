@@ -40,7 +40,9 @@ def routes(
     @router.get("/metrics", response_class=PlainTextResponse)
     def metrics(accept: Annotated[str | None, Header()] = None) -> Response:
         """Prometheus (or, where asked for, OpenMetrics) text."""
-        text, content_type = exposition(queries.status(), collectors, accept)
+        text, content_type = exposition(
+            queries.status(), queries.expectations().items, collectors, accept
+        )
         return Response(text, headers={"Content-Type": content_type})
 
     return router

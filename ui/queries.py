@@ -9,9 +9,11 @@ from ui.models import (
     CountPage,
     DroppedPage,
     EventPage,
+    ExpectationPage,
     FindingPage,
     FlowDetail,
     FlowPage,
+    NamePage,
     Status,
 )
 
@@ -79,6 +81,14 @@ class Queries(Protocol):
         cursor: str | None = None,
     ) -> CountPage:
         """Events of each minute that begins in between, the first minute first; times in µs."""
+        ...
+
+    def expectations(self) -> ExpectationPage:
+        """Every live expectation, with what was found and when it had something to judge."""
+        ...
+
+    def names(self) -> NamePage:
+        """Every name of events that is stored, by topic."""
         ...
 
     def export(self, wanted: Selection) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ from collector.ties import Ties
 from collector.times import NEVER, format_time
 from ui.dropped_queries import dropped
 from ui.errors import BadParameterError
+from ui.expectation_queries import expectations
 from ui.flow_list import FlowFilter, FlowList
 from ui.flow_queries import FlowReader
 from ui.models import (
@@ -30,9 +31,12 @@ from ui.models import (
     CountPage,
     DroppedPage,
     EventPage,
+    ExpectationPage,
     FindingPage,
     FlowDetail,
     FlowPage,
+    NameItem,
+    NamePage,
     Status,
 )
 from ui.rows import event_item, finding_model, moment
@@ -182,6 +186,26 @@ class StoreQueries:
             for minute, of, events, untied, wrong in rows[:limit]
         ]
         return CountPage(items=items, next=str(skip + limit) if len(rows) > limit else None)
+
+    def expectations(self) -> ExpectationPage:
+        with self._store.reader() as connection:
+            items = expectations(connection, self._rules(), time.time_ns() // 1000)
+        return ExpectationPage(items=items)
+
+    def names(self) -> NamePage:
+        with self._store.reader() as connection:
+            seen = rollups.sightings(connection, 0)
+        items = [
+            NameItem(
+                topic=one.topic,
+                name=one.name,
+                events=one.events,
+                first=format_time(one.first),
+                last=format_time(one.last),
+            )
+            for one in seen
+        ]
+        return NamePage(items=items)
 
     def export(self, wanted: Selection) -> Iterator[bytes]:
         return export(self._store, wanted)

@@ -70,6 +70,10 @@ class Fold(ABC):
     @abstractmethod
     def names(self) -> frozenset[str]: ...
 
+    def activating(self) -> frozenset[str]:
+        """The names without which it has seen nothing of what it is about."""
+        return self.names() - frozenset(self.options.unless)
+
     @abstractmethod
     def judge(self, window: Window, events: Iterable[Event], seen: Seen) -> list[Instance]:
         """Every instance of this window. `events` are those that it reads, in order, of the names

@@ -32,6 +32,10 @@ class Latency(Fold):
     def names(self) -> frozenset[str]:
         return frozenset((*self.start, *self.end, *self.options.unless))
 
+    def activating(self) -> frozenset[str]:
+        """No step, no quantile."""
+        return frozenset(self.start)
+
     def longest(self) -> int:
         return 2 * self.per.per + self.limit
 

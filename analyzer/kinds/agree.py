@@ -50,6 +50,9 @@ class Agree(Rule):
     def read_of(self) -> Iterable[str]:
         return (*self._listed(), *self.options.unless)
 
+    def activating(self, begins: Names) -> Names:
+        return self._listed()
+
     def awaits(self) -> frozenset[str]:
         """What could still take an offence back."""
         return frozenset(self.options.unless)

@@ -57,6 +57,9 @@ class Count(Rule):
     def names(self) -> frozenset[str]:
         return frozenset((*self._names(), *self.trigger, *self.options.unless))
 
+    def activating(self, begins: Names) -> Names:
+        return self.trigger or (self._names() if self.anywhere else begins)
+
     def awaits(self) -> frozenset[str]:
         return frozenset((*self._names(), *self.options.unless))
 

@@ -20,6 +20,9 @@ class Order(Rule):
     def names(self) -> frozenset[str]:
         return frozenset((*self.listed, *self.options.unless))
 
+    def activating(self, begins: Names) -> Names:
+        return self.listed
+
     def awaits(self) -> frozenset[str]:
         """An earlier one that was not read yet takes the offence back."""
         return self.names()

@@ -21,6 +21,9 @@ class Together(Rule):
     def names(self) -> frozenset[str]:
         return frozenset((*self.listed, *self.options.unless))
 
+    def activating(self, begins: Names) -> Names:
+        return self.listed
+
     def awaits(self) -> frozenset[str]:
         return self.names()
 

@@ -24,6 +24,7 @@ from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.rules.services import read_services
 from analyzer.rules.tests import RuleTest, read_test
 from collector.errors import ConfigurationError
+from collector.times import format_duration
 
 HEAD = (
     "version", "flow", "about", "begins", "ends", "within", "events", "services", "expectations",
@@ -151,7 +152,7 @@ def _file(path: Path, document: Value, checker: Checker) -> RuleFile | None:
         path, flow or path.stem, begins, ends, within, tuple(rules), inherited.skew,
         inherited.grace, checker.text(about) if about else None, tests,
         read_naming(named, checker), read_services(head.get("services"), checker),
-        folds,
+        folds, document,
     )  # fmt: skip
     _warn_of_unused(file, named, checker)
     return file
@@ -174,6 +175,8 @@ def _unfinished(begins: Names, ends: Names, within: int, inherited: Inherited) -
     options = Options(
         name="unfinished", about="the flow ends in time", skew=inherited.skew,
         grace=inherited.grace, version=inherited.version(["unfinished", begins, ends, within]),
+        kind="unfinished", sentence=f"begins {_told(list(begins))} ends {_told(list(ends))} "
+        f"within {format_duration(within)}",
     )  # fmt: skip
     return AfterExpect(options, begins, (ends,), within, first_only=True)
 
@@ -293,8 +296,9 @@ def _options(fields: Fields, checker: Checker, kind: Kind, inherited: Inherited)
     match, copies = maybe("match"), maybe("copies")
     unless, unless_where = _unless(fields, checker)
     own_skew, own_grace = _optional_duration(fields, "skew"), _optional_duration(fields, "grace")
+    sentence = _sentence(fields, kind)
     return Options(
-        name=(checker.text(name) if name else None) or _sentence(fields, kind),
+        name=(checker.text(name) if name else None) or sentence,
         about=checker.text(about) if about else None,
         where=checker.condition(where) if where else None,
         such_that=checker.condition(such_that) if such_that else None,
@@ -309,6 +313,9 @@ def _options(fields: Fields, checker: Checker, kind: Kind, inherited: Inherited)
         labels=checker.texts(labels) or () if labels else (),
         runbook=checker.text(runbook) if runbook else None,
         version=inherited.version(fields.value.plain()),
+        kind=kind.name,
+        sentence=sentence,
+        written=fields.value,
     )
 
 

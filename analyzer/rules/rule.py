@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from analyzer.episode import Episode, follows, skew_between, surely_follows
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance
 from analyzer.naming import ANY_NAME
 from analyzer.paths import ValuePath
+from analyzer.rules.located import Value
 from analyzer.sight import Sight
 from analyzer.span import Condition, Span
 from collector.cel_values import json_equal
@@ -40,6 +41,11 @@ class Options:
     labels: tuple[tuple[str, str], ...] = ()
     runbook: str | None = None
     version: str = ""
+    kind: str = field(default="", compare=False)
+    sentence: str = field(default="", compare=False)
+    """What it says, whatever it is called."""
+    written: Value | None = field(default=None, compare=False, repr=False)
+    """As it stands in its file, with places; None for what is implicit."""
 
     def grace_under(self, sight: Sight) -> int:
         return sight.grace if self.grace is None else self.grace
@@ -140,6 +146,10 @@ class Rule(ABC):
 
     @abstractmethod
     def dues(self) -> Sequence[Due]: ...
+
+    def activating(self, begins: Names) -> Names:
+        """The names of the events without which it has no instance; `begins` are its flow's."""
+        return tuple(getattr(self, "trigger", ())) or begins
 
     def waits_for_end(self) -> bool:
         """Whether its deadline is the flow's end."""

@@ -11,6 +11,7 @@ import msgspec
 from analyzer.folds.fold import Fold
 from analyzer.guards import Guard
 from analyzer.naming import ANY_NAME, Meaning, Naming
+from analyzer.rules.located import Value
 from analyzer.rules.rule import Check, Names, Reads, Rule
 from analyzer.rules.services import Service
 from analyzer.rules.tests import RuleTest
@@ -36,6 +37,8 @@ class RuleFile:
     services: tuple[Service, ...] = ()
     folds: tuple[Fold, ...] = ()
     """Expectations that look at more than one flow."""
+    written: Value | None = field(default=None, compare=False, repr=False)
+    """As it stands on the disk, with places."""
 
     @cached_property
     def checks(self) -> tuple[Check, ...]:

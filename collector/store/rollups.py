@@ -53,6 +53,19 @@ class Totals:
     unnamed: int
 
 
+@dataclass(frozen=True)
+class Sighting:
+    """A name as it was seen on a topic. Moments are the minutes (µs) in which that was."""
+
+    topic: str
+    name: str
+    events: int
+    first: int
+    last: int
+    recent: int
+    """Of these events those since the moment that was asked for."""
+
+
 class Rollups:
     """Counts what is complete; called by the writer's thread, within a batch's transaction."""
 
@@ -149,3 +162,15 @@ def per_minute(
         "GROUP BY minute, which ORDER BY minute, which LIMIT ? OFFSET ?",
         [since, until, limit, skip],
     ).fetchall()
+
+
+def sightings(cursor: duckdb.DuckDBPyConnection, since: int) -> list[Sighting]:
+    """Every name that is stored, by topic; `recent` counts from the minute of `since` (µs) on."""
+    rows = cursor.execute(
+        "SELECT topic, name, sum(events)::BIGINT, epoch_us(min(minute)), epoch_us(max(minute)), "
+        "coalesce(sum(events) FILTER (minute >= date_trunc('minute', make_timestamp(?::BIGINT))), "
+        f"0)::BIGINT FROM {_all(cursor, 'minutes')} "
+        "GROUP BY topic, name ORDER BY topic, name",
+        [since],
+    ).fetchall()
+    return [Sighting(*row) for row in rows]

@@ -51,6 +51,14 @@ def check(store: Store, events: list[Event]) -> None:
         )
         said = Counter(p.partition(":")[0] for e in events for p in e.problems)
         assert rollups.problems(cursor) == dict(said)
+        seen = {(one.topic, one.name): one for one in rollups.sightings(cursor, START + MINUTE + 1)}
+        assert set(seen) == {(e.topic, e.name) for e in events}
+        for (topic, name), one in seen.items():
+            of_it = [e for e in events if (e.topic, e.name) == (topic, name)]
+            times = [e.time // MINUTE * MINUTE for e in of_it]
+            recent = sum(time >= START + MINUTE for time in times)
+            told = (one.events, one.first, one.last, one.recent)
+            assert told == (len(times), min(times), max(times), recent)
         for by in ("source", "topic", "name", None):
             counted: Counter[tuple[int, str | None]] = Counter()
             untied: Counter[tuple[int, str | None]] = Counter()

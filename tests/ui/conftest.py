@@ -18,7 +18,17 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.ui import samples
 from ui.access import allowed_hosts
 from ui.api import create_app
-from ui.models import CountPage, DroppedPage, EventPage, FindingPage, FlowDetail, FlowPage, Status
+from ui.models import (
+    CountPage,
+    DroppedPage,
+    EventPage,
+    ExpectationPage,
+    FindingPage,
+    FlowDetail,
+    FlowPage,
+    NamePage,
+    Status,
+)
 from ui.server import Server
 
 NOW = 1_772_359_500.0  # 2026-03-01T10:05:00Z
@@ -35,6 +45,7 @@ class FakeQueries:
     finding_page: FindingPage = field(default_factory=lambda: FindingPage(items=[], next=None))
     event_page: EventPage = field(default_factory=lambda: EventPage(items=[], next=None))
     dropped_page: DroppedPage = field(default_factory=lambda: DroppedPage(items=[]))
+    expectation_page: ExpectationPage = field(default_factory=lambda: ExpectationPage(items=[]))
     now_status: Status = field(default_factory=samples.status)
     asked: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -60,6 +71,12 @@ class FakeQueries:
 
     def dropped(self) -> DroppedPage:
         return self.dropped_page
+
+    def expectations(self) -> ExpectationPage:
+        return self.expectation_page
+
+    def names(self) -> NamePage:
+        return NamePage(items=[])
 
     def status(self) -> Status:
         return self.now_status

@@ -1,0 +1,203 @@
+"""What is expected, what came of it, and what is silent, from a store as the daemon leaves it."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from rich.console import Console
+
+from analyzer.rules.loader import load
+from collector.settings import StoreSettings
+from collector.store.store import Store
+from nonevent.config import Configuration
+from nonevent.daemon import open_store
+from nonevent.terminal import print_expectations
+from tests.ui import samples
+from tests.ui.conftest import FakeQueries
+from tests.watching import happened, moment, watch, write_events
+from ui.models import ExpectationItem, ExpectationPage
+from ui.store_queries import StoreQueries
+
+RULES = """
+version: 1
+flow: order
+begins: order.created
+ends: order.completed
+within: 1d
+events:
+  big: {name: order.created, where: event.payload.total > 100}
+  card: {topic: payments}
+  vanished: {topic: no.such, name: order.created}
+expectations:
+  - name: payment follows order
+    about: somebody pays
+    after: order.created
+    expect: order.paid
+    within: 30s
+    severity: critical
+    labels: {team: payments}
+    runbook: https://wiki/payments
+  - {after: big, expect: order.checked, within: 1m}
+  - {name: misspelt, after: order.creatd, expect: order.paid, within: 30s}
+  - {name: cards, after: card, never: order.created}
+  - {name: elsewhere, after: vanished, never: order.paid}
+  - {name: narrowed, before: order.completed, require: order.paid, where: event.payload.x == 1}
+  - {name: in order, order: [order.lost, order.paid]}
+  - {name: nothing of it, order: [order.lost, order.gone]}
+  - {name: once, once: order.completed}
+  - {name: any two agree, agree: event.payload.total}
+"""
+WINDOWS = """
+version: 1
+expectations:
+  - {name: beats, every: "@hourly", expect: beat, within: 20s}
+  - {name: enough, rate: order.created, at_least: 1, per: 1h, unless: holiday}
+  - {name: quick, latency: {from: asked, to: order.paid}, p99: 2s, per: 1h}
+"""
+EVENTS = [
+    happened(0, "order.created", "a", topic="orders", payload={"total": 5}),
+    # Comes after its time: the finding closes.
+    happened(40, "order.paid", "a", topic="payments"),
+    happened(130, "order.created", "b", topic="orders", payload={"total": 5}),
+    happened(300, "order.completed", "a", topic="orders"),
+]
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreQueries]:
+    folder = tmp_path_factory.mktemp("expectations")
+    (folder / "order.yaml").write_text(RULES)
+    (folder / "windows.yaml").write_text(WINDOWS)
+    write_events(folder / "events.jsonl", EVENTS)
+    watch(folder / "events.jsonl", [folder], folder / "store.duckdb")
+    store = opened(folder / "store.duckdb")
+    rules = load([folder])
+    yield StoreQueries(store, lambda: rules)
+    store.close()
+
+
+def opened(path: Path) -> Store:
+    return open_store(Configuration(store=StoreSettings(path=path)), read_only=True)
+
+
+def items(asked: StoreQueries) -> dict[str, ExpectationItem]:
+    page = asked.expectations()
+    assert page.next is None
+    return {item.name: item for item in page.items}
+
+
+def test_every_live_expectation_is_there_with_what_it_says(asked: StoreQueries) -> None:
+    found = asked.expectations().items
+    assert [(one.type, one.name) for one in found] == [
+        ("order", "payment follows order"), ("order", "after big expect order.checked within 1m"),
+        ("order", "misspelt"), ("order", "cards"), ("order", "elsewhere"), ("order", "narrowed"),
+        ("order", "in order"), ("order", "nothing of it"), ("order", "once"),
+        ("order", "any two agree"), ("order", "unfinished"),
+        ("windows", "beats"), ("windows", "enough"), ("windows", "quick"),
+    ]  # fmt: skip
+    first = found[0]
+    assert first.kind == "expect"
+    assert first.sentence == "after order.created expect order.paid within 30s"
+    assert (first.about, first.severity, first.labels, first.runbook) == (
+        "somebody pays", "critical", {"team": "payments"}, "https://wiki/payments",
+    )  # fmt: skip
+    assert Path(first.file).name == "order.yaml"
+    assert first.rule_version
+    assert items(asked)["unfinished"].sentence == (
+        "begins order.created ends order.completed within 1d"
+    )
+    assert items(asked)["beats"].kind == "every"
+
+
+def test_findings_are_counted_by_state_with_the_moment_of_the_last(asked: StoreQueries) -> None:
+    first = items(asked)["payment follows order"]
+    told = [f for f in asked.findings(limit=1000).items if f.expectation == first.name]
+    assert len(told) == 2
+    assert first.findings == {"open": 1, "closed": 1, "retracted": 0}
+    assert first.last_finding == moment(160)
+    nothing = items(asked)["misspelt"]
+    assert nothing.findings == {"open": 0, "closed": 0, "retracted": 0}
+    assert nothing.last_finding is None
+
+
+def test_silence_is_told_of_what_activates(asked: StoreQueries) -> None:
+    found = items(asked)
+    seen = {name: (one.activated_by, one.last_seen, one.at_most) for name, one in found.items()}
+    created = moment(120)  # to the minute
+    paid = moment(0)
+    assert seen == {
+        "payment follows order": (["order.created"], created, False),
+        "after big expect order.checked within 1m": (["big"], created, True),
+        "misspelt": (["order.creatd"], None, False),
+        # Named by its topic alone, it is whatever came there.
+        "cards": (["card"], paid, False),
+        "elsewhere": (["vanished"], None, False),
+        "narrowed": (["order.completed"], moment(300), True),
+        "in order": (["order.lost", "order.paid"], paid, False),
+        "nothing of it": (["order.lost", "order.gone"], None, False),
+        # Of a whole flow, from its begin on.
+        "once": (["order.created"], created, False),
+        "any two agree": (["*"], moment(300), False),
+        "unfinished": (["order.created"], created, False),
+        "beats": (["beat"], None, False),
+        "enough": (["order.created"], created, False),
+        "quick": (["asked"], None, False),
+    }
+    silent = {name for name, one in found.items() if one.silent}
+    assert silent == {"misspelt", "elsewhere", "nothing of it", "beats", "quick"}
+    # The events are of March, and it is later.
+    assert {one.last_day for one in found.values()} == {0}
+
+
+def test_names_are_told_with_their_topics(asked: StoreQueries) -> None:
+    told = [(one.topic, one.name, one.events, one.first, one.last) for one in asked.names().items]
+    assert told == [
+        ("orders", "order.completed", 1, moment(300), moment(300)),
+        ("orders", "order.created", 2, moment(0), moment(120)),
+        ("payments", "order.paid", 1, moment(0), moment(0)),
+    ]
+
+
+def test_the_terminal_says_silent_and_never_well(asked: StoreQueries) -> None:
+    out = io.StringIO()
+    print_expectations(asked.expectations(), Console(file=out, width=160))
+    lines = out.getvalue().splitlines()
+    (misspelt,) = [line for line in lines if " misspelt " in line]
+    (seen,) = [line for line in lines if " payment follows order " in line]
+    assert "silent" in misspelt
+    assert "silent" not in seen
+    assert "silent: no event that it could judge is stored" in out.getvalue()
+
+
+def test_page_api_and_metric_say_the_same(client: httpx.Client, queries: FakeQueries) -> None:
+    quiet = ExpectationItem(
+        name=f"quiet {samples.NASTY}", type="order", kind="never", sentence="after a never b",
+        about=None, severity="warning", labels={"team": "x"}, runbook=None, rule_version="1",
+        file="order.yaml", findings={"open": 0, "closed": 0, "retracted": 0}, last_finding=None,
+        activated_by=["a"], last_seen=None, last_day=0, at_most=True, silent=True,
+    )  # fmt: skip
+    loud = quiet.model_copy(
+        update={
+            "name": "loud", "findings": {"open": 3, "closed": 1, "retracted": 2}, "silent": False,
+            "last_finding": f"{samples.DAY}T10:02:30Z", "last_seen": f"{samples.DAY}T10:02:00Z",
+            "last_day": 1_234,
+        }
+    )  # fmt: skip
+    queries.expectation_page = ExpectationPage(items=[quiet, loud])
+    told = client.get("/api/expectations").raise_for_status().json()
+    assert told["next"] is None
+    assert [ExpectationItem(**one) for one in told["items"]] == [quiet, loud]
+    page = client.get("/expectations").raise_for_status().text
+    assert page.count(">silent</span>") == 1
+    assert "at most 1,234 in 24 h" in page
+    assert "3 open" in page
+    assert "<script" not in page
+    metrics = client.get("/metrics").raise_for_status().text
+    assert 'nonevent_expectation_silent{expectation="loud",type="order"} 0.0' in metrics
+    assert 'type="order"} 1.0' in metrics
+
+
+def test_the_page_without_expectations_says_so(client: httpx.Client, queries: FakeQueries) -> None:
+    assert "Nothing is expected" in client.get("/expectations").raise_for_status().text

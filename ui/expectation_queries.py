@@ -1,0 +1,81 @@
+"""What is expected, what came of it, and whether there was anything to expect it of: from counts
+that are kept, never from the events."""
+
+from dataclasses import dataclass, field
+
+import duckdb
+
+from analyzer.rules.kind import Expectation
+from analyzer.rules.ruleset import RuleFile, RuleSet
+from analyzer.rules.sighted import activating, activations_sighted
+from collector.store.rollups import Sighting, sightings
+from collector.times import US_PER_S
+from ui.models import ExpectationItem
+from ui.rows import moment
+
+DAY = 24 * 3600 * US_PER_S
+
+_FINDINGS = """
+SELECT type, expectation, state, count(*), epoch_us(max("at") FILTER (state <> 'retracted'))
+FROM (
+    SELECT arg_max(type, seq) AS type, arg_max(expectation, seq) AS expectation,
+        arg_max(state, seq) AS state, arg_max("at", seq) AS "at"
+    FROM finding_log GROUP BY id
+)
+GROUP BY type, expectation, state
+"""
+
+
+@dataclass
+class _Found:
+    counts: dict[str, int] = field(default_factory=dict)
+    last: int | None = None
+
+
+def expectations(
+    cursor: duckdb.DuckDBPyConnection, rules: RuleSet, now: int
+) -> list[ExpectationItem]:
+    """Every live expectation, in the order of the files; `now` in µs."""
+    seen = sightings(cursor, max(0, now - DAY))
+    found = _found(cursor)
+    return [
+        _item(file, one, seen, found.get((file.flow, one.options.name), _Found()))
+        for file in rules.files
+        for one in file.expectations()
+    ]
+
+
+def _item(
+    file: RuleFile, expectation: Expectation, seen: list[Sighting], found: _Found
+) -> ExpectationItem:
+    options = expectation.options
+    sighted = activations_sighted(file, expectation, seen)
+    return ExpectationItem(
+        name=options.name,
+        type=file.flow,
+        kind=options.kind,
+        sentence=options.sentence,
+        about=options.about,
+        severity=options.severity,
+        labels=dict(options.labels),
+        runbook=options.runbook,
+        rule_version=options.version,
+        file=str(file.path),
+        findings={state: found.counts.get(state, 0) for state in ("open", "closed", "retracted")},
+        last_finding=moment(found.last),
+        activated_by=list(activating(file, expectation)),
+        last_seen=moment(sighted.last),
+        last_day=sighted.recent,
+        at_most=sighted.at_most,
+        silent=not sighted.events,
+    )
+
+
+def _found(cursor: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], _Found]:
+    found: dict[tuple[str, str], _Found] = {}
+    for type, expectation, state, count, last in cursor.execute(_FINDINGS).fetchall():
+        one = found.setdefault((type, expectation), _Found())
+        one.counts[state] = count
+        if last is not None:
+            one.last = max(last, one.last or last)
+    return found
