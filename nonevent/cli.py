@@ -264,15 +264,24 @@ def status(
 @app.command()
 def check(
     paths: Annotated[list[Path], typer.Argument(help="Rule files or folders.")],
+    config: Config = None, url: Url = None, store: StorePath = None, token: Token = None,
     json: Json = False,
-) -> None:
+) -> None:  # fmt: skip
     """Check rule files: every mistake at once, as file:line:column. Exit code 2 when there is one.
 
-    Example: nonevent check expectations/
+    Warns of what is surely not meant; where a daemon runs or a store is at hand, of what was never
+    seen, too.
+
+    Examples:
+
+      nonevent check expectations/
+
+      nonevent check expectations/ --store nonevent.duckdb
     """
+    from nonevent.check_past import Where
     from nonevent.rule_commands import check_rules
 
-    raise typer.Exit(check_rules(paths, json))
+    raise typer.Exit(check_rules(paths, Where(config, store, url, token), json))
 
 
 @app.command()

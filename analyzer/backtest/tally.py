@@ -45,6 +45,8 @@ class Tally:
     type: str
     rule: Rule | Fold
     counts: dict[State, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
+    excused: int = 0
+    """Of those that are void the ones that an `unless` made so."""
     took: "array[int]" = field(default_factory=lambda: array("q"))
     examples: dict[State, list[Example]] = field(
         default_factory=lambda: {state: [] for state in WENT_WRONG}
@@ -65,6 +67,10 @@ class Tally:
     def add(self, judged: Judged, instance: Instance) -> None:
         state = instance.state
         self.counts[state] += 1
+        unless = self.rule.options.unless
+        if state == "void" and unless:
+            by = (name for event in instance.evidence for name in judged.episode.called(event))
+            self.excused += any(name in unless for name in by)
         if state in ("met", "late") and isinstance(self.rule, Rule):
             took = self.rule.waited(judged.episode, instance)
             if took is not None:
@@ -73,6 +79,7 @@ class Tally:
     def add_window(self, judged: JudgedWindow) -> None:
         for instance in judged.instances:
             self.counts[instance.state] += 1
+            self.excused += instance.state == "void"
             if isinstance(judged.fold, Schedule) and instance.state in ("met", "late"):
                 self.took.append(max(0, instance.evidence[0].time - judged.window.start))
 
