@@ -6,8 +6,8 @@ It knows keys and types; what is meant, and whether conditions are CEL, only `no
 from collections.abc import Iterable
 from typing import Any
 
+from analyzer.rules.expectation import COMMON, KINDS, SEVERITIES
 from analyzer.rules.kind import Kind
-from analyzer.rules.loader import COMMON, KINDS, SEVERITIES
 from analyzer.rules.services import KEYS as SERVICE_KEYS
 from analyzer.rules.tests import EVENT_KEYS, FINDING_KEYS
 

@@ -6,7 +6,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from analyzer.rules.loader import COMMON, KINDS
+from analyzer.rules.expectation import COMMON, KINDS
 from analyzer.rules.located import parse
 from analyzer.rules.schema import TYPES, rule_schema
 

@@ -1,0 +1,175 @@
+"""Reads one expectation: which kind it is, the options that all kinds take, and the kind's own."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from analyzer.folds.latency import Latency
+from analyzer.folds.table import FOLDS
+from analyzer.guards import Guard
+from analyzer.kinds import table
+from analyzer.kinds.table import NOT_YET
+from analyzer.rules.checker import Checker
+from analyzer.rules.fields import Fields
+from analyzer.rules.kind import Expectation, Kind
+from analyzer.rules.located import Value
+from analyzer.rules.rule import Names, Options
+
+COMMON = (
+    "name", "about", "where", "such_that", "same", "unless", "copies", "skew", "grace",
+    "severity", "labels", "runbook", "enabled",
+)  # fmt: skip
+LATER = ("for", "group_by")
+KINDS = (*table.KINDS, *FOLDS)
+SEVERITIES = ("info", "warning", "critical")
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """What a file says for all of its expectations."""
+
+    skew: int | None
+    grace: int | None
+    events: object
+    """What its names mean, as it is written."""
+
+    def version(self, spec: object) -> str:
+        """Another one for whatever could change the judgement."""
+        whole = spec if self.events is None else [spec, self.events]
+        return hashlib.sha256(msgspec.json.encode(whole, order="sorted")).hexdigest()[:12]
+
+
+def optional_duration(fields: Fields, key: str) -> int | None:
+    value = fields.get(key)
+    return None if value is None else fields.checker.duration(value)
+
+
+def read_expectation(value: Value, checker: Checker, inherited: Inherited) -> Expectation | None:
+    if not isinstance(value.data, dict):
+        checker.error(value.place, "an expectation is a mapping, such as after/expect/within")
+        return None
+    enabled = value.data.get("enabled")
+    kind = _kind(value, checker)
+    if kind is None:
+        return None
+    known = (*COMMON, *LATER, *kind.needs, *kind.takes)
+    checker.known_keys(value, known, f"for `{kind.name}`")
+    before = len(checker.problems)
+    fields = Fields(value, checker)
+    options = _options(fields, checker, kind, inherited)
+    rule = kind.build(fields, options)
+    if rule is not None and not (getattr(rule, "trigger", ()) or isinstance(rule, Latency)):
+        for key in ("such_that", "same"):
+            if key in fields:
+                what = "has no activating event that another could be compared with"
+                checker.error((value.keys or {})[key], f"`{key}`: `{kind.name}` {what}")
+    if enabled is not None and checker.boolean(enabled) is False:
+        return None
+    failed = any(not problem.warning for problem in checker.problems[before:])
+    return None if failed else rule
+
+
+def _kind(value: Value, checker: Checker) -> Kind | None:
+    """The kind whose sentence this is: the one that needs most of the keys that are there."""
+    keys = value.data.keys() if isinstance(value.data, dict) else set()
+    for key in NOT_YET:
+        if key in keys:
+            place = (value.keys or {}).get(key, value.place)
+            have = ", ".join("/".join(kind.needs) for kind in KINDS)
+            checker.error(place, f"`{key}` is not judged by this version yet; there are {have}")
+            return None
+    _tell_of_later(value, LATER, checker)
+    fitting = [kind for kind in KINDS if keys >= set(kind.needs)]
+    served = {key for kind in fitting for key in kind.needs}
+    for kind in KINDS:
+        if kind.name in keys - served:
+            lacking = "`, `".join(key for key in kind.needs if key not in keys)
+            place = (value.keys or {}).get(kind.name, value.place)
+            checker.error(place, f"`{kind.name}` also needs `{lacking}`")
+            return None
+    if fitting:
+        return max(fitting, key=lambda kind: len(kind.needs))
+    have = ", ".join("/".join(kind.needs) for kind in KINDS)
+    every = [key for kind in KINDS for key in (*kind.needs, *kind.takes)]
+    for key in keys - set(every) - set(COMMON):
+        hint = checker.suggestion(key, every)
+        if hint:
+            checker.error((value.keys or {}).get(key, value.place), f"`{key}` is not known{hint}")
+            return None
+    checker.error(
+        value.place, f"this says neither what is expected nor forbidden; there are {have}"
+    )
+    return None
+
+
+def _tell_of_later(value: Value, later: Sequence[str], checker: Checker) -> None:
+    for key, place in (value.keys or {}).items():
+        if key in later:
+            checker.error(place, f"`{key}` is not part of this version yet")
+
+
+def _options(fields: Fields, checker: Checker, kind: Kind, inherited: Inherited) -> Options:
+    def maybe(key: str) -> Value | None:
+        return fields.get(key)
+
+    name, about, runbook = maybe("name"), maybe("about"), maybe("runbook")
+    where, such_that, same = maybe("where"), maybe("such_that"), maybe("same")
+    severity, labels = maybe("severity"), maybe("labels")
+    match, copies = maybe("match"), maybe("copies")
+    unless, unless_where = _unless(fields, checker)
+    own_skew, own_grace = optional_duration(fields, "skew"), optional_duration(fields, "grace")
+    sentence = _sentence(fields, kind)
+    return Options(
+        name=(checker.text(name) if name else None) or sentence,
+        about=checker.text(about) if about else None,
+        where=checker.condition(where) if where else None,
+        such_that=checker.condition(such_that) if such_that else None,
+        same=checker.list_of(same, checker.guard) or () if same else (),
+        unless=unless,
+        unless_where=unless_where,
+        match=(checker.one_of(match, ["any", "each"]) if match else None) or "any",
+        copies=bool(copies and checker.one_of(copies, ["count"])),
+        skew=inherited.skew if own_skew is None else own_skew,
+        grace=inherited.grace if own_grace is None else own_grace,
+        severity=(checker.one_of(severity, SEVERITIES) if severity else None) or "warning",
+        labels=checker.texts(labels) or () if labels else (),
+        runbook=checker.text(runbook) if runbook else None,
+        version=inherited.version(fields.value.plain()),
+        kind=kind.name,
+        sentence=sentence,
+        written=fields.value,
+    )
+
+
+def _unless(fields: Fields, checker: Checker) -> tuple[Names, Guard | None]:
+    value = fields.get("unless")
+    if value is None:
+        return (), None
+    if not isinstance(value.data, dict):
+        return checker.names(value) or (), None
+    checker.known_keys(value, ["name", "where"], "in `unless`")
+    name, where = value.data.get("name"), value.data.get("where")
+    if name is None:
+        checker.error(value.place, "`unless` needs a `name`")
+        return (), None
+    return checker.names(name) or (), checker.condition(where) if where else None
+
+
+def _sentence(fields: Fields, kind: Kind) -> str:
+    """An expectation without a name is called by its own sentence."""
+    words = []
+    for key in (*kind.needs, *kind.takes):
+        value = fields.get(key)
+        if value is not None:
+            words.append(f"{key} {told(value.plain())}")
+    return " ".join(words)
+
+
+def told(plain: object) -> str:
+    if isinstance(plain, list):
+        return ", ".join(map(str, plain))
+    if isinstance(plain, dict):
+        return ", ".join(f"{key} {told(value)}" for key, value in plain.items())
+    return str(plain)
