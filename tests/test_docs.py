@@ -15,7 +15,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from analyzer.kinds.table import KINDS
 from analyzer.rules import expectation, loader
 from analyzer.rules.loader import check
 from analyzer.rules.ruleset import RuleSet
@@ -67,7 +66,7 @@ def test_rule_files_in_the_docs_are_valid_and_their_tests_pass(page: Path, tmp_p
 def test_every_key_of_rule_files_is_documented() -> None:
     page = text("rules.md")
     keys = {*loader.HEAD, *expectation.COMMON}
-    for kind in KINDS:
+    for kind in expectation.KINDS:
         keys |= {*kind.needs, *kind.takes}
         assert all(f"`{finding}`" in page for finding in kind.findings)
     missing = [key for key in keys if not re.search(rf"`{key}[`:]", page)]
