@@ -68,6 +68,29 @@ class Watch:
             if one["state"] != "retracted"
         }
 
+    def scores(self) -> dict[str, dict[str, float]]:
+        """Of each fault that rules can see: how much of what was found in its flows is true, and
+        how much of what is true was found. Findings in flows without a fault are `none`'s."""
+        seen = in_the_end(self.truth)
+        of = {(line.flow or "", *_told(line)): line.fault for line in seen}
+        flows = {line.flow or "": line.fault for line in self.truth}
+        found, scores = self.found(), {}
+        for fault in sorted({*of.values(), *(flows.get(flow, "none") for flow, _, _ in found)}):
+            true = {told for told, name in of.items() if name == fault}
+            here = {one for one in found if of.get(one, flows.get(one[0], "none")) == fault}
+            scores[fault] = {
+                "true": len(true),
+                "precision": len(here & true) / len(here) if here else 1.0,
+                "recall": len(here & true) / len(true) if true else 1.0,
+            }
+        for fault, score in scores.items():
+            print(f"{fault:22} {score}")
+        return scores
+
+
+def _told(line: TruthLine) -> tuple[str, str]:
+    return line.expect["expectation"], line.expect["finding"]
+
 
 async def kill_at_random(daemon: DaemonProcess, seed: int, kills: int) -> None:
     moments = random.Random(seed)
@@ -185,6 +208,7 @@ async def test_findings_equal_the_truth_though_the_daemon_is_killed(
     result = await watch(broker, topic_name, tmp_path, plan, kills=3, trade=take(ORDERS))
     assert {line.fault for line in result.truth} == set(faults), "each must have happened"
     assert result.found() == result.expected(), result.daemon.tail()
+    assert all(s["precision"] == s["recall"] == 1 for s in result.scores().values())
     check_webhooks(result)
     check_dropped(result)
     await check_nothing_lost_nothing_twice(broker, result)
@@ -231,6 +255,7 @@ async def test_all_faults_at_once_with_many_kills(
         retracted=sum(one["state"] == "retracted" for one in result.findings),
         webhooks=len(told),
         fingerprints=len(set(told)),
+        by_fault=result.scores(),
     )
     assert found == expected, result.daemon.tail()
     check_webhooks(result)
