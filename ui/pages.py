@@ -107,6 +107,8 @@ def finding_list(queries: Queries, asked: FindingFilter, now: float) -> HTMLResp
         "findings.html",
         status=queries.status(),
         findings=found,
+        # Where nothing was found, it matters whether there was anything to judge.
+        silent=0 if found.items else sum(one.silent for one in queries.expectations().items),
         asked=asked,
         given=asked.model_dump(exclude_defaults=True),
         states=get_args(FindingState),

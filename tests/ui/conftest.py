@@ -111,6 +111,9 @@ def queries(stage: Stage) -> FakeQueries:
             items=[*broken.found, samples.retracted_finding()], next="further-findings"
         ),
         event_page=EventPage(items=[samples.event_item()], next="42"),
+        expectation_page=ExpectationPage(
+            items=[samples.expectation(), samples.silent_expectation()]
+        ),
     )
     return stage.playing
 

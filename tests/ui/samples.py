@@ -6,6 +6,7 @@ from ui.models import (
     DeniedTopic,
     Dropped,
     EventItem,
+    ExpectationItem,
     Finding,
     FlowDetail,
     FlowItem,
@@ -298,3 +299,32 @@ def unread_status() -> Status:
         expectations=[],
         sources=[],
     )
+
+
+def expectation(**changes: Any) -> ExpectationItem:
+    values: dict[str, Any] = {
+        "name": "payment follows order",
+        "type": "order",
+        "kind": "expect",
+        "sentence": "after order.created expect payment.authorized, payment.declined within 30s",
+        "about": "Who orders, pays.",
+        "severity": "critical",
+        "labels": {"team": "payments"},
+        "runbook": "https://wiki.example/payments",
+        "rule_version": "9b1d",
+        "file": "/etc/nonevent/expectations/a-folder-with-a-long-name/and-another-one/order.yaml",
+        "findings": {"open": 3, "closed": 1, "retracted": 2},
+        "last_finding": f"{DAY}T10:02:30Z",
+        "activated_by": ["order.created"],
+        "last_seen": f"{DAY}T10:02:00Z",
+        "last_day": 1_234,
+        "at_most": True,
+        "silent": False,
+    }
+    return ExpectationItem(**(values | changes))
+
+
+def silent_expectation(**changes: Any) -> ExpectationItem:
+    nothing = {"open": 0, "closed": 0, "retracted": 0}
+    never: dict[str, Any] = {"last_finding": None, "last_seen": None, "last_day": 0}
+    return expectation(name="quiet", findings=nothing, silent=True, **(never | changes))

@@ -222,6 +222,8 @@ def test_openapi_describes_every_answer(client: httpx.Client) -> None:
         "/api/findings",
         "/api/events",
         "/api/dropped",
+        "/api/expectations",
+        "/api/names",
         "/api/export",
         "/api/status",
         "/healthz",

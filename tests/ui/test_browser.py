@@ -57,7 +57,9 @@ def test_a_flow_with_an_odd_id_is_reached(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("shop/ord 8813?#%")
 
 
-@pytest.mark.parametrize("path", ["/", "/?name=x", "/flows/ord-8812", "/findings", "/flows/none"])
+@pytest.mark.parametrize(
+    "path", ["/", "/?name=x", "/flows/ord-8812", "/findings", "/flows/none", "/expectations"]
+)
 @pytest.mark.parametrize("width", [400, 1400])
 def test_no_page_scrolls_sideways(page: Page, path: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})

@@ -17,7 +17,7 @@ from nonevent.terminal import print_expectations
 from tests.ui import samples
 from tests.ui.conftest import FakeQueries
 from tests.watching import happened, moment, watch, write_events
-from ui.models import ExpectationItem, ExpectationPage
+from ui.models import ExpectationItem, ExpectationPage, FindingPage
 from ui.store_queries import StoreQueries
 
 RULES = """
@@ -172,19 +172,8 @@ def test_the_terminal_says_silent_and_never_well(asked: StoreQueries) -> None:
 
 
 def test_page_api_and_metric_say_the_same(client: httpx.Client, queries: FakeQueries) -> None:
-    quiet = ExpectationItem(
-        name=f"quiet {samples.NASTY}", type="order", kind="never", sentence="after a never b",
-        about=None, severity="warning", labels={"team": "x"}, runbook=None, rule_version="1",
-        file="order.yaml", findings={"open": 0, "closed": 0, "retracted": 0}, last_finding=None,
-        activated_by=["a"], last_seen=None, last_day=0, at_most=True, silent=True,
-    )  # fmt: skip
-    loud = quiet.model_copy(
-        update={
-            "name": "loud", "findings": {"open": 3, "closed": 1, "retracted": 2}, "silent": False,
-            "last_finding": f"{samples.DAY}T10:02:30Z", "last_seen": f"{samples.DAY}T10:02:00Z",
-            "last_day": 1_234,
-        }
-    )  # fmt: skip
+    quiet = samples.silent_expectation(about=samples.NASTY)
+    loud = samples.expectation(name="loud")
     queries.expectation_page = ExpectationPage(items=[quiet, loud])
     told = client.get("/api/expectations").raise_for_status().json()
     assert told["next"] is None
@@ -199,5 +188,17 @@ def test_page_api_and_metric_say_the_same(client: httpx.Client, queries: FakeQue
     assert 'type="order"} 1.0' in metrics
 
 
+def test_that_all_has_happened_is_not_said_of_what_is_silent(
+    client: httpx.Client, queries: FakeQueries
+) -> None:
+    queries.finding_page = FindingPage(items=[], next=None)
+    page = client.get("/findings?state=open").raise_for_status().text
+    assert "silent: nothing that it could judge was seen. Of the others everything" in page
+    queries.expectation_page = ExpectationPage(items=[samples.expectation()])
+    page = client.get("/findings?state=open").raise_for_status().text
+    assert "Everything that was expected has happened" in page
+
+
 def test_the_page_without_expectations_says_so(client: httpx.Client, queries: FakeQueries) -> None:
+    queries.expectation_page = ExpectationPage(items=[])
     assert "Nothing is expected" in client.get("/expectations").raise_for_status().text

@@ -7,7 +7,15 @@ import pytest
 
 from tests.ui import samples
 from tests.ui.conftest import FakeQueries
-from ui.models import FindingPage, FlowDetail, FlowPage, Ghost, InstanceItem, Status
+from ui.models import (
+    ExpectationPage,
+    FindingPage,
+    FlowDetail,
+    FlowPage,
+    Ghost,
+    InstanceItem,
+    Status,
+)
 
 Make = Callable[..., httpx.Client]
 NOTHING = FlowPage(items=[], next=None)
@@ -47,7 +55,7 @@ def test_a_blocked_partition_is_told_with_what_it_holds_back(
     client: httpx.Client, queries: FakeQueries
 ) -> None:
     queries.now_status = samples.blocked_status()
-    for path in ("/", "/flows/ord-8812", "/findings"):
+    for path in ("/", "/flows/ord-8812", "/findings", "/expectations"):
         page = client.get(path).text
         assert "Blind on" in page
         assert "orders-3</code> since 10:02:00" in page
@@ -154,6 +162,7 @@ def test_no_open_finding_says_how_far_that_is_sure(
     client: httpx.Client, queries: FakeQueries
 ) -> None:
     queries.finding_page = FindingPage(items=[], next=None)
+    queries.expectation_page = ExpectationPage(items=[])
     assert "Everything that was expected has happened" in client.get("/findings?state=open").text
     queries.now_status = samples.unread_status()
     assert "No expectation is declared" in client.get("/findings").text
