@@ -106,15 +106,18 @@ class Fold(ABC):
         skew = self.options.skew
         return min(SLACK, sight.skew(event.source, event.source)) if skew is None else skew
 
-    def excuse(self, events: Iterable[Event], seen: Seen, start: int, end: int) -> Event | None:
-        """The first `unless` event from `start` to `end`."""
-        options = self.options
+    def excuses(self, events: Iterable[Event], seen: Seen, window: Window) -> list[Event]:
+        """Every `unless` event from the window's start to before its end, in order."""
+        options, distinct = self.options, Distinct(copies=self.options.copies)
         if not options.unless:
-            return None
-        for event in seen.named(events, options.unless):
-            if start <= event.time <= end and options.excuses(event, None):
-                return event
-        return None
+            return []
+        return [
+            event
+            for event in seen.named(events, options.unless)
+            if window.start <= event.time < window.end
+            and distinct.new(event)
+            and options.excuses(event, None)
+        ]
 
     def said(
         self,

@@ -37,7 +37,7 @@ class Latency(Fold):
         return frozenset(self.start)
 
     def longest(self) -> int:
-        return 2 * self.per.per + self.limit
+        return self.per.longest() + self.limit
 
     def windows(self, since: int, until: int) -> Iterator[Window]:
         return (self._window(start, end) for start, end in self.per.between(since, until))
@@ -56,8 +56,7 @@ class Latency(Fold):
         if not times:
             # No step, no quantile: nothing was expected of this window.
             return []
-        excuse = self.excuse(events, seen, window.start, window.end)
-        if excuse is not None:
+        for excuse in self.excuses(events, seen, window):
             text = f"excused by {excuse.name}"
             return [self.said(window, "void", text, evidence=(excuse,))]
         due = window.due + self.options.grace_under(seen.sight)
@@ -65,12 +64,13 @@ class Latency(Fold):
             return [self.said(window, "pending", due=due)]
         times.sort(key=_took)
         rank = ceil(self.quantile * len(times))
-        if times[rank - 1][0] <= self.limit:
-            return [self.said(window, "met")]
         text = self._text(window, times, rank)
+        # More steps than were seen may be slower, or quicker.
         unseen = seen.sight.unseen_between(self.names(), window.start, window.due)
         if unseen is not None:
             return [self.said(window, "unknown", f"{text}: unobserved, {unseen}")]
+        if times[rank - 1][0] <= self.limit:
+            return [self.said(window, "met")]
         slow = [cause for took, cause in times if took > self.limit]
         return [
             self.said(window, "violated", text, finding="too_slow", at=window.end, evidence=slow)
@@ -90,15 +90,18 @@ class Latency(Fold):
     ) -> list[tuple[int, Event]]:
         """How long each took, or has waited so far, with its first event."""
         ends: dict[str, list[Event]] = {}
+        where, copies = self.options.where, self.options.copies
+        distinct, answers = Distinct(copies=copies), Distinct(copies=copies)
         for event in seen.named(events, self.end):
+            if event.time < window.start - self.skew(event, seen.sight) or not answers.new(event):
+                continue
             for flow in seen.flows(event):
                 ends.setdefault(flow, []).append(event)
-        where, distinct = self.options.where, Distinct(copies=self.options.copies)
         times = []
         for cause in seen.named(events, self.start):
             if not window.start <= cause.time < window.end:
                 continue
-            if (where is not None and not where(cause, None)) or not distinct.new(cause):
+            if not distinct.new(cause) or (where is not None and not where(cause, None)):
                 continue
             for flow in seen.flows(cause):
                 last = next((e for e in ends.get(flow, ()) if self._ends(e, cause, seen)), None)

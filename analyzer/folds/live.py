@@ -243,10 +243,12 @@ class _Line:
         self._history(self.names, window.reads, use, whole=bool(self.guards))
         over = self._judged_to is not None and window.due <= self._judged_to
         self._again.discard(window)
+        due = window.due + fold.options.grace_under(sight)
         if over:
             self._tallies.pop(window, None)
-            if any(one.state == "pending" for one in instances):
-                self._again.add(window)
+        if any(one.state == "pending" and (over or one.due != due) for one in instances):
+            # Sight went back, or an offence waits for what may excuse it.
+            self._again.add(window)
         now, before = window_findings(file, fold, instances), self.found.pop(window.due, {})
         for one in instances:
             id = window_finding_id(file.flow, one)

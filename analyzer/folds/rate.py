@@ -3,23 +3,25 @@ events in every window; with `by: path` of each value, with `compared_to: 7d` ag
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
+from analyzer.episode import skew_between, surely_follows
 from analyzer.folds.fold import Distinct, Fold, Seen, Window, told
 from analyzer.folds.tumbling import Tumbling
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance
 from analyzer.rules.rule import Names, Options, Reads
 from analyzer.values import canonical
-from collector.event import Event
+from collector.event import ORDER, Event
 from collector.times import format_duration, format_time
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Against the window so long before, no less than this share may be missing."""
+    """Against the window so long before, no more than this share may be missing."""
 
     before: int
-    drop: float
+    drop: Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Rate(Fold):
         return self.at_most
 
     def longest(self) -> int:
-        return 2 * self.per.per  # where clocks are set back a window is longer than it says
+        return self.per.longest()
 
     def windows(self, since: int, until: int) -> Iterator[Window]:
         return (self._window(start, end) for start, end in self.per.between(since, until))
@@ -52,15 +54,14 @@ class Rate(Fold):
         start, end = self.per.containing(time)
         found = [self._window(start, end)] if self.per.counts(start, end) else []
         if self.compared is not None:
-            before = self.compared.before
-            later = self.per.between(start + before, end + before - 1)
+            later = self.per.compared_with(start, end, self.compared.before)
             found += [self._window(*one) for one in later]
         return found
 
     def _window(self, start: int, end: int) -> Window:
         if self.compared is None:
             return Window(start, end, end, ((start, end),))
-        before = self.per.containing(start - self.compared.before)
+        before = self.per.before(start, self.compared.before)
         return Window(start, end, end, (before, (start, end)))
 
     def value(self, event: Event, seen: Seen) -> str | None:
@@ -82,25 +83,30 @@ class Rate(Fold):
         before, distinct = (Distinct(copies=self.options.copies) for _ in range(2))
         then: dict[str, int] = {}
         groups: dict[str, list[Event]] = {} if self.by else {"": []}
-        excuses = []
+        read = []
         for event in events:
-            value = self.value(event, seen)
-            if event.time < window.start:
-                if value is not None and before.new(event):
-                    then[value] = then.get(value, 0) + 1
-                    groups.setdefault(value, [])
+            now = event.time >= window.start
+            if now and self.options.unless:
+                read.append(event)
+            # A copy is none, whatever the first was worth.
+            if set(self.counted).isdisjoint(seen.calls(event)) or not (
+                distinct if now else before
+            ).new(event):
                 continue
-            if self.options.unless:
-                excuses.append(event)
-            if value is None or not distinct.new(event):
+            value = self.value(event, seen)
+            if value is None:
+                continue
+            if not now:
+                then[value] = then.get(value, 0) + 1
+                groups.setdefault(value, [])
                 continue
             group = groups.setdefault(value, [])
             group.append(event)
             if enough is not None and len(group) >= enough:
                 break
-        excuse = self.excuse(excuses, seen, window.start, window.end)
+        excuses = self.excuses(read, seen, window)
         return [
-            self._instance(window, value, group, then.get(value, 0), excuse, seen)
+            self._instance(window, value, group, then.get(value, 0), excuses, seen)
             for value, group in groups.items()
         ]
 
@@ -110,55 +116,81 @@ class Rate(Fold):
         value: str,
         events: Sequence[Event],
         then: int,
-        excuse: Event | None,
+        excuses: Sequence[Event],
         seen: Seen,
     ) -> Instance:
         values = (told(value),) if value else ()
         what = " with ".join((" or ".join(self.counted), *values))
         stretch = f"from {format_time(window.start)} for {format_duration(self.per.per)}"
-        most, grace = self.at_most, self.options.grace_under(seen.sight)
-        extra = events[most] if most is not None and len(events) > most else None
-        if excuse is not None and (extra is None or excuse.time <= extra.time):
-            text = f"excused by {excuse.name}"
-            return self.said(window, "void", text, value=value, evidence=(excuse,))
-        complete = seen.sight.complete_to(self.names())
-        if extra is not None:
+        most, due = self.at_most, window.due + self.options.grace_under(seen.sight)
+        if most is not None and len(events) > most:
             text = f"more than {most} {what} {stretch}"
-            due = extra.time + grace
-            if self.options.unless and complete <= due:
-                return self.said(window, "pending", text, value=value, due=due)
-            return self.said(
-                window, "violated", text, value=value, finding="too_many", at=extra.time,
-                lacks=values, evidence=events,
-            )  # fmt: skip
-        if complete <= window.due + grace:
-            return self.said(window, "pending", value=value, due=window.due + grace)
-        needed, why = self._needed(then)
+            return self._too_many(window, value, events, excuses, text, seen)
+        enough = most is None and self.compared is None and len(events) >= (self.least or 0)
+        decisive = events[self.least - 1] if enough and self.least else None
+        for excuse in excuses:
+            if not enough or (decisive is not None and ORDER(excuse) < ORDER(decisive)):
+                text = f"excused by {excuse.name}"
+                return self.said(window, "void", text, value=value, evidence=(excuse,))
+        if enough:
+            return self.said(window, "met", value=value, evidence=events[:1])
+        if seen.sight.complete_to(self.names()) <= due:
+            return self.said(window, "pending", value=value, due=due)
+        unseen = seen.sight.unseen_between(self.names(), window.start, window.end - 1)
+        if unseen is None and len(events) >= (self.least or 0):
+            unseen = self._incomparable(window, seen)
+        needed, why = self._needed(len(events), then)
         text = f"{len(events)} {what} {stretch}; expected {why}"
+        if unseen is not None:
+            return self.said(window, "unknown", f"{text}: unobserved, {unseen}", value=value)
         if len(events) < needed:
-            unseen = self._unseen(window, needed > (self.least or 0), seen)
-            if unseen is not None:
-                return self.said(window, "unknown", f"{text}: unobserved, {unseen}", value=value)
             return self.said(
                 window, "missing", text, value=value, finding="too_few", at=window.end,
                 lacks=values, evidence=events,
             )  # fmt: skip
-        unseen = None if self.compared is None else self._unseen(window, True, seen)
-        if unseen is not None:
-            return self.said(window, "unknown", f"nothing to compare with: {unseen}", value=value)
         return self.said(window, "met", value=value, evidence=events[:1])
 
-    def _unseen(self, window: Window, compared: bool, seen: Seen) -> str | None:
-        """Why there may have been more than were seen, now or in what it is compared with."""
-        stretches = window.reads if compared else window.reads[-1:]
-        whys = (seen.sight.unseen_between(self.names(), *stretch) for stretch in stretches)
-        return next((why for why in whys if why is not None), None)
+    def _too_many(
+        self,
+        window: Window,
+        value: str,
+        events: Sequence[Event],
+        excuses: Sequence[Event],
+        text: str,
+        seen: Seen,
+    ) -> Instance:
+        options, sight = self.options, seen.sight
+        extra = events[self.at_most or 0]
+        for excuse in excuses:
+            # What is tied with it excuses it.
+            skew = skew_between(options.skew, sight, excuse, extra)
+            if excuse is extra or not surely_follows(excuse, extra, skew):
+                why = f"excused by {excuse.name}"
+                return self.said(window, "void", why, value=value, evidence=(excuse,))
+        if options.unless:
+            due, names = extra.time + options.patience_under(sight), frozenset(options.unless)
+            if sight.complete_to(names) <= due:
+                return self.said(window, "pending", text, value=value, due=due)
+            unseen = sight.unseen_between(names, window.start, extra.time)
+            if unseen is not None:
+                return self.said(window, "unknown", f"{text}: unobserved, {unseen}", value=value)
+        return self.said(
+            window, "violated", text, value=value, finding="too_many", at=extra.time,
+            lacks=(told(value),) if value else (), evidence=events,
+        )  # fmt: skip
 
-    def _needed(self, then: int) -> tuple[float, str]:
+    def _incomparable(self, window: Window, seen: Seen) -> str | None:
+        """Why there may have been more to compare with than were seen."""
+        if self.compared is None:
+            return None
+        start, end = window.reads[0]
+        return seen.sight.unseen_between(frozenset(self.counted), start, end - 1)
+
+    def _needed(self, now: int, then: int) -> tuple[Fraction | int, str]:
         """How many there must be, and why."""
         least = self.least or 0
-        share = 0.0 if self.compared is None else then * (1 - self.compared.drop)
-        if self.compared is None or share <= least:
+        if self.compared is None or now < least:
             return least, f"at least {least}"
-        passed = format_duration(self.compared.before)
-        return share, f"{share:g} or more, since there were {then} {passed} before"
+        share, passed = then * (1 - self.compared.drop), format_duration(self.compared.before)
+        why = f"{float(share):g} or more, since there were {then} {passed} before"
+        return share, why

@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from analyzer.folds.fold import Fold, Seen, Window, told
+from analyzer.folds.fold import Distinct, Fold, Seen, Window, told
+from analyzer.folds.wall import DAY, first_showing, offset, shown
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance
 from analyzer.rules.rule import Names, Options, Reads
 from analyzer.values import canonical
-from collector.event import Event
+from collector.event import ORDER, Event
 from collector.times import FOREVER, US_PER_S, format_duration, format_time
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,19 +36,34 @@ class Clock:
 
     def after(self, time: int) -> Iterator[int]:
         """The ticks after this moment, for ever."""
-        return self._ticks(time, reverse=False)
+        last = time
+        for wall in self._shown(self._wall(time), reverse=False):
+            at = self._at(wall)
+            if at > last:
+                # Those that do not exist may come together.
+                last = at
+                yield at
 
     def last(self, time: int) -> int | None:
         """The last tick at or before this moment."""
-        return next(self._ticks(time + US_PER_S, reverse=True), None)
+        # A clock that was set back has shown more before.
+        most = self._wall(time)
+        if self.tz is not None:
+            most = max(most, time + offset(time - DAY, self.tz))
+        ticks = (self._at(wall) for wall in self._shown(most + US_PER_S, reverse=True))
+        return next((at for at in ticks if at <= time), None)
 
-    def _ticks(self, time: int, *, reverse: bool) -> Iterator[int]:
+    def _wall(self, time: int) -> int:
+        return time if self.tz is None else shown(time, self.tz)
+
+    def _at(self, wall: int) -> int:
+        return wall if self.tz is None else first_showing(wall, self.tz)
+
+    def _shown(self, wall: int, *, reverse: bool) -> Iterator[int]:
+        """What the clock shows at the ticks from about here on, as if it were never set."""
         # Whole seconds: a tick within the second of the moment itself is asked for again.
-        moment = (_EPOCH + time // US_PER_S * US_PER_S * _US).astimezone(self.tz or UTC)
-        for tick in CronSim(self.cron, moment, reverse=reverse):
-            at = round((tick - _EPOCH) / _US)
-            if at < time if reverse else at > time:
-                yield at
+        moment = _EPOCH + wall // US_PER_S * US_PER_S * _US
+        return ((tick - _EPOCH) // _US for tick in CronSim(self.cron, moment, reverse=reverse))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +107,15 @@ class Schedule(Fold):
 
     def judge(self, window: Window, events: Iterable[Event], seen: Seen) -> list[Instance]:
         events = list(events)
-        where = self.options.where
+        where, distinct = self.options.where, Distinct(copies=self.options.copies)
         came = [
             event
             for event in seen.named(events, self.expected)
-            if self._may(event, window, seen) and (where is None or where(event, None))
+            if self._may(event, window, seen)
+            and distinct.new(event)
+            and (where is None or where(event, None))
         ]
-        excuse = self.excuse(events, seen, window.start, window.end)
+        excuse = next(iter(self._excuses(window, events, seen)), None)
         if not self.each_of or self.by is None:
             return [self._instance(window, None, came, excuse, seen)]
         groups: dict[str, list[Event]] = {canonical(value): [] for value in self.each_of}
@@ -107,6 +125,17 @@ class Schedule(Fold):
                 group.append(event)
         return [
             self._instance(window, value, group, excuse, seen) for value, group in groups.items()
+        ]
+
+    def _excuses(self, window: Window, events: Sequence[Event], seen: Seen) -> Sequence[Event]:
+        """As what is awaited they may come by the clocks' skew before the tick; and at D."""
+        distinct, options = Distinct(copies=self.options.copies), self.options
+        return [
+            event
+            for event in seen.named(events, options.unless)
+            if window.start - self.skew(event, seen.sight) <= event.time <= window.end
+            and distinct.new(event)
+            and options.excuses(event, None)
         ]
 
     def _may(self, event: Event, window: Window, seen: Seen) -> bool:
@@ -125,11 +154,12 @@ class Schedule(Fold):
     ) -> Instance:
         by = value or ""
         first = next(iter(came), None)
-        if first is not None and first.time <= window.end:
-            return self.said(window, "met", value=by, evidence=(first,))
-        if excuse is not None:
+        answer = first if first is not None and first.time <= window.end else None
+        if excuse is not None and (answer is None or ORDER(excuse) < ORDER(answer)):
             text = f"excused by {excuse.name}"
             return self.said(window, "void", text, value=by, evidence=(excuse,))
+        if answer is not None:
+            return self.said(window, "met", value=by, evidence=(answer,))
         values = (told(value),) if value else ()
         what = " with ".join((" or ".join(self.expected), *values))
         text = (

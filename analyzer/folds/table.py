@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -46,7 +47,7 @@ def _comparison(fields: Fields) -> Comparison | None:
     if match is None or not 0 < float(match[1]) <= 100:
         fields.checker.error(drop.place, "a drop is a share of what there was, such as 50%")
         return None
-    return Comparison(before, float(match[1]) / 100)
+    return Comparison(before, Fraction(match[1]) / 100)
 
 
 def _tumbling(fields: Fields) -> Tumbling | None:

@@ -1,16 +1,17 @@
 """Windows that follow each other without a break, aligned to the epoch on somebody's clock."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from analyzer.folds.wall import DAY, first_showing, offset, shown
 from collector.times import US_PER_S
 
-HOUR = 3600 * US_PER_S
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_US = timedelta(microseconds=1)
+MINUTE = 60 * US_PER_S
+HOUR = 60 * MINUTE
+THURSDAY = 3
+"""The weekday of the epoch."""
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(
     r"(?:(?P<days>[A-Za-z]{3}(?:-[A-Za-z]{3})?)\s+)?"
@@ -27,18 +28,25 @@ class Span:
     end: int
     """In minutes of the day."""
 
-    def holds(self, start: datetime, end: datetime) -> bool:
-        """Whether all of this stretch lies within."""
-        for back in (0, 1):
-            day = datetime(start.year, start.month, start.day) - timedelta(days=back)
-            if day.weekday() not in self.days:
-                continue
+    def until(self, wall: int) -> int | None:
+        """Up to when a clock that shows this shows a time of these; None: it shows none."""
+        today = wall // DAY
+        for day in (today, today - 1):
             over = 1440 if self.end <= self.start else 0
-            if day + timedelta(minutes=self.start) <= start and end <= day + timedelta(
-                minutes=self.end + over
-            ):
-                return True
-        return False
+            start, end = (day * DAY + n * MINUTE for n in (self.start, self.end + over))
+            if (day + THURSDAY) % 7 in self.days and start <= wall < end:
+                return end
+        return None
+
+
+def covers(spans: Sequence[Span], wall: int, end: int) -> bool:
+    """Whether all that a clock shows from `wall` to `end` lies in these."""
+    while wall < end:
+        found = [until for span in spans if (until := span.until(wall)) is not None]
+        if not found:
+            return False
+        wall = max(found)
+    return True
 
 
 def parse_during(text: str) -> tuple[Span, ...] | None:
@@ -74,37 +82,61 @@ def _minutes(text: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Tumbling:
-    """Windows of `per` µs on the clock of `tz`; only those that lie within `during`."""
+    """Windows of `per` µs on the clock of `tz`; only those that lie within `during`.
+
+    A window ends when the clock first shows its end: where it leaps ahead, some are shorter or
+    never begin; where it is set back, one is longer. Windows that divide the leap stay as they are.
+    """
 
     per: int
     tz: ZoneInfo | None = None
     during: tuple[Span, ...] = ()
 
+    def longest(self) -> int:
+        """No window lasts longer."""
+        whole = self.tz is None or (HOUR // 2) % self.per == 0
+        return self.per if whole else self.per + 2 * HOUR
+
     def containing(self, time: int) -> tuple[int, int]:
         """The window in which this moment lies: its start, and its end, which is the next one's."""
-        per = self.per
-        if self.tz is None:
-            start = time - time % per
-            return start, start + per
-        local = _local(time, self.tz)
-        wall = round((local.replace(tzinfo=UTC) - _EPOCH) / _US)
-        # An hour that the clock strikes twice is two windows, unless these are longer than it.
-        fold = local.fold if per <= HOUR else 0
-        start = self._utc(wall - wall % per, fold)
-        if _offset(start, self.tz) == _offset(start + per - 1, self.tz):
-            return start, start + per
-        return start, self._utc(wall - wall % per + per, 0)
+        per, tz = self.per, self.tz
+        ahead = 0 if tz is None else offset(time, tz)
+        start = time - (time + ahead) % per
+        end = start + per
+        if tz is None or all(
+            (offset(near, tz) - ahead) % per == 0 for near in (start - DAY, start, end - DAY, end)
+        ):
+            return start, end
+        wall = start + ahead
+        while (end := first_showing(wall + per, tz)) <= time:
+            wall += per
+        return first_showing(wall, tz), end
 
-    def _utc(self, wall: int, fold: int) -> int:
-        naive = (_EPOCH + wall * _US).replace(tzinfo=self.tz, fold=fold)
-        return round((naive - _EPOCH) / _US)
+    def before(self, start: int, by: int) -> tuple[int, int]:
+        """The window so long before the one that starts here. Days are those of the clock."""
+        tz = self.tz
+        if tz is None or by % DAY:
+            return self.containing(start - by)
+        then = start - by
+        if offset(then, tz) != offset(start, tz):
+            then = first_showing(shown(start, tz) - by, tz)
+        return self.containing(then)
+
+    def compared_with(self, start: int, end: int, by: int) -> Iterator[tuple[int, int]]:
+        """The windows so long after this one, for which it is the one before."""
+        tz, since, until = self.tz, start + by, end + by
+        if tz is not None and len({offset(t, tz) for t in (start, since - DAY, until + DAY)}) > 1:
+            since, until = since - 2 * HOUR, until + 2 * HOUR
+        for later in self.between(since, until - 1):
+            if self.before(later[0], by) == (start, end):
+                yield later
 
     def counts(self, start: int, end: int) -> bool:
         if not self.during:
             return True
-        tz = self.tz or UTC
-        first, last = (_local(t, tz).replace(tzinfo=None, fold=0) for t in (start, end))
-        return any(span.holds(first, last) for span in self.during)
+        if self.tz is None:
+            return covers(self.during, start, end)
+        return covers(self.during, shown(start, self.tz), shown(end - 1, self.tz) + 1)
 
     def between(self, since: int, until: int) -> Iterator[tuple[int, int]]:
         """Those that start from `since` to `until`."""
@@ -113,11 +145,3 @@ class Tumbling:
             if start >= since and self.counts(start, end):
                 yield start, end
             start, end = self.containing(end)
-
-
-def _local(time: int, tz: tzinfo) -> datetime:
-    return (_EPOCH + time * _US).astimezone(tz)
-
-
-def _offset(time: int, tz: ZoneInfo) -> timedelta | None:
-    return _local(time, tz).utcoffset()

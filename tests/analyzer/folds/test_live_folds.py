@@ -3,6 +3,7 @@ were told are the findings of the pure function over the whole history."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -60,7 +61,7 @@ def folds(draw: st.DrawFn, number: int) -> Fold:
     )
     kind = draw(st.sampled_from(("rate", "schedule", "latency")))
     if kind == "rate":
-        compared = Comparison(draw(st.sampled_from((60, 240))) * S, 0.5)
+        compared = Comparison(draw(st.sampled_from((60, 240))) * S, Fraction(1, 2))
         return Rate(
             given, draw(names), per, draw(st.sampled_from((None, 1, 2))),
             draw(st.sampled_from((None, 0, 1, 2))), draw(st.sampled_from((None, K))),
