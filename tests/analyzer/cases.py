@@ -54,10 +54,10 @@ def _event(text: str, number: int) -> Event:
     assert match, text
     at, name, flow, partition, arrives, payload = match.groups()
     body = YAML(typ="safe").load(payload) if payload else {}
-    event_id = body.pop("_id", f"id-{number}")
+    event_id, topic = body.pop("_id", f"id-{number}"), body.pop("_topic", "case")
     time, arrival = BASE + microseconds(at), BASE + microseconds(arrives or at)
     return Event(
-        "case", "case", "case", int(partition or 0), number, time, arrival, name,
+        "case", topic, topic, int(partition or 0), number, time, arrival, name,
         () if flow == "-" else (flow or "x",), event_id, (), None, "[]",
         msgspec.json.encode(body).decode(), "json",
     )  # fmt: skip

@@ -4,7 +4,8 @@ in any order, gaps, partial flows, the flow's end, and `unless` at its edges.
 A table is `tables/KIND.yaml`: the kind's plain `rule`, and under each aspect its cases in the form
 of `cases.yaml`; `and` adds to the rule (null takes away), `gaps` and `sight` (the tap's first)
 bound what was seen, `retracted` is what was found before `until` and taken back. An aspect that a
-kind does not know has the reason instead.
+kind does not know has the reason instead. `events.yaml` is of what a name means, `agree_alone.yaml`
+of `agree` without names.
 """
 
 from collections import Counter
@@ -15,6 +16,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from analyzer.finding import findings
+from analyzer.folds.judging import JudgedWindow, judge_windows, window_findings
+from analyzer.folds.table import FOLDS
 from analyzer.judge import Judged, judge
 from analyzer.kinds.table import KINDS
 from analyzer.rules.ruleset import RuleFile, RuleSet
@@ -39,8 +42,7 @@ def cases() -> list[Case]:
     """Every case with its whole rule, called by kind, aspect and name."""
     found = []
     for kind, table in TABLES.items():
-        for aspect in ASPECTS:
-            listed = table.get(aspect)
+        for aspect, listed in table.items():
             for case in listed if isinstance(listed, list) else ():
                 rule = table["rule"] | case.get("and", {})
                 rule = {key: value for key, value in rule.items() if value is not None}
@@ -52,7 +54,7 @@ def cases() -> list[Case]:
 CASES = cases()
 
 
-@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
+@pytest.mark.parametrize("kind", [kind.name for kind in (*KINDS, *FOLDS)] + ["agree_alone"])
 def test_every_kind_has_a_table_with_every_aspect(kind: str) -> None:
     table = TABLES[kind]
     assert set(table) == {"rule", *ASPECTS}
@@ -63,21 +65,31 @@ def test_every_kind_has_a_table_with_every_aspect(kind: str) -> None:
 def test_a_case_of_a_kind(case: Case, tmp_path: Path) -> None:
     if "gaps" in case or "sight" in case:
         file = rule_file(case, tmp_path)
-        judged = judge("x", events(case), file, bounded_sight(case))
+        sight, until = bounded_sight(case), BASE + microseconds(case["until"])
+        judged = judge("x", events(case), file, sight)
+        windows = list(judge_windows(file, events(case), sight, BASE, until))
         retracted: list[str] = []
     else:
         result = run(case, tmp_path)
         file, judged = rule_file(case, tmp_path), list(result.judged)
+        windows = list(result.windows)
         retracted = [finding.finding for finding in result.retracted]
-    counts = Counter(i.state for one in judged for i in one.instances if i.expectation == "r")
+    instances = [i for one in (*judged, *windows) for i in one.instances]
+    counts = Counter(i.state for i in instances if i.expectation == "r")
     assert dict(counts) == case["expect"]
-    assert Counter(found(judged, file)) == Counter(case.get("findings", []))
+    assert Counter(found(judged, windows, file)) == Counter(case.get("findings", []))
     assert Counter(retracted) == Counter(case.get("retracted", []))
 
 
-def found(judged: list[Judged], file: RuleFile) -> list[str]:
+def found(judged: list[Judged], windows: list[JudgedWindow], file: RuleFile) -> list[str]:
     rules = RuleSet.of([file]).by_name
-    return [finding.finding for one in judged for finding in findings(one, rules)]
+    of_flows = [finding for one in judged for finding in findings(one, rules)]
+    of_windows = [
+        finding
+        for one in windows
+        for finding in window_findings(file, one.fold, one.instances).values()
+    ]
+    return [finding.finding for finding in (*of_flows, *of_windows)]
 
 
 def bounded_sight(case: Case) -> Sight:
