@@ -5,15 +5,16 @@ After a change of the texts: `REWRITE=1 .venv/bin/pytest tests/test_gallery.py`,
 
 import os
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from analyzer.folds.table import FOLDS
 from analyzer.kinds.table import KINDS
 from analyzer.rules.loader import load
-from analyzer.rules.tests import START
 from analyzer.trial import run_test
 from collector.times import US_PER_S
 from nonevent.cli import app
@@ -31,10 +32,14 @@ def sections() -> dict[str, tuple[str, str]]:
 SECTIONS = sections()
 
 
-def since_start(moment: re.Match[str]) -> str:
+def since(start: int) -> Callable[[re.Match[str]], str]:
     """A moment as the time since the test's start, as the example's events give theirs."""
-    us = int(datetime.fromisoformat(moment[0]).timestamp()) * US_PER_S
-    return str(timedelta(microseconds=us - START))
+
+    def told(moment: re.Match[str]) -> str:
+        us = int(datetime.fromisoformat(moment[0]).timestamp()) * US_PER_S
+        return str(timedelta(microseconds=us - start))
+
+    return told
 
 
 def said(path: Path) -> str:
@@ -43,16 +48,22 @@ def said(path: Path) -> str:
     lines = []
     for test in file.tests:
         for finding in run_test(file, test).trial.findings:
-            text = MOMENT.sub(since_start, finding.text)
+            text = MOMENT.sub(since(test.start), finding.text)
             lines.append(f"{finding.finding}: {finding.expectation}\n    {text}\n")
     return "".join(lines)
 
 
-@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
+@pytest.mark.parametrize("kind", [kind.name for kind in (*KINDS, *FOLDS)])
 def test_every_kind_has_an_example_that_uses_it(kind: str) -> None:
     rules, seen = SECTIONS[kind]
     assert re.search(rf"^ +(- )?{kind}:", rules, re.M)
     assert seen
+
+
+def test_comparing_agreeing_alone_and_what_a_name_means_have_examples() -> None:
+    assert "compared_to:" in SECTIONS["compared_to"][0]
+    assert "across:" not in SECTIONS["agree_alone"][0]
+    assert re.search(r"^events:", SECTIONS["events"][0], re.M)
 
 
 @pytest.mark.parametrize("kind", SECTIONS)
@@ -80,6 +91,6 @@ def test_what_an_example_shows_is_what_one_is_told(kind: str, tmp_path: Path) ->
 
 def test_every_finding_of_the_kinds_is_shown() -> None:
     shown = "".join(seen for _, seen in SECTIONS.values())
-    for kind in KINDS:
+    for kind in (*KINDS, *FOLDS):
         for finding in kind.findings:
             assert f"{finding}: " in shown, finding
