@@ -265,3 +265,14 @@ def test_a_finding_is_taken_back_with_how_late_its_event_came() -> None:
 @pytest.mark.parametrize("text", ["Mo-Fr 08:00-20:00", "25:00-26:00", "08:61-09:00", "", "Mon 8-9"])
 def test_what_is_no_time_of_the_week_is_refused(text: str) -> None:
     assert parse_during(text) is None
+
+
+def test_one_too_many_that_may_be_excused_is_told_as_soon_as_no_excuse_can_come() -> None:
+    """Not at the window's end only."""
+    rate = Rate(Options(name="r", version="1", unless=("X",)), ("A",), Tumbling(600 * S), at_most=0)
+    watcher = Watcher(RuleFile(Path("p.yaml"), "p", (), (), None, (), folds=(rate,)))
+    watcher.take([], sight_at(1))
+    watcher.take([Event("s", "t", "t", 0, 0, 10 * S, 10 * S, "A", ())], sight_at(12 * S))
+    assert not watcher.told, "an X of ten seconds may still come"
+    watcher.take([], sight_at(12 * S + 1))
+    assert [finding.finding for finding in watcher.told.values()] == ["too_many"]
