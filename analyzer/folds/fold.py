@@ -92,6 +92,10 @@ class Fold(ABC):
         """For `most`: under which value this event counts; None: under none."""
         return ""
 
+    def sealed(self, instances: Sequence[Instance]) -> bool:
+        """Whether no event that comes later can make a finding of a window judged like this."""
+        return False
+
     def due_between(self, after: int, until: int) -> Iterator[Window]:
         """The windows whose moment is after `after` and not after `until`, in order."""
         for window in self.windows(after - self.longest(), until):

@@ -25,6 +25,8 @@ from collector.times import FOREVER, NEVER
 
 Use = Callable[[Sequence[Iterable[Event]]], None]
 
+SEALED = 1_000
+
 
 class History(Protocol):
     """The stored events, everything that was submitted for storing included."""
@@ -162,6 +164,8 @@ class _Line:
         """Windows to judge although they are not due, each with the event that came last."""
         self._again: set[Window] = set()
         """Windows whose moment was judged and that wait again: sight went back."""
+        self._sealed: dict[Window, None] = {}
+        """Judged, and no later event makes a finding of them: the newest few."""
         self._tallies: dict[Window, dict[str, set[int]]] = {}
         """Where there may be too many: how many different ones there are of each value."""
 
@@ -182,9 +186,8 @@ class _Line:
     def take(self, event: Event) -> None:
         self._fresh.append(event)
         for window in self.fold.windows_of(event.time):
-            if (self._judged_to is not None and window.due <= self._judged_to) or self._tally(
-                window, event
-            ):
+            judged = self._judged_to is not None and window.due <= self._judged_to
+            if window not in self._sealed and (judged or self._tally(window, event)):
                 self._touch(window, event)
 
     def _touch(self, window: Window, event: Event) -> None:
@@ -246,6 +249,7 @@ class _Line:
         due = window.due + fold.options.grace_under(sight)
         if over:
             self._tallies.pop(window, None)
+            self._seal(window, instances)
         if any(one.state == "pending" and (over or one.due != due) for one in instances):
             # Sight went back, or an offence waits for what may excuse it.
             self._again.add(window)
@@ -264,6 +268,12 @@ class _Line:
             return retracted(old, why)
 
         return changes(before, now, take_back, over=False)
+
+    def _seal(self, window: Window, instances: Sequence[Instance]) -> None:
+        if self.fold.sealed(instances):
+            self._sealed[window] = None
+            if len(self._sealed) > SEALED:
+                del self._sealed[next(iter(self._sealed))]
 
     def _fresh_in(self, start: int, end: int) -> list[Event]:
         return sorted((e for e in self._fresh if start <= e.time < end), key=ORDER)

@@ -44,6 +44,10 @@ class Rate(Fold):
     def most(self) -> int | None:
         return self.at_most
 
+    def sealed(self, instances: Sequence[Instance]) -> bool:
+        open_ended = self.at_most is None and self.compared is None and self.by is None
+        return open_ended and all(one.state in ("met", "void") for one in instances)
+
     def longest(self) -> int:
         return self.per.longest()
 

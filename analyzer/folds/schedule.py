@@ -1,6 +1,8 @@
 """`every: "0 2 * * *"` `expect: A` `within`: after each tick of a clock an A; with `each_of` and
 `by`, one for each value."""
 
+import functools
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -66,6 +68,26 @@ class Clock:
         return ((tick - _EPOCH) // _US for tick in CronSim(self.cron, moment, reverse=reverse))
 
 
+@functools.lru_cache(maxsize=10_000)
+def _ticks_around(clock: Clock, second: int, within: int, slack: int) -> Sequence[int]:
+    """Those that an event of this second may belong to."""
+    start = second * US_PER_S
+    # Too late for the tick before these, as long as no other has come.
+    last = clock.last(start - within - 1)
+    found = itertools.takewhile(
+        lambda tick: tick <= start + US_PER_S + slack, clock.after(start - within - 1)
+    )
+    return [*([] if last is None else [last]), *found]
+
+
+@functools.lru_cache(maxsize=10_000)
+def _window(clock: Clock, tick: int, within: int, slack: int) -> Window:
+    deadline = tick + within
+    # What comes from the next tick on, past the deadline, belongs to another one.
+    late = max(deadline + 1, next(clock.after(tick), FOREVER))
+    return Window(tick, deadline, deadline, ((tick - slack, late),))
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule(Fold):
     options: Options
@@ -92,18 +114,16 @@ class Schedule(Fold):
             yield self._window(tick)
 
     def windows_of(self, time: int) -> Sequence[Window]:
-        found = list(self.windows(time - self.within, time + self.slack()))
-        # Too late for the tick before these, as long as no other has come.
-        last = self.clock.last(time - self.within - 1)
-        return found if last is None else [self._window(last), *found]
+        # The same for all events of a second, of which there may be thousands.
+        around = _ticks_around(self.clock, time // US_PER_S, self.within, self.slack())
+        found = (self._window(tick) for tick in around)
+        return [window for window in found if window.holds(time)]
 
     def _window(self, tick: int) -> Window:
-        deadline = tick + self.within
-        return Window(tick, deadline, deadline, ((tick - self.slack(), self._late(tick)),))
+        return _window(self.clock, tick, self.within, self.slack())
 
-    def _late(self, tick: int) -> int:
-        """What comes from then on belongs to another tick."""
-        return max(tick + self.within + 1, next(self.clock.after(tick), FOREVER))
+    def sealed(self, instances: Sequence[Instance]) -> bool:
+        return all(one.state in ("met", "void") for one in instances)
 
     def judge(self, window: Window, events: Iterable[Event], seen: Seen) -> list[Instance]:
         events = list(events)
