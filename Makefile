@@ -28,7 +28,7 @@ run: install ## The daemon, as ./nonevent.yaml says
 	$(BIN)/nonevent run $(ARGS)
 
 test: install browser faketime ## Every test, on real brokers and in a real browser; WORKERS=n side by side
-	$(BIN)/pytest -m "not field and not soak" -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/pytest -m "not field and not soak" -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: browser
 browser:
