@@ -158,6 +158,10 @@ def compare(
     return Counter(one.state for one in naive)
 
 
+ROUNDS = 10
+"""At most; a look at a few random logs need not have come upon every answer."""
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_judges_say_the_same_of_every_window(kind: str) -> None:
     compared: Counter[str] = Counter()
@@ -176,6 +180,10 @@ def test_both_judges_say_the_same_of_every_window(kind: str) -> None:
         seen = data.draw(views(around, spec["far"]), "sight")
         compared.update(compare(written, spec, log, seen, around))
 
-    look()
     offence = "missing" if kind in ("every", "rate") else "violated"
-    assert {"met", offence, "pending", "unknown", "void"} <= set(compared), compared
+    wanted = {"met", offence, "pending", "unknown", "void"}
+    for _ in range(ROUNDS):
+        look()
+        if wanted <= set(compared):
+            break
+    assert wanted <= set(compared), compared
