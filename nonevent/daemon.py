@@ -234,8 +234,6 @@ class Daemon:
         self._rules = RuleWatch(configuration.expectations)
         self._store = store = open_store(configuration)
         self._watch = self._watch_by(self._rules.rules)
-        self._going: Watch | None = None
-        """The same, once it has picked up what there was before."""
 
         # Whom to tell: what is committed is delivered, at least once.
         self._outbox = Outbox(store, sinks, clock)
@@ -293,8 +291,7 @@ class Daemon:
                 tasks.create_task(self._outbox.run(), name="outbox")
                 tasks.create_task(self._go_on(), name="watch")
         except asyncio.CancelledError:
-            if self._going is not None:
-                await self._going.part()
+            await self._watch.part()
             raise
         finally:
             self._ready = False
@@ -313,7 +310,6 @@ class Daemon:
         while True:
             watch = self._watch
             await watch.pick_up()
-            self._going = watch
             self._garbage.keep()
             await asyncio.gather(*(self._start(tap) for tap in watch.taps))
             self._ready = True
@@ -321,7 +317,6 @@ class Daemon:
                      len(watch.taps), len(watch.rules.expectations()))  # fmt: skip
             rules = await self._until_changed(watch)
             log.info("the rules have changed: judging anew what is open")
-            self._going = None
             for tap in watch.taps:
                 await tap.stop()
             # What was submitted is committed, or was never begun, before the store is read.

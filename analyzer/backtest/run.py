@@ -48,10 +48,9 @@ def backtest(
     judging: Report = unwatched,
 ) -> Outcome:
     """Every finding is `found` once; `against` other rules it is said what would be different."""
-    read = _read(rules, against)
+    read = _both(rules.read(), frozenset() if against is None else against.read())
     span = Span()
-    ours, theirs = looked_at(rules), looked_at(against)
-    named = None if ours is None or theirs is None else ours | theirs
+    named = _both(looked_at(rules), looked_at(against))
     with Shelves(past.tying, read) as shelves, Slots(named) as slots:
         # Before the shelves let go of payloads.
         everyone = (span.add, slots.put, shelves.put)
@@ -62,9 +61,8 @@ def backtest(
         return _judged(shelves, slots, sight, span, rules, against, found, judging)
 
 
-def _read(rules: RuleSet, against: RuleSet | None) -> frozenset[str] | None:
-    """The names of which payloads are looked at; None: any."""
-    ours, theirs = rules.read(), frozenset() if against is None else against.read()
+def _both(ours: frozenset[str] | None, theirs: frozenset[str] | None) -> frozenset[str] | None:
+    """The names in either; None: any."""
     return None if ours is None or theirs is None else ours | theirs
 
 

@@ -80,9 +80,7 @@ class Fold(ABC):
         that it looks at; no more of them is taken than decides."""
 
     def reads(self) -> Sequence[Reads]:
-        options = self.options
-        found = [options.where, options.such_that, options.unless_where, *options.same]
-        return [guard for guard in found if guard is not None]
+        return self.options.reads()
 
     def most(self) -> int | None:
         """So many events of one value a window may have: one more is an offence at once."""

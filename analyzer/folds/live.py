@@ -111,17 +111,16 @@ class LiveFolds:
         if not self._lines:
             return
         if isinstance(events, Glimpses):
-            looked_at = [bool(self._of(origin.name)) for origin in events.origins]
+            lines = [self._of(origin.name) for origin in events.origins]
             for row, number in enumerate(events.numbers):
-                if looked_at[number]:
-                    self._take(events.at(row).event())
+                if lines[number]:
+                    event = events.at(row).event()
+                    for line in lines[number]:
+                        line.take(event)
             return
         for event in events:
-            self._take(event)
-
-    def _take(self, event: Event) -> None:
-        for line in self._of(event.name):
-            line.take(event)
+            for line in self._of(event.name):
+                line.take(event)
 
     def _of(self, name: str) -> list["_Line"]:
         return [*self._by_name.get(name, ()), *self._of_any]
@@ -155,6 +154,8 @@ class _Line:
         stored = file.stored_names(fold.names())
         self.names = None if stored is None else sorted(stored)
         self.guards = file.read_by(fold)
+        self._unseen = Seen(Sight(()), file.calls, flows)
+        """What tells of an event by itself, whatever was seen of others."""
         self.found: dict[int, dict[str, Finding]] = {}
         """By when the window is due: its findings as they were announced."""
         self._judged_to: int | None = None
@@ -200,8 +201,7 @@ class _Line:
         most = self.fold.most()
         if most is None or not window.start <= event.time < window.end:
             return False
-        seen = Seen(Sight(()), self.file.calls, self._flows)
-        value = self.fold.value(event, seen)
+        value = self.fold.value(event, self._unseen)
         if value is None:
             return False
         counted = self._tallies.setdefault(window, {}).setdefault(value, set())

@@ -69,9 +69,12 @@ class Rate(Fold):
         return Window(start, end, end, (before, (start, end)))
 
     def value(self, event: Event, seen: Seen) -> str | None:
+        named = not set(self.counted).isdisjoint(seen.calls(event))
+        return self._value(event) if named else None
+
+    def _value(self, event: Event) -> str | None:
+        """Of one that is called so."""
         where = self.options.where
-        if set(self.counted).isdisjoint(seen.calls(event)):
-            return None
         if where is not None and not where(event, None):
             return None
         if self.by is None:
@@ -87,17 +90,17 @@ class Rate(Fold):
         before, distinct = (Distinct(copies=self.options.copies) for _ in range(2))
         then: dict[str, int] = {}
         groups: dict[str, list[Event]] = {} if self.by else {"": []}
-        read = []
+        read, counted = [], frozenset(self.counted)
         for event in events:
             now = event.time >= window.start
             if now and self.options.unless:
                 read.append(event)
             # A copy is none, whatever the first was worth.
-            if set(self.counted).isdisjoint(seen.calls(event)) or not (
-                distinct if now else before
-            ).new(event):
+            if counted.isdisjoint(seen.calls(event)) or not (distinct if now else before).new(
+                event
+            ):
                 continue
-            value = self.value(event, seen)
+            value = self._value(event)
             if value is None:
                 continue
             if not now:

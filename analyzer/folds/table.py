@@ -1,11 +1,10 @@
 """Every kind of expectation about windows of time, by the keys that make its sentence."""
 
 import re
-from datetime import UTC, datetime
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
+from cronsim import CronSimError
 
 from analyzer.folds.fold import Fold
 from analyzer.folds.latency import Latency
@@ -77,13 +76,14 @@ def _every(fields: Fields, options: Options) -> Fold | None:
     if ("each_of" in fields) != ("by" in fields):
         what = "`each_of` and `by` go together: which values, and where an event carries its own"
         fields.checker.error(fields.value.place, what)
-    values = each_of.plain() if each_of is not None else []
-    if each_of is not None and (not isinstance(values, list) or not values):
-        fields.checker.error(each_of.place, "`each_of` is a list of values: [eu, us]")
+    values = [] if each_of is None else each_of.plain()
+    if not isinstance(values, list) or (each_of is not None and not values):
+        place = fields.value.place if each_of is None else each_of.place
+        fields.checker.error(place, "`each_of` is a list of values: [eu, us]")
         return None
     if clock is None or not expected or within is None:
         return None
-    return Schedule(options, clock, expected, within, tuple(values), by)  # type: ignore[arg-type]
+    return Schedule(options, clock, expected, within, tuple(values), by)
 
 
 def _clock(fields: Fields) -> Clock | None:
@@ -93,7 +93,7 @@ def _clock(fields: Fields) -> Clock | None:
         return None
     cron = WORDS.get(text.strip().lower(), text)
     try:
-        next(CronSim(cron, datetime.now(UTC)))
+        next(Clock(cron).after(0))
     except (CronSimError, StopIteration) as error:
         why = f" ({str(error).lower()})" if str(error) else ""
         what = f"`{text}` is no cron line that ever comes{why}; write e.g. `0 2 * * *`"

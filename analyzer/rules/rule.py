@@ -58,6 +58,11 @@ class Options:
         """`such_that` and `same`: may this event count for that activation?"""
         return self.suits(event, cause) and self.alike(event, cause)
 
+    def reads(self) -> Sequence[Guard]:
+        """Every condition and path among the options."""
+        found = (self.where, self.such_that, self.unless_where, *self.same)
+        return [guard for guard in found if guard is not None]
+
     def excuses(self, event: Event, activation: Event | None) -> bool:
         """Whether an `unless` event is one of those that are meant."""
         return self.unless_where is None or self.unless_where(event, activation)
@@ -166,9 +171,7 @@ class Rule(ABC):
 
     def reads(self) -> Sequence[Reads]:
         """Every condition and path of this rule."""
-        options = self.options
-        found = [options.where, options.such_that, options.unless_where, *options.same]
-        return [guard for guard in found if guard is not None]
+        return self.options.reads()
 
     def excused(
         self, excuse: Event, cause: Event | None = None, deadline: int | None = None

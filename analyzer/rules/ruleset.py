@@ -87,8 +87,7 @@ class RuleFile:
 
     def concerned(self, names: Set[str]) -> bool:
         """Whether it may have something to say of a flow of events that are called so."""
-        stored = self.stored(self.told())
-        return ANY_NAME in stored or not stored.isdisjoint(names)
+        return self.named is None or not self.named.isdisjoint(names)
 
     def calls(self, event: Event) -> Sequence[str]:
         """What this event is here."""
