@@ -1,25 +1,19 @@
 """Events sorted by flow, however many: on shelves by the hash of the flow, on disk when they are
 too many for memory. One shelf after the other is taken down and its flows put together."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
 
-from collector.errors import NoneventError
+from analyzer.backtest.piles import IN_MEMORY, Piles
 from collector.event import Event
 from collector.ties import Ties, Tying
 
 SHELVES = 256
 """Of a hundred million events one shelf holds some hundred MB."""
-IN_MEMORY = 64 << 20
-"""Bytes of packed events that wait in memory before they are put down."""
-_LENGTH = 8
 
 Placed = tuple[str | None, bool, Event]
 """An event in one of its flows (None: in none), and whether that is the first of them."""
@@ -28,10 +22,6 @@ _decode = msgspec.msgpack.Decoder(list[Placed]).decode
 
 
 Place = tuple[str, str, int, int]
-
-
-class ShelfError(NoneventError):
-    """There is no room for the events of the past to be sorted in."""
 
 
 class Shelf(NamedTuple):
@@ -43,80 +33,19 @@ class Shelf(NamedTuple):
     """In the order of their names."""
 
 
-class Pile:
-    """Bytes in the order in which they came: first those in the file, then those in memory."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._waiting = bytearray()
-        self._file: BinaryIO | None = None
-
-    def put(self, packed: bytes) -> int:
-        self._waiting += len(packed).to_bytes(_LENGTH, "little")
-        self._waiting += packed
-        return len(packed)
-
-    def put_down(self) -> None:
-        if self._waiting:
-            try:
-                with self._path.open("ab") as file:
-                    file.write(self._waiting)
-            except OSError as error:
-                raise ShelfError(
-                    f"events cannot be sorted in {self._path.parent}: {error.strerror}; set TMPDIR "
-                    "to a folder with room for all of them"
-                ) from error
-            self._waiting = bytearray()
-
-    def read(self) -> Iterator[bytes]:
-        """Everything, as it was put."""
-        if self._path.exists():
-            self.put_down()
-            with self._path.open("rb") as file:
-                while length := file.read(_LENGTH):
-                    yield file.read(int.from_bytes(length, "little"))
-            return
-        waiting = memoryview(bytes(self._waiting))
-        at = 0
-        while at < len(waiting):
-            start = at + _LENGTH
-            at = start + int.from_bytes(waiting[at:start], "little")
-            yield bytes(waiting[start:at])
-
-    def take(self) -> Iterator[bytes]:
-        """Everything, once."""
-        yield from self.read()
-        self._waiting = bytearray()
-        self._path.unlink(missing_ok=True)
-
-
-class Shelves:
+class Shelves(Piles):
     """Put all events in; then take the flows out. A folder of its own is gone in the end."""
 
     def __init__(
         self, tying: Tying, read: frozenset[str] | None, in_memory: int = IN_MEMORY
     ) -> None:
         """`read`: the names of which headers and payloads are kept; None: of all."""
+        super().__init__(in_memory)
         self._ties = Ties(tying) if tying else None
         self._read = read
-        self._in_memory = in_memory
-        self._folder = tempfile.TemporaryDirectory(prefix="nonevent-backtest-")
-        root = Path(self._folder.name)
-        self._shelves = [Pile(root / str(number)) for number in range(SHELVES)]
+        self._shelves = [self._pile(str(number)) for number in range(SHELVES)]
         # Where keys tie, nobody knows an event's flows before all events were seen.
-        self._unsorted = None if self._ties is None else Pile(root / "unsorted")
-        self._waiting = 0
-
-    def __enter__(self) -> "Shelves":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._folder.cleanup()
+        self._unsorted = None if self._ties is None else self._pile("unsorted")
 
     def put(self, events: Sequence[Event]) -> None:
         """Takes these in; of what no rule reads, headers and payload are let go of."""
@@ -132,7 +61,7 @@ class Shelves:
             self._sort(events, None)
             return
         self._ties.add(events)
-        self._waiting += self._unsorted.put(_encode([(None, True, event) for event in events]))
+        self._put(self._unsorted, _encode([(None, True, event) for event in events]))
         self._make_room()
 
     def _sort(self, events: Sequence[Event], ties: Ties | None) -> None:
@@ -147,19 +76,12 @@ class Shelves:
                 sorted_.setdefault(number, []).append((flow, first, event))
                 first = False
         for number, placed in sorted_.items():
-            self._waiting += self._shelves[number].put(_encode(placed))
+            self._put(self._shelves[number], _encode(placed))
         self._make_room()
 
     def flows_of(self, event: Event) -> Sequence[str]:
         """Once all events are in."""
         return event.correlation_ids if self._ties is None else self._ties.flows(event)
-
-    def _make_room(self) -> None:
-        if self._waiting > self._in_memory:
-            self._waiting = 0
-            for shelf in (self._unsorted, *self._shelves):
-                if shelf is not None:
-                    shelf.put_down()
 
     def flows(self) -> Iterator["Shelf"]:
         """One shelf after another."""

@@ -1,16 +1,13 @@
 """Events sorted by time, however many: in slots of ten minutes, on disk when they are too many for
 memory. What expectations about windows look at."""
 
-import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from pathlib import Path
-from types import TracebackType
 
 import msgspec
 
-from analyzer.backtest.shelves import IN_MEMORY, Pile
+from analyzer.backtest.piles import IN_MEMORY, Pile, Piles
 from collector.event import ORDER, Event
 from collector.times import US_PER_S
 
@@ -22,28 +19,15 @@ _decode = msgspec.msgpack.Decoder(list[Event]).decode
 _PLACE = attrgetter("source", "topic_id", "partition", "offset")
 
 
-class Slots:
+class Slots(Piles):
     """Put all events in; then ask for stretches of time. A folder of its own is gone in the end."""
 
     def __init__(self, names: frozenset[str] | None, in_memory: int = IN_MEMORY) -> None:
         """`names`: what the events may be called that are wanted; None: anything."""
+        super().__init__(in_memory)
         self._names = names
-        self._in_memory = in_memory
-        self._folder = tempfile.TemporaryDirectory(prefix="nonevent-backtest-")
-        self._piles: dict[int, Pile] = {}
+        self._slots: dict[int, Pile] = {}
         self._kept: OrderedDict[int, list[Event]] = OrderedDict()
-        self._waiting = 0
-
-    def __enter__(self) -> "Slots":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._folder.cleanup()
 
     def put(self, events: Sequence[Event]) -> None:
         names = self._names
@@ -52,14 +36,11 @@ class Slots:
             if names is None or event.name in names:
                 slots.setdefault(event.time // SLOT, []).append(event)
         for number, some in slots.items():
-            pile = self._piles.get(number)
+            pile = self._slots.get(number)
             if pile is None:
-                pile = self._piles[number] = Pile(Path(self._folder.name) / str(number))
-            self._waiting += pile.put(_encode(some))
-        if self._waiting > self._in_memory:
-            self._waiting = 0
-            for pile in self._piles.values():
-                pile.put_down()
+                pile = self._slots[number] = self._pile(str(number))
+            self._put(pile, _encode(some))
+        self._make_room()
 
     def between(self, start: int, end: int) -> Iterator[Event]:
         """Those from `start` to before `end`, in order, each position once."""
@@ -71,7 +52,7 @@ class Slots:
     def _slot(self, number: int) -> list[Event]:
         found = self._kept.get(number)
         if found is None:
-            pile = self._piles.get(number)
+            pile = self._slots.get(number)
             packed = () if pile is None else pile.read()
             by_place = {_PLACE(event): event for some in packed for event in _decode(some)}
             found = self._kept[number] = sorted(by_place.values(), key=ORDER)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.backtest.shelves import IN_MEMORY, ShelfError, Shelves
+from analyzer.backtest.piles import IN_MEMORY, ShelfError
+from analyzer.backtest.shelves import Shelves
 from collector.event import Event
 from collector.ties import Tying, tied_flows
 
