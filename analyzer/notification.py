@@ -1,7 +1,6 @@
 """What a sink is told: one versioned JSON object, the same for every sink."""
 
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -9,6 +8,61 @@ from analyzer.finding import Finding
 from collector.times import format_time
 
 VERSION = 1
+FINDINGS = 20
+"""So many are spelled out at most; `count` says how many there are."""
+
+
+class Also(msgspec.Struct, frozen=True):
+    """Another alert that is told in the same breath: it is about the same flows."""
+
+    fingerprint: str
+    expectation: str
+    type: str
+    severity: str
+    count: int
+    link: str
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """One alert at one moment, for people. Its text can be made from it alone."""
+
+    id: str
+    """Its own: equal when it is sent twice, and grows with what is said of one alert."""
+    fingerprint: str
+    """The alert's: equal for everything that is said of it, on every machine."""
+    status: str
+    """firing, resolved"""
+    change: str
+    """Why it is told: `new`, `more` (further findings), `again` (still firing), `resolved`."""
+    expectation: str
+    type: str
+    """The type of its flows; `nonevent` where it watches itself."""
+    severity: str
+    labels: dict[str, str]
+    about: str | None
+    runbook: str | None
+    text: str
+    """What is wrong, in a sentence."""
+    reason: str | None
+    """Of what is resolved: why."""
+    since: str
+    until: str | None
+    count: int
+    """How many findings are open; of what is resolved, how many were when it was last told."""
+    new: int
+    """How many of them nobody was told of before."""
+    oldest: str | None
+    """The flow that has been waiting longest."""
+    findings: tuple[dict[str, Any], ...]
+    """Finding lines, the oldest first; each with the `link` to its page."""
+    also: tuple[Also, ...]
+    link: str
+    """Where people see the alert."""
+    moment: str
+    """When it was told."""
+    merged: int = 0
+    """How many older ones about the same alert it stands for, which the sink never got."""
+    version: int = VERSION
 
 
 def finding_line(finding: Finding) -> dict[str, Any]:
@@ -18,23 +72,3 @@ def finding_line(finding: Finding) -> dict[str, Any]:
     line["at"] = format_time(finding.at)
     line["deadline"] = None if finding.deadline is None else format_time(finding.deadline)
     return line  # type: ignore[no-any-return]  # a struct becomes a dict
-
-
-def notification(finding: Finding, reason: str | None, link_base: str) -> str:
-    """`fingerprint` is the finding's id: equal for everything that is said of one finding."""
-    body = {
-        "version": VERSION,
-        "fingerprint": finding.id,
-        "status": "firing" if finding.state == "open" else "resolved",
-        "reason": reason,
-        "link": f"{link_base}{_page(finding)}",
-        "finding": finding_line(finding),
-    }
-    return msgspec.json.encode(body).decode()
-
-
-def _page(finding: Finding) -> str:
-    """Where people see it: at its flow, or among the findings of its expectation."""
-    if finding.flow is None:
-        return f"/findings?expectation={quote(finding.expectation, safe='')}"
-    return f"/flows/{quote(finding.flow, safe='')}"

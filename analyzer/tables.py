@@ -70,9 +70,14 @@ class OutboxRow(msgspec.Struct, gc=False):
     seq: int
     sink: str
     fingerprint: str
+    """The alert's: what is said of one alert arrives in its order."""
     body: str
+    """A `Notification` as JSON."""
     created: int
     delivered: int | None = None
+    """When it needed no more care: `outcome` says why."""
+    outcome: str | None = None
+    """taken; merged (a later one about the same alert went in its stead); refused (for good)."""
 
 
 def _json(value: object) -> str:
@@ -117,6 +122,7 @@ OUTBOX = Table(
         "body": "VARCHAR",
         "created": "TIMESTAMP",
         "delivered": "TIMESTAMP",
+        "outcome": "VARCHAR",
     },
 )
 

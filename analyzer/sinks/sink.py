@@ -2,13 +2,15 @@
 
 from typing import Protocol
 
+from analyzer.notification import Notification
+
 
 class NotDelivered(Exception):
     """The sink did not take it; the outbox tries again later. The text holds no credentials."""
 
 
 class Sink(Protocol):
-    async def deliver(self, fingerprint: str, body: str) -> None:
+    async def deliver(self, notification: Notification) -> None:
         """Returns when the notification was taken; raises NotDelivered otherwise."""
         ...
 

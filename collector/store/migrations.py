@@ -169,5 +169,13 @@ def _to_3(connection: duckdb.DuckDBPyConnection, _: Report) -> None:
     connection.execute("ALTER TABLE spans ADD COLUMN seqs BIGINT[]")
 
 
-STEPS: dict[int, Step] = {1: _to_2, 2: _to_3}
+def _to_4(connection: duckdb.DuckDBPyConnection, _: Report) -> None:
+    """Alerts are told, where findings were: what nobody was told yet is told as alerts, anew."""
+    connection.execute("ALTER TABLE IF EXISTS outbox ADD COLUMN outcome VARCHAR")
+    if connection.execute("FROM duckdb_tables() WHERE table_name = 'outbox'").fetchall():
+        connection.execute("DELETE FROM outbox WHERE delivered IS NULL")
+        connection.execute("UPDATE outbox SET outcome = 'taken'")
+
+
+STEPS: dict[int, Step] = {1: _to_2, 2: _to_3, 3: _to_4}
 """By the version that a step begins with."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 from collector.batch import Gap, PartitionState
 from collector.event import Event
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 META_SQL = "CREATE TABLE IF NOT EXISTS meta (key VARCHAR PRIMARY KEY, value VARCHAR)"
 
 _ARROW = {
