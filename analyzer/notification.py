@@ -54,7 +54,8 @@ class Notification(msgspec.Struct, frozen=True):
     oldest: str | None
     """The flow that has been waiting longest."""
     findings: tuple[dict[str, Any], ...]
-    """Finding lines, the oldest first; each with the `link` to its page."""
+    """Lines of those that nobody was told of before, or if all are known, of all: the oldest first,
+    each with the `link` to its page."""
     also: tuple[Also, ...]
     link: str
     """Where people see the alert."""

@@ -5,7 +5,9 @@ import logging
 from collections.abc import Callable
 
 import duckdb
+import msgspec
 
+from analyzer.notification import Notification
 from analyzer.reading import undelivered
 from analyzer.sinks.sink import NotDelivered, Sink
 from analyzer.tables import OutboxRow
@@ -51,7 +53,7 @@ class Outbox:
                 continue
             try:
                 for row in waiting:
-                    await sink.deliver(row.fingerprint, row.body)
+                    await sink.deliver(msgspec.json.decode(row.body, type=Notification))
                     await self._mark(row)
                     pause = FIRST_PAUSE
             except NotDelivered as error:
@@ -70,7 +72,8 @@ class Outbox:
 
         def job(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(
-                "UPDATE outbox SET delivered = make_timestamp(?::BIGINT) WHERE seq = ?",
+                "UPDATE outbox SET delivered = make_timestamp(?::BIGINT), outcome = 'taken' "
+                "WHERE seq = ?",
                 [moment, row.seq],
             )
 

@@ -1,4 +1,4 @@
-"""The analyzer's steps in a batch's way to its commit: judge, then alert."""
+"""The judge's step in a batch's way to its commit."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -8,12 +8,10 @@ import msgspec
 from analyzer.finding import Finding
 from analyzer.folds.live import LiveFolds, nothing
 from analyzer.live import Live
-from analyzer.notification import notification
 from analyzer.reading import findings, next_seq, remembered
-from analyzer.routes import Routes
 from analyzer.rules.ruleset import RuleSet
 from analyzer.sight import Sight
-from analyzer.tables import FINDING_LOG, OPEN_FLOWS, OUTBOX, FindingRow, OpenFlows, OutboxRow
+from analyzer.tables import FINDING_LOG, OPEN_FLOWS, FindingRow, OpenFlows
 from analyzer.transition import Transition
 from collector.batch import Batch, Gap, PartitionState
 from collector.interest import Interest
@@ -56,6 +54,8 @@ class JudgeStage:
         self._taken: list[Taken] = []
         self._silent: set[str] = set()
         """Findings that are historical, and so stay unheard when they change."""
+        self._closed: dict[str, str] = {}
+        """Findings that people closed, and who did: they stay so while they hold."""
         self._seq = 1
         self._key = key
         self._stored = 0
@@ -77,7 +77,8 @@ class JudgeStage:
             self.live.recovered()
             standing = findings(cursor, "WHERE state <> 'retracted'")
         self._silent = {row.id for row, _ in standing if row.historical}
-        self._remember([row.to_finding() for row, _ in standing])
+        self._closed = {row.id: row.closed_by for row, _ in standing if row.closed_by is not None}
+        self._remember([self._as_judged(row) for row, _ in standing])
         self.folds.resume(self.sight)
         self._stored = store.last_seq()
         batch = Batch(now=moment)
@@ -87,6 +88,21 @@ class JudgeStage:
     def interest(self) -> Interest:
         """What of an event is looked at here."""
         return self.folds.widened(self.live.interest())
+
+    def _as_judged(self, row: FindingRow) -> Finding:
+        found = row.to_finding()
+        return found if row.closed_by is None else msgspec.structs.replace(found, state="open")
+
+    def close(self, batch: Batch, rows: Sequence[FindingRow], by: str, reason: str) -> None:
+        """Somebody closed these findings."""
+        for row in rows:
+            self._closed[row.id] = by
+            closed = msgspec.structs.replace(
+                row, seq=self._seq, state="closed", reason=reason, news=False, moment=batch.now,
+                closed_by=by,
+            )  # fmt: skip
+            batch.add(FINDING_LOG.name, closed)
+            self._seq += 1
 
     def _remember(self, standing: Sequence[Finding]) -> None:
         self.live.remember(one for one in standing if one.flow is not None)
@@ -155,6 +171,8 @@ class JudgeStage:
             historical = finding.id in self._silent
             if finding.state == "retracted":
                 self._silent.discard(finding.id)
+            if finding.state != "open":
+                self._closed.pop(finding.id, None)
             row = FindingRow.of(
                 finding,
                 self._seq,
@@ -163,40 +181,10 @@ class JudgeStage:
                 historical=historical,
                 news=change.news and not historical,
             )
+            if by := self._closed.get(finding.id):
+                row.state, row.news, row.closed_by = "closed", False, by
             batch.add(FINDING_LOG.name, row)
             self._seq += 1
 
     def _before_start(self, finding: Finding) -> bool:
         return (finding.deadline or finding.at) < self._first_start
-
-
-class AlertStage:
-    """Turns what the judge added into notifications, in the same transaction."""
-
-    name = "alert"
-
-    def __init__(
-        self,
-        routes: Routes,
-        labels: dict[str, str],
-        link_base: Callable[[], str],
-        seq: int,
-    ) -> None:
-        self._routes = routes
-        self._labels = labels
-        """Those of the configuration (environment, cluster); a rule's own win."""
-        self._link_base = link_base
-        self._seq = seq
-
-    def process(self, batch: Batch) -> None:
-        for row in batch.rows.get(FINDING_LOG.name, ()):
-            if not row.news:
-                continue
-            finding = row.to_finding()
-            labels = {**self._labels, **finding.labels}
-            finding = msgspec.structs.replace(finding, labels=labels)
-            body = None
-            for sink in self._routes.sinks_for(finding):
-                body = body or notification(finding, row.reason, self._link_base())
-                batch.add(OUTBOX.name, OutboxRow(self._seq, sink, finding.id, body, batch.now))
-                self._seq += 1

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from analyzer.alerts.rows import ACTS, ALERT_LOG, ALERTS_VIEW, TELLINGS
 from analyzer.finding import Finding, Position
 from collector.store.tables import Table
 
@@ -33,6 +34,8 @@ class FindingRow(msgspec.Struct, gc=False):
     """Whether people are to hear of it; further evidence alone is only written down."""
     moment: int
     """When it was announced: history, and the one field that a second run may give otherwise."""
+    closed_by: str | None = None
+    """Who closed it by hand."""
 
     @classmethod
     def of(
@@ -109,6 +112,7 @@ FINDING_LOG = Table(
         "historical": "BOOLEAN",
         "news": "BOOLEAN",
         "moment": "TIMESTAMP",
+        "closed_by": "VARCHAR",
     },
 )
 
@@ -136,7 +140,7 @@ class OpenFlows(msgspec.Struct, gc=False):
 
 OPEN_FLOWS = Table("open_flows", OpenFlows, {"number": "BIGINT", "data": "BLOB"}, cache=True)
 
-ANALYZER_TABLES = (FINDING_LOG, OUTBOX, OPEN_FLOWS)
+ANALYZER_TABLES = (FINDING_LOG, OUTBOX, OPEN_FLOWS, ALERT_LOG, TELLINGS, ACTS)
 
 FINDINGS_VIEW = """
 CREATE OR REPLACE VIEW findings AS
@@ -145,3 +149,5 @@ FROM finding_log
 QUALIFY row_number() OVER (PARTITION BY id ORDER BY seq DESC) = 1
 """
 """For people and for queries: each finding as it stands, with the moment it was first told."""
+
+ANALYZER_VIEWS = (FINDINGS_VIEW, ALERTS_VIEW)

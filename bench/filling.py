@@ -21,7 +21,7 @@ from analyzer.reading import JUDGED_BY
 from analyzer.rules.loader import load
 from analyzer.rules.ruleset import RuleSet
 from analyzer.stages import JudgeStage
-from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW
+from analyzer.tables import ANALYZER_TABLES, ANALYZER_VIEWS
 from collector.batch import Batch, PartitionState
 from collector.event import Event
 from collector.glimpse import glimpses_in
@@ -138,7 +138,7 @@ class House:
     """A store with a judge before it, as the daemon has them; one batch at a time."""
 
     def __init__(self, path: Path, rules: RuleSet) -> None:
-        self.store = Store(path, tables=ANALYZER_TABLES, views=(FINDINGS_VIEW,))
+        self.store = Store(path, tables=ANALYZER_TABLES, views=ANALYZER_VIEWS)
         clocks = Clocks({"bench": US_PER_S}, 5 * US_PER_S)
         clocks.save(self.store)
         self.store.set_meta(JUDGED_BY, rules.fingerprint())

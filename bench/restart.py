@@ -22,7 +22,7 @@ from analyzer.clocks import Clocks  # noqa: E402
 from analyzer.live import Live  # noqa: E402
 from analyzer.rules.loader import load  # noqa: E402
 from analyzer.stages import JudgeStage  # noqa: E402
-from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW, OPEN_FLOWS  # noqa: E402
+from analyzer.tables import ANALYZER_TABLES, ANALYZER_VIEWS, OPEN_FLOWS  # noqa: E402
 from bench.judge import BATCH, FIRST_MS, RULES, USUAL, opened, resident, say  # noqa: E402
 from collector.batch import Batch, PartitionState  # noqa: E402
 from collector.store.store import Store  # noqa: E402
@@ -56,7 +56,7 @@ class Figures(msgspec.Struct):
 
 
 def house(path: Path, flows: int, key: str | None) -> tuple[Store, Live, JudgeStage]:
-    store = Store(path, tables=ANALYZER_TABLES, views=(FINDINGS_VIEW,))
+    store = Store(path, tables=ANALYZER_TABLES, views=ANALYZER_VIEWS)
     clocks = Clocks({"bench": US_PER_S}, 5 * US_PER_S)
     rules = load([RULES])
     live = Live(rules, lambda names: {}, clocks.grace, hot_flows=2 * flows)

@@ -15,8 +15,9 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
+from analyzer.alerts.stage import AlertStage
 from analyzer.live import Live
-from analyzer.stages import AlertStage, JudgeStage
+from analyzer.stages import JudgeStage
 from collector.completeness import Completeness
 from collector.sources.kafka_consumer import Consumer
 from collector.store.store import Store

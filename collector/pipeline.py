@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 QUEUE = 2
 """Batches that wait for the stages: what is behind them waits on the bus."""
+TICK_S = 1.0
+"""The stages see a batch at least so often, if need be an empty one."""
 QUIET_COMMIT = US_PER_S
 """Completeness alone is written so often when nothing else happens."""
 
@@ -28,11 +30,13 @@ class Pipeline:
         stages: Sequence[Stage],
         store: Store,
         committed: Callable[[Batch], None],
+        clock: Callable[[], int],
     ) -> None:
         self._taps = taps
         self._stages = stages
         self._store = store
         self._committed = committed
+        self._clock = clock
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(maxsize=QUEUE)
         self._pending: asyncio.Future[Any] | None = None
         self._quiet_since = 0
@@ -59,7 +63,13 @@ class Pipeline:
 
     async def _pass_on(self) -> None:
         while True:
-            await self.take(await self._queue.get())
+            try:
+                async with asyncio.timeout(TICK_S):
+                    batch = await self._queue.get()
+            except TimeoutError:
+                # The bus is silent or away: what depends on time alone goes on.
+                batch = Batch(now=self._clock())
+            await self.take(batch)
 
     async def take(self, batch: Batch) -> None:
         """One batch through all stages; its commit overlaps with the stages of the next."""
@@ -81,6 +91,8 @@ class Pipeline:
 
     def _worth_a_commit(self, batch: Batch) -> bool:
         """Completeness alone can wait a little; whatever else a batch holds comes only once."""
+        if not batch.partitions and not batch.rows:
+            return False
         once = batch.count or batch.gaps or batch.rows or any(p.retired for p in batch.partitions)
         # Not later than that either when the clock was set back.
         if once or not 0 <= batch.now - self._quiet_since <= QUIET_COMMIT:

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING
 import duckdb
 from msgspec.structs import replace
 
+from analyzer.alerts.making import make_alerts
 from analyzer.clocks import Clocks
 from analyzer.folds.live import LiveFolds, Use
 from analyzer.live import Live
 from analyzer.outbox import Outbox
-from analyzer.reading import JUDGED_BY, next_seq
-from analyzer.routes import Routes
+from analyzer.reading import JUDGED_BY
 from analyzer.rules.loader import load
 from analyzer.rules.ruleset import RuleSet
 from analyzer.sinks.table import make_sinks
-from analyzer.stages import AlertStage, JudgeStage
-from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW, OUTBOX
+from analyzer.stages import JudgeStage
+from analyzer.tables import ANALYZER_TABLES, ANALYZER_VIEWS, OUTBOX
 from collector.batch import Batch, PartitionState, Stage
 from collector.errors import ConfigurationError, SourceError, StoreError
 from collector.event import Event
@@ -92,14 +92,13 @@ class Watch:
         """`rules`, `store`: those of a daemon that goes on with other rules."""
         # What should happen: all rule files, checked as a whole.
         self.rules = load(configuration.expectations) if rules is None else rules
-        routes = Routes.of(configuration.alerts, sinks)
 
         # What happened: one file, written by one thread.
         self.store = open_store(configuration) if store is None else store
         clocks = Clocks.of(configuration.sources)
         clocks.save(self.store)
         with self.store.reader() as cursor:
-            seq, known = next_seq(cursor, OUTBOX.name), reading.partitions(cursor)
+            known = reading.partitions(cursor)
         self._clock = clock
         self._picked_up = False
         self._retire_all_but(configuration, known)
@@ -113,7 +112,10 @@ class Watch:
         # What of the last run can be gone on with: not where keys tie, whose state is another.
         key = f"{version('nonevent')} {self.rules.fingerprint()} {clocks.told()}"
         self.judge = JudgeStage(self.live, clocks.sight, first, None if tying else key, folds)
-        self.alert = AlertStage(routes, configuration.labels, link_base, seq)
+        self.alert = make_alerts(
+            configuration.alerts, configuration.labels, sinks, self.rules, self.store,
+            self.judge.close, link_base,
+        )  # fmt: skip
         self.keeping = Keeping(self.store, configuration.store, self.judge, clock)
         line: list[Stage] = [self.judge, self.alert, self.keeping, *more_stages]
         stages = [around(stage) for stage in line]
@@ -123,7 +125,7 @@ class Watch:
             self._tap(source, [s for s in known if s.source == source.name], apart=apart)
             for source in configuration.sources
         ]
-        self.pipeline = Pipeline(self.taps, stages, self.store, committed)
+        self.pipeline = Pipeline(self.taps, stages, self.store, committed, clock)
 
     def _tap(self, source: SourceSettings, resume: Sequence[PartitionState], *, apart: bool) -> Tap:
         """What is wrong with its settings is an error now, wherever it will run."""
@@ -138,7 +140,7 @@ class Watch:
         """Reads the store back: open flows, deadlines, findings; and judges by today's rules."""
         began = time.monotonic()
         batch = await asyncio.to_thread(self.judge.restore, self.store, self._clock())
-        self.alert.process(batch)
+        await asyncio.to_thread(self.alert.restore, batch)
         if batch.rows:
             await asyncio.wrap_future(self.store.commit(batch))
         # From here on the stored findings are those of these rules.
@@ -405,7 +407,7 @@ def open_store(
         return Store(
             path,
             tables=ANALYZER_TABLES,
-            views=(FINDINGS_VIEW,),
+            views=ANALYZER_VIEWS,
             memory=configuration.store.memory,
             read_only=read_only,
             report=report,

@@ -43,6 +43,7 @@ from ui.rows import event_item, finding_model, moment
 from ui.sources import source_statuses
 
 LATEST = 2**62
+TAKEN_BACK_S = 0.3
 """µs: later than any event."""
 
 
@@ -211,6 +212,15 @@ class StoreQueries:
         return export(self._store, wanted)
 
     def status(self) -> Status:
+        try:
+            return self._status()
+        except (ValueError, TypeError, duckdb.Error):
+            # A commit that fails, for the disk is full, is taken back under its readers' eyes: what
+            # they see then is nothing that ever was.
+            time.sleep(TAKEN_BACK_S)
+            return self._status()
+
+    def _status(self) -> Status:
         rules = self._rules()
         clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):

@@ -1,11 +1,12 @@
 """Reads one expectation: which kind it is, the options that all kinds take, and the kind's own."""
 
 import hashlib
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass
 
 import msgspec
 
+from analyzer.folds.fold import Fold
 from analyzer.folds.latency import Latency
 from analyzer.folds.table import FOLDS
 from analyzer.guards import Guard
@@ -19,10 +20,10 @@ from analyzer.rules.rule import Names, Options
 
 COMMON = (
     "name", "about", "where", "such_that", "same", "unless", "copies", "skew", "grace",
-    "severity", "labels", "runbook", "enabled",
+    "severity", "labels", "group_by", "for", "keep_firing_for", "runbook", "enabled",
 )  # fmt: skip
-LATER = ("for", "group_by")
 KINDS = (*table.KINDS, *FOLDS)
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SEVERITIES = ("info", "warning", "critical")
 
 
@@ -54,7 +55,7 @@ def read_expectation(value: Value, checker: Checker, inherited: Inherited) -> Ex
     kind = _kind(value, checker)
     if kind is None:
         return None
-    known = (*COMMON, *LATER, *kind.needs, *kind.takes)
+    known = (*COMMON, *kind.needs, *kind.takes)
     checker.known_keys(value, known, f"for `{kind.name}`")
     before = len(checker.problems)
     fields = Fields(value, checker)
@@ -65,6 +66,9 @@ def read_expectation(value: Value, checker: Checker, inherited: Inherited) -> Ex
             if key in fields:
                 what = "has no activating event that another could be compared with"
                 checker.error((value.keys or {})[key], f"`{key}`: `{kind.name}` {what}")
+    if isinstance(rule, Fold) and options.group_by:
+        what = "looks at more than one flow, and so no event gives it a label"
+        checker.error((value.keys or {})["group_by"], f"`group_by`: `{kind.name}` {what}")
     if enabled is not None and checker.boolean(enabled) is False:
         return None
     failed = any(not problem.warning for problem in checker.problems[before:])
@@ -80,7 +84,6 @@ def _kind(value: Value, checker: Checker) -> Kind | None:
             have = ", ".join("/".join(kind.needs) for kind in KINDS)
             checker.error(place, f"`{key}` is not judged by this version yet; there are {have}")
             return None
-    _tell_of_later(value, LATER, checker)
     fitting = [kind for kind in KINDS if keys >= set(kind.needs)]
     served = {key for kind in fitting for key in kind.needs}
     for kind in KINDS:
@@ -102,12 +105,6 @@ def _kind(value: Value, checker: Checker) -> Kind | None:
         value.place, f"this says neither what is expected nor forbidden; there are {have}"
     )
     return None
-
-
-def _tell_of_later(value: Value, later: Sequence[str], checker: Checker) -> None:
-    for key, place in (value.keys or {}).items():
-        if key in later:
-            checker.error(place, f"`{key}` is not part of this version yet")
 
 
 def _options(fields: Fields, checker: Checker, kind: Kind, inherited: Inherited) -> Options:
@@ -135,12 +132,44 @@ def _options(fields: Fields, checker: Checker, kind: Kind, inherited: Inherited)
         grace=inherited.grace if own_grace is None else own_grace,
         severity=(checker.one_of(severity, SEVERITIES) if severity else None) or "warning",
         labels=checker.texts(labels) or () if labels else (),
+        group_by=_group_by(fields, checker),
+        wait=optional_duration(fields, "for") or 0,
+        keep=_keep(fields, checker),
         runbook=checker.text(runbook) if runbook else None,
         version=inherited.version(fields.value.plain()),
         kind=kind.name,
         sentence=sentence,
         written=fields.value,
     )
+
+
+def _group_by(fields: Fields, checker: Checker) -> tuple[tuple[str, Guard], ...]:
+    """`[event.payload.region]`, which is the label `region`, or `{area: event.payload.region}`."""
+    value = fields.get("group_by")
+    if value is None:
+        return ()
+    if isinstance(value.data, dict):
+        named = [(str(name), path) for name, path in value.data.items()]
+    else:
+        paths = value.data if isinstance(value.data, list) else [value]
+        named = [((_WORD.findall(str(path.data)) or [""])[-1], path) for path in paths]
+    found = []
+    for name, path in named:
+        guard = checker.guard(path)
+        if not _WORD.fullmatch(name):
+            checker.error(path.place, f"`{name}` is no label: letters, digits and _ make one")
+        elif guard is not None:
+            found.append((name, guard))
+    return tuple(found)
+
+
+def _keep(fields: Fields, checker: Checker) -> int | None:
+    keep, wait = optional_duration(fields, "keep_firing_for"), optional_duration(fields, "for")
+    value = fields.get("keep_firing_for")
+    if value is not None and keep is not None and keep <= (wait or 0):
+        what = "nobody would ever hear of it: it is not longer than `for`"
+        checker.error(value.place, f"`keep_firing_for: {value.data}`: {what}")
+    return keep
 
 
 def _unless(fields: Fields, checker: Checker) -> tuple[Names, Guard | None]:

@@ -12,6 +12,7 @@ from analyzer.paths import ValuePath
 from analyzer.rules.located import Value
 from analyzer.sight import Sight
 from analyzer.span import Condition, Span
+from analyzer.values import canonical
 from collector.cel_values import json_equal
 from collector.event import Event
 
@@ -39,6 +40,12 @@ class Options:
     grace: int | None = None
     severity: str = "warning"
     labels: tuple[tuple[str, str], ...] = ()
+    group_by: tuple[tuple[str, Guard], ...] = ()
+    """Labels that a finding takes from its activating event, or else from its evidence."""
+    wait: int = 0
+    """`for`: nobody hears of a finding before it has stood so long."""
+    keep: int | None = None
+    """`keep_firing_for`: nobody hears of it after that."""
     runbook: str | None = None
     version: str = ""
     kind: str = field(default="", compare=False)
@@ -60,8 +67,14 @@ class Options:
 
     def reads(self) -> Sequence[Guard]:
         """Every condition and path among the options."""
-        found = (self.where, self.such_that, self.unless_where, *self.same)
+        labels = (guard for _, guard in self.group_by)
+        found = (self.where, self.such_that, self.unless_where, *self.same, *labels)
         return [guard for guard in found if guard is not None]
+
+    def labels_of(self, event: Event | None) -> dict[str, str]:
+        """Those of the rule, and those that this event gives."""
+        taken = {} if event is None else {name: _text(g.value(event)) for name, g in self.group_by}
+        return {**taken, **dict(self.labels)}
 
     def excuses(self, event: Event, activation: Event | None) -> bool:
         """Whether an `unless` event is one of those that are meant."""
@@ -74,6 +87,16 @@ class Options:
     def alike(self, event: Event, other: Event) -> bool:
         """`same`"""
         return not self.same or all(_same(path, event, other) for path in self.same)
+
+
+LONGEST_LABEL = 200
+
+
+def _text(value: object) -> str:
+    if value is MISSING or value is None:
+        return ""
+    text = value if isinstance(value, str) else canonical(value)
+    return text[:LONGEST_LABEL]
 
 
 def _same(path: Guard, event: Event, cause: Event) -> bool:

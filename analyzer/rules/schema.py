@@ -36,7 +36,9 @@ def _mapping(keys: dict[str, Schema], needs: Iterable[str] = ()) -> Schema:
 TYPES: dict[str, Schema] = {
     **dict.fromkeys(("name", "about", "runbook"), _TEXT),
     **dict.fromkeys(("where", "such_that", "agree", "by", "for_each"), _CEL),
-    **dict.fromkeys(("within", "skew", "grace", "per", "compared_to"), _DURATION),
+    **dict.fromkeys(
+        ("within", "skew", "grace", "per", "compared_to", "for", "keep_firing_for"), _DURATION
+    ),
     **dict.fromkeys(("p50", "p75", "p90", "p95", "p99", "p999"), _DURATION),
     **dict.fromkeys(("after", "never", "next", "before", "require", "until", "once"), _NAMES),
     **dict.fromkeys(("rate", "retries"), _NAMES),
@@ -48,6 +50,13 @@ TYPES: dict[str, Schema] = {
     "in": {"enum": ["reverse"]},
     "severity": {"enum": list(SEVERITIES), "default": "warning"},
     "labels": _TEXTS,
+    "group_by": {
+        "anyOf": [
+            _CEL,
+            {"type": "array", "items": _CEL},
+            {"type": "object", "additionalProperties": _CEL},
+        ]
+    },
     "enabled": {"type": "boolean"},
     "expect": {"anyOf": [_NAMES, _mapping({"all": _NAMES}, ["all"])]},
     "exactly": _NUMBERS,

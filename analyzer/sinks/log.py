@@ -2,19 +2,18 @@
 
 import logging
 
-import msgspec
+from analyzer.notification import Notification
 
 log = logging.getLogger("nonevent.alerts")
 
 
 class LogSink:
-    async def deliver(self, fingerprint: str, body: str) -> None:
-        told = msgspec.json.decode(body)
-        finding = told["finding"]
+    async def deliver(self, notification: Notification) -> None:
+        told = notification
         log.warning(
-            "%s %s [%s] %s: %s (flow %s, %s)",
-            told["status"], finding["finding"], finding["severity"], finding["expectation"],
-            told["reason"] or finding["text"], finding["flow"], told["link"],
+            "%s [%s] %s: %s (oldest flow %s, %s)",
+            told.status, told.severity, told.expectation, told.reason or told.text, told.oldest,
+            told.link,
         )  # fmt: skip
 
     async def close(self) -> None:

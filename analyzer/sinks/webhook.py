@@ -1,7 +1,9 @@
 """A notification as an HTTP POST."""
 
 import httpx
+import msgspec
 
+from analyzer.notification import Notification
 from analyzer.settings import WebhookSettings
 from analyzer.sinks.sink import NotDelivered
 
@@ -13,10 +15,15 @@ class Webhook:
         self._url = settings.url.get_secret_value()
         self._client = httpx.AsyncClient(timeout=settings.timeout, follow_redirects=False)
 
-    async def deliver(self, fingerprint: str, body: str) -> None:
-        headers = {"content-type": "application/json", "nonevent-fingerprint": fingerprint}
+    async def deliver(self, notification: Notification) -> None:
+        headers = {
+            "content-type": "application/json",
+            "nonevent-fingerprint": notification.fingerprint,
+        }
         try:
-            answer = await self._client.post(self._url, content=body, headers=headers)
+            answer = await self._client.post(
+                self._url, content=msgspec.json.encode(notification), headers=headers
+            )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NotDelivered(f"no answer ({type(error).__name__})") from error
         if not answer.is_success:

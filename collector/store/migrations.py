@@ -171,6 +171,7 @@ def _to_3(connection: duckdb.DuckDBPyConnection, _: Report) -> None:
 
 def _to_4(connection: duckdb.DuckDBPyConnection, _: Report) -> None:
     """Alerts are told, where findings were: what nobody was told yet is told as alerts, anew."""
+    connection.execute("ALTER TABLE IF EXISTS finding_log ADD COLUMN closed_by VARCHAR")
     connection.execute("ALTER TABLE IF EXISTS outbox ADD COLUMN outcome VARCHAR")
     if connection.execute("FROM duckdb_tables() WHERE table_name = 'outbox'").fetchall():
         connection.execute("DELETE FROM outbox WHERE delivered IS NULL")

@@ -136,8 +136,9 @@ def problems(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """How often each problem occurs."""
     return dict(
         cursor.execute(
+            # While a commit that failed is taken back, a reader may see lists without their values.
             f"SELECT problem, sum(events)::BIGINT FROM {_all(cursor, 'problem_minutes')} "
-            "GROUP BY problem ORDER BY problem"
+            "WHERE problem IS NOT NULL GROUP BY problem ORDER BY problem"
         ).fetchall()
     )
 

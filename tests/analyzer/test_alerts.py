@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analyzer.routes import Routes
 from pydantic import SecretStr
 
 from analyzer.finding import Finding
 from analyzer.notification import notification
 from analyzer.outbox import Outbox
-from analyzer.routes import Routes
 from analyzer.settings import (
     AlertSettings,
     LogSettings,
@@ -26,7 +26,7 @@ from analyzer.settings import (
 from analyzer.sinks.sink import NotDelivered, Sink
 from analyzer.sinks.table import make_sinks
 from analyzer.stages import AlertStage
-from analyzer.tables import ANALYZER_TABLES, FINDING_LOG, FINDINGS_VIEW, OUTBOX, FindingRow
+from analyzer.tables import ANALYZER_TABLES, ANALYZER_VIEWS, FINDING_LOG, OUTBOX, FindingRow
 from collector.batch import Batch
 from collector.errors import ConfigurationError
 from collector.store.store import Store
@@ -78,7 +78,7 @@ def answers() -> Iterator[Answers]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "s.duckdb", tables=ANALYZER_TABLES, views=(FINDINGS_VIEW,))
+    opened = Store(tmp_path / "s.duckdb", tables=ANALYZER_TABLES, views=ANALYZER_VIEWS)
     yield opened
     opened.close()
 

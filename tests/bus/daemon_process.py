@@ -35,7 +35,7 @@ sources:
 expectations: [{rules}]
 store: {{path: "{store}", retention: {retention}}}
 http: {{listen: "127.0.0.1:{port}"}}
-alerts: {{sinks: {{hook: {{webhook: {{url: "{webhook}"}}}}}}}}
+alerts: {{group_interval: 0s, sinks: {{hook: {{webhook: {{url: "{webhook}"}}}}}}}}
 """
 
 
@@ -64,6 +64,10 @@ class Receiver:
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def findings(self) -> list[dict[str, Any]]:
+        """Those that the notifications name."""
+        return [finding for body in self.taken for finding in body["findings"]]
 
     def __enter__(self) -> Receiver:
         self._thread.start()

@@ -251,8 +251,8 @@ class Scenario:
 
     def _says_full(self) -> bool:
         with contextlib.suppress(httpx.HTTPError, ValueError):
-            status = httpx.get(f"{self.daemon.url}/api/status", timeout=10).json()
-            return status["store_full"] is not None
+            status = httpx.get(f"{self.daemon.url}/api/status", timeout=10).raise_for_status()
+            return status.json()["store_full"] is not None
         return False
 
     # The daemon

@@ -118,7 +118,7 @@ async def test_a_clock_that_was_set_back_while_the_daemon_was_down_is_followed(
         assert findings_of(daemon, "paid") == []
         # It began while the clock was ahead; what happens now is no history all the same.
         await eventually(lambda: receiver.taken)
-        assert {body["finding"]["flow"] for body in receiver.taken} == {"never-paid"}
+        assert {one["flow"] for one in receiver.findings()} == {"never-paid"}
 
 
 async def test_a_clock_that_falls_behind_holds_judgements_and_nothing_else(

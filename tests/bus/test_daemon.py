@@ -182,20 +182,30 @@ def check_dropped(result: Watch) -> None:
 
 
 def check_webhooks(result: Watch) -> None:
-    """Each finding was told, under its own fingerprint; what came twice was the same."""
-    told: dict[str, dict[str, Any]] = {}
+    """Every finding was told within its alert, and each alert's last word is how it stands."""
+    ids = {one["id"] for one in result.findings}
+    told: set[str] = set()
+    last: dict[tuple[str, str], str] = {}
+    prints: dict[tuple[str, str], set[str]] = {}
     for body in result.webhooks:
-        finding = body["finding"]
-        first = told.setdefault(body["fingerprint"], finding)
-        for field in ("flow", "expectation", "deadline", "activation"):
-            assert finding[field] == first[field]
-        assert finding["labels"]["environment"] == "test"
-    assert set(told) == {one["id"] for one in result.findings}
-    last = {body["fingerprint"]: body for body in result.webhooks}
-    for one in result.findings:
-        body = last[one["id"]]
-        assert body["finding"]["state"] == one["state"]
-        assert body["status"] == ("firing" if one["state"] == "open" else "resolved")
+        assert body["labels"]["environment"] == "test"
+        told.update(one["id"] for one in body["findings"])
+        for one in (body, *body["also"]):
+            which = one["type"], one["expectation"]
+            last[which] = body["status"]
+            prints.setdefault(which, set()).add(one["fingerprint"])
+    assert told <= ids
+    counted = {_which(b) for b in result.webhooks if b["new"] > len(b["findings"])}
+    counted |= {_which(one) for body in result.webhooks for one in body["also"]}
+    assert {one["id"] for one in result.findings if _which(one) not in counted} <= told
+    assert set(last) == {_which(one) for one in result.findings}
+    assert all(len(found) == 1 for found in prints.values()), "one alert for each expectation"
+    standing = {_which(one) for one in result.findings if one["state"] == "open"}
+    assert {which for which, status in last.items() if status == "firing"} == standing
+
+
+def _which(finding: dict[str, Any]) -> tuple[str, str]:
+    return finding["type"], finding["expectation"]
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ async def test_an_open_transaction_that_hides_the_awaited_event_raises_no_false_
         # And it is no blindness for ever: what is missing now is missed.
         await send(plain, orders, "order.created", "never-paid")
         await eventually(lambda: findings_of(daemon, "never-paid") == [("missing", "open")])
-        assert {body["finding"]["flow"] for body in receiver.taken} <= {"never-paid"}
+        assert {one["flow"] for one in receiver.findings()} <= {"never-paid"}
     await plain.stop()
     await hanging.stop()
 
@@ -163,7 +163,7 @@ async def test_a_partition_that_cannot_be_read_holds_its_judgements_back_and_no_
             one["expectation"]: one["state"] for one in daemon.ask("/api/flows/held")["instances"]
         }
         assert states == {"paid": "met", "shipped": "missing"}
-        assert [body["finding"]["expectation"] for body in receiver.taken] == ["shipped"]
+        assert [one["expectation"] for one in receiver.findings()] == ["shipped"]
     await producer.stop()
 
 

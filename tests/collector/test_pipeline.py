@@ -90,7 +90,7 @@ async def run(
         if until in seen[-1][1]:
             reached.set()
 
-    running = asyncio.ensure_future(Pipeline(taps, stages, store, committed).run())
+    running = asyncio.ensure_future(Pipeline(taps, stages, store, committed, lambda: 10**15).run())
     reaching = asyncio.ensure_future(reached.wait())
     await asyncio.wait([running, reaching], return_when=asyncio.FIRST_COMPLETED, timeout=30)
     for task in (running, reaching):
@@ -176,7 +176,7 @@ async def test_taps_do_not_wait_for_each_other(store: Store) -> None:
 
 @pytest.mark.parametrize("stop", ["at once", "after the commit"])
 async def test_stopping_loses_nothing_that_was_taken(store: Store, stop: str) -> None:
-    pipeline = Pipeline([], [], store, lambda _: None)
+    pipeline = Pipeline([], [], store, lambda _: None, lambda: 10**15)
     await pipeline.take(batch(0, 3))
     if stop == "after the commit":
         await pipeline.settle()
@@ -195,7 +195,7 @@ async def test_that_a_partition_is_no_longer_read_is_stored_though_nothing_else_
 ) -> None:
     store = Store(tmp_path / "retired.duckdb")
     try:
-        pipeline = Pipeline([], [], store, lambda _: None)
+        pipeline = Pipeline([], [], store, lambda _: None, lambda: 10**15)
         await pipeline.take(Batch(now=1))
         gone = PartitionState("s", "t", "t", 0, 5, 0, retired=True)
         await pipeline.take(Batch(now=2, partitions=[gone]))

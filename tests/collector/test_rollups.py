@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW
+from analyzer.tables import ANALYZER_TABLES, ANALYZER_VIEWS
 from collector.batch import Batch
 from collector.event import Event
 from collector.store import forgetting, retention, rollups
@@ -38,7 +38,7 @@ def made(number: int, drawn: Drawn) -> Event:
 
 
 def opened(path: Path) -> Store:
-    return Store(path, tables=ANALYZER_TABLES, views=(FINDINGS_VIEW,), run=RUN)
+    return Store(path, tables=ANALYZER_TABLES, views=ANALYZER_VIEWS, run=RUN)
 
 
 def check(store: Store, events: list[Event]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from analyzer.clocks import Clocks
 from analyzer.rules.loader import load
-from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW
+from analyzer.tables import ANALYZER_TABLES, ANALYZER_VIEWS
 from collector.batch import Batch
 from collector.event import Event
 from collector.store.store import Store
@@ -98,7 +98,7 @@ def test_pages_are_what_grouping_all_events_gives(
         flow_list, CHUNK=3, MOST_JUDGED=most, MOST_EVENTS=20, MOST_TIED_EVENTS=20, LARGEST=7
     ):  # fmt: skip
         store = Store(
-            Path(folder) / "s.duckdb", tables=ANALYZER_TABLES, views=(FINDINGS_VIEW,), run=5
+            Path(folder) / "s.duckdb", tables=ANALYZER_TABLES, views=ANALYZER_VIEWS, run=5
         )
         try:
             Clocks().save(store)
@@ -117,7 +117,7 @@ def test_pages_are_what_grouping_all_events_gives(
 
 
 def test_a_late_event_brings_its_flow_to_the_top_and_no_page_shows_it_twice(tmp_path: Path) -> None:
-    store = Store(tmp_path / "s.duckdb", tables=ANALYZER_TABLES, views=(FINDINGS_VIEW,))
+    store = Store(tmp_path / "s.duckdb", tables=ANALYZER_TABLES, views=ANALYZER_VIEWS)
     queries = StoreQueries(store, lambda: load([]))
     store.commit(Batch(events=[made(n, [f"f{n}"], None, "note", n) for n in range(6)])).result()
     first = queries.flows(limit=3)
@@ -137,7 +137,7 @@ def watched(tmp_path: Path) -> Iterator[tuple[StoreQueries, Path]]:
     events += [happened(n + 1, "order.paid", f"ord-{n:03}") for n in range(2, 300)]
     write_events(tmp_path / "events.jsonl", [*events, happened(900, "clock.struck", "clock")])
     watch(tmp_path / "events.jsonl", [tmp_path / "rules.yaml"], tmp_path / "s.duckdb")
-    store = Store(tmp_path / "s.duckdb", tables=ANALYZER_TABLES, views=(FINDINGS_VIEW,))
+    store = Store(tmp_path / "s.duckdb", tables=ANALYZER_TABLES, views=ANALYZER_VIEWS)
     yield StoreQueries(store, lambda: load([tmp_path / "rules.yaml"])), tmp_path / "rules.yaml"
     store.close()
 

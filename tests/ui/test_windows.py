@@ -8,9 +8,8 @@ from rich.console import Console
 from analyzer.backtest.past import Period, StorePast
 from analyzer.backtest.run import backtest
 from analyzer.finding import Finding
-from analyzer.notification import notification
 from analyzer.rules.loader import load
-from analyzer.tables import OUTBOX, FindingRow
+from analyzer.tables import OUTBOX
 from collector.settings import StoreSettings
 from nonevent.config import Configuration
 from nonevent.daemon import open_store
@@ -101,16 +100,6 @@ def test_people_see_findings_without_a_flow(tmp_path: Path) -> None:
     finally:
         opened.close()
     assert sent == (len(FOUND),)
-
-
-def test_a_notification_of_no_flow_leads_to_the_findings_of_its_expectation() -> None:
-    row = FindingRow(
-        1, "id", "a beat", "t", "missing", "open", None, None, 0, 0, "warning", "{}", "1", (),
-        None, "[]", "none came", None, False, True, 0,
-    )  # fmt: skip
-    assert '"http://here/findings?expectation=a%20beat"' in notification(
-        row.to_finding(), None, "http://here"
-    )
 
 
 def test_a_backtest_finds_what_the_daemon_does(tmp_path: Path) -> None:

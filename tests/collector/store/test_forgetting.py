@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW
+from analyzer.tables import ANALYZER_TABLES, ANALYZER_VIEWS
 from collector.batch import Batch
 from collector.event import Event
 from collector.store import forgetting, reading
@@ -22,7 +22,7 @@ def event(number: int, flow: str, secret: str) -> Event:
 @pytest.mark.parametrize("count", [3, 5_000])
 def test_its_bytes_are_gone_and_the_others_are_whole(tmp_path: Path, count: int) -> None:
     path = tmp_path / "s.duckdb"
-    store = Store(path, tables=ANALYZER_TABLES, views=(FINDINGS_VIEW,))
+    store = Store(path, tables=ANALYZER_TABLES, views=ANALYZER_VIEWS)
     rng = random.Random(1)
     others = [event(n, f"flow-{n % 7}", f"{rng.getrandbits(128):x}") for n in range(count)]
     secret = f"{rng.getrandbits(128):x}"
@@ -33,7 +33,7 @@ def test_its_bytes_are_gone_and_the_others_are_whole(tmp_path: Path, count: int)
     assert forgetting.forget(store, f"flow-{secret}") == 1
     assert [file.name for file in tmp_path.iterdir()] == ["s.duckdb"]
     assert secret.encode() not in path.read_bytes()
-    store = Store(path, tables=ANALYZER_TABLES, views=(FINDINGS_VIEW,))
+    store = Store(path, tables=ANALYZER_TABLES, views=ANALYZER_VIEWS)
     with store.reader() as cursor:
         assert reading.events(cursor, 'ORDER BY "offset"') == others
     store.close()

@@ -1,0 +1,76 @@
+"""Alerts as the configuration wants them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from zoneinfo import ZoneInfo
+
+from analyzer.alerts.alert import Manner
+from analyzer.alerts.book import Book
+from analyzer.alerts.matching import parse_all
+from analyzer.alerts.quiet import Muted
+from analyzer.alerts.routes import Routes
+from analyzer.alerts.stage import AlertStage, CloseFindings
+from analyzer.alerts.teller import Teller
+from analyzer.folds.tumbling import parse_during
+from analyzer.rules.rule import Options
+from analyzer.rules.ruleset import RuleSet
+from analyzer.settings import AlertSettings, MuteSettings
+from collector.store.store import Store
+from collector.times import parse_duration
+
+
+def make_alerts(
+    settings: AlertSettings,
+    labels: Mapping[str, str],
+    sinks: Sequence[str],
+    rules: RuleSet,
+    store: Store,
+    close_findings: CloseFindings,
+    link_base: Callable[[], str],
+) -> AlertStage:
+    """`sinks`: those that are told; none where another daemon tells."""
+    immediate = [name for name in sinks if _gathers(settings, name)]
+    routes = Routes.of(settings, sinks, immediate)
+    book = Book(
+        labels,
+        routes,
+        lambda type, expectation: manner_of(rules, type, expectation),
+        parse_duration(settings.keep_firing_for) or 0,
+        [_muted(one) for one in settings.mute_times],
+    )
+    return AlertStage(book, Teller(routes), link_base, store, close_findings, _age(settings))
+
+
+def manner_of(rules: RuleSet, type: str, expectation: str) -> Manner:
+    """How its rule wants it; of a rule that is no more, as usual."""
+    options = _options(rules, type, expectation)
+    if options is None:
+        return Manner()
+    grouped_by = tuple(name for name, _ in options.group_by)
+    return Manner(options.wait, options.keep, options.about, options.runbook, grouped_by)
+
+
+def _options(rules: RuleSet, type: str, expectation: str) -> Options | None:
+    which = (type, expectation)
+    if rule := rules.by_name.get(which):
+        return rule.options
+    fold = rules.folds.get(which)
+    return None if fold is None else fold[1].options
+
+
+def _gathers(settings: AlertSettings, sink: str) -> bool:
+    """Whether a sink groups and repeats by itself, and wants to hear of everything at once."""
+    one = settings.sinks.get(sink)
+    return one is not None and getattr(one, "alertmanager", None) is not None
+
+
+def _muted(settings: MuteSettings) -> Muted:
+    during = parse_during(settings.during) or ()
+    matchers = parse_all(settings.match)
+    written = f"{settings.during} {settings.tz}"
+    return Muted(matchers, during, ZoneInfo(settings.tz), written)
+
+
+def _age(settings: AlertSettings) -> int:
+    """So long what was told of an alert that is over keeps the next from being told at once."""
+    written = [settings.group_interval, *(one.group_interval for one in settings.routes)]
+    return max(parse_duration(one) or 0 for one in written if one is not None)

@@ -1,0 +1,108 @@
+"""Alerts read back from the store."""
+
+from collections.abc import Iterator, Sequence
+
+import duckdb
+import msgspec
+
+from analyzer.alerts.alert import Alert
+from analyzer.alerts.book import Book
+from analyzer.alerts.rows import ACTS, ALERT_LOG, TELLINGS, ActRow, AlertRow, TellingRow
+from analyzer.finding import Finding
+from analyzer.reading import findings
+from analyzer.tables import FindingRow
+from collector.store.tables import Table
+
+
+def _columns(table: Table) -> str:
+    return ", ".join(
+        f'epoch_us("{name}")' if kind == "TIMESTAMP" else f'"{name}"'
+        for name, kind in table.columns.items()
+    )
+
+
+ALERT_COLUMNS = _columns(ALERT_LOG)
+ACT_COLUMNS = _columns(ACTS)
+_PLACES = ", ".join(
+    "make_timestamp(?::BIGINT)" if kind == "TIMESTAMP" else "?" for kind in ACTS.columns.values()
+)
+INSERT_ACT = f"INSERT INTO acts VALUES ({_PLACES})"
+
+
+def act_values(act: ActRow) -> list[object]:
+    values = (getattr(act, name) for name in ACTS.columns)
+    return [list(value) if isinstance(value, tuple) else value for value in values]
+
+
+def acts(cursor: duckdb.DuckDBPyConnection) -> list[ActRow]:
+    """Everything that people did, in order."""
+    rows = cursor.execute(f"SELECT {ACT_COLUMNS} FROM acts ORDER BY seq").fetchall()
+    return [_act(row) for row in rows]
+
+
+def _act(row: Sequence[object]) -> ActRow:
+    values = dict(zip(ACTS.columns, row, strict=True))
+    values["matchers"] = tuple(values["matchers"] or ())  # type: ignore[arg-type]
+    return ActRow(**values)  # type: ignore[arg-type]
+
+
+def alert_rows(
+    cursor: duckdb.DuckDBPyConnection, clauses: str = "", parameters: Sequence[object] = ()
+) -> list[AlertRow]:
+    """Alerts as they stand."""
+    rows = cursor.execute(f"SELECT {ALERT_COLUMNS} FROM alerts {clauses}", list(parameters))
+    return [AlertRow(*row) for row in rows.fetchall()]
+
+
+def standing_alerts(
+    cursor: duckdb.DuckDBPyConnection, book: Book
+) -> Iterator[tuple[Alert, AlertRow]]:
+    """Those that were not over, without their findings."""
+    for row in alert_rows(cursor, "WHERE state <> 'resolved' ORDER BY fingerprint"):
+        manner = book.manner_of(row.type, row.expectation)
+        alert = Alert(
+            row.fingerprint, row.expectation, row.type, row.severity, _labels(row.labels),
+            _labels(row.own_labels), manner, book.keep if manner.keep is None else manner.keep,
+        )  # fmt: skip
+        yield alert, row
+
+
+def _labels(text: str) -> dict[str, str]:
+    return msgspec.json.decode(text, type=dict[str, str])
+
+
+STRETCHES = """
+SELECT id, max(seq) FILTER (begins) AS begun, arg_max(moment, seq) FILTER (begins) AS found,
+       arg_max(news AND NOT historical, seq) FILTER (begins) AS told
+FROM (SELECT id, seq, moment, news, historical, state,
+             state = 'open' AND coalesce(lag(state) OVER (PARTITION BY id ORDER BY seq), '')
+             <> 'open' AS begins FROM finding_log)
+GROUP BY id HAVING arg_max(state, seq) = 'open'
+"""
+
+
+def standing_findings(
+    cursor: duckdb.DuckDBPyConnection,
+) -> Iterator[tuple[Finding, int, int]]:
+    """What is open and was announced, with the number and the moment of that, oldest first."""
+    stretches = cursor.execute(
+        f"SELECT id, begun, epoch_us(found) FROM ({STRETCHES}) WHERE told ORDER BY begun"
+    ).fetchall()
+    rows = {row.id: row for row, _ in findings(cursor, "WHERE state = 'open'")}
+    for id, seq, found in stretches:
+        yield rows[id].to_finding(), seq, found
+
+
+def rows_of(cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> list[FindingRow]:
+    """These findings as they stand."""
+    found = findings(cursor, "WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)])
+    return [row for row, _ in found]
+
+
+def tellings(cursor: duckdb.DuckDBPyConnection) -> list[TellingRow]:
+    """What each sink was last told of each alert."""
+    rows = cursor.execute(
+        f"SELECT {_columns(TELLINGS)} FROM tellings "
+        "QUALIFY row_number() OVER (PARTITION BY fingerprint, sink ORDER BY rowid DESC) = 1"
+    ).fetchall()
+    return [TellingRow(*row) for row in rows]
