@@ -10,6 +10,7 @@ import typer
 from collector.errors import ConfigurationError, StoreError
 from collector.export import Selection
 from collector.store.copying import copy
+from analyzer.forgetting import forget as out_of_alerts
 from collector.store.forgetting import forget as put_out_of_mind
 from collector.store.restoring import restore as put_back
 from collector.store.syncing import sync
@@ -164,7 +165,7 @@ def forget(
     if not yes and not typer.confirm(f"Forget {flow} in {path}? It cannot be undone", err=True):
         raise typer.Exit(2)
     with progress(f"writing {path} anew") as report:
-        gone = put_out_of_mind(open_store(configuration), flow, report)
+        gone = put_out_of_mind(open_store(configuration), flow, report, out_of_alerts)
     typer.echo(f"{flow}: {gone} events forgotten", err=True)
     raise typer.Exit(0 if gone else 3)
 

@@ -4,6 +4,7 @@ DuckDB leaves what was deleted in the file for an unknown time: so the file is w
 """
 
 import os
+from collections.abc import Callable
 
 import duckdb
 
@@ -14,8 +15,16 @@ from collector.store.store import Store
 from collector.store.syncing import sync
 
 
-def forget(store: Store, flow: str, report: Report = unwatched) -> int:
-    """Its events with all they carry, what was found in it and told of it; how many events.
+Also = Callable[[duckdb.DuckDBPyConnection, str], None]
+
+
+def forget(
+    store: Store,
+    flow: str,
+    report: Report = unwatched,
+    also: Also = lambda connection, flow: None,
+) -> int:
+    """Its events with all they carry; how many. `also` takes it out of what others keep there.
 
     Closes the store. Until the new file is whole, the old one stays where it is.
     """
@@ -23,7 +32,7 @@ def forget(store: Store, flow: str, report: Report = unwatched) -> int:
     coming = path.with_name(path.name + ".forgetting")
     coming.unlink(missing_ok=True)
     try:
-        gone: int = store.submit(lambda connection: _delete(connection, flow)).result()
+        gone: int = store.submit(lambda c: _delete(c, flow, also)).result()
         copy(store, coming, plain=False, report=report)
     finally:
         store.close()
@@ -34,18 +43,11 @@ def forget(store: Store, flow: str, report: Report = unwatched) -> int:
     return gone
 
 
-def _delete(connection: duckdb.DuckDBPyConnection, flow: str) -> int:
+def _delete(connection: duckdb.DuckDBPyConnection, flow: str, also: Also) -> int:
     rows = connection.execute(
         "SELECT seq FROM events WHERE list_contains(correlation_ids, ?)", [flow]
     ).fetchall()
     if rows:
         retention.delete(connection, [row[0] for row in rows])
-    connection.execute(
-        "DELETE FROM outbox WHERE fingerprint IN "
-        "(SELECT id FROM finding_log WHERE correlation_id = ?)",
-        [flow],
-    )
-    # The cache of open flows is made anew of what is left.
-    connection.execute("DELETE FROM open_flows")
-    connection.execute("DELETE FROM finding_log WHERE correlation_id = ?", [flow])
+    also(connection, flow)
     return len(rows)
