@@ -13,9 +13,7 @@ def forget(connection: duckdb.DuckDBPyConnection, flow: str) -> None:
     connection.execute("DELETE FROM finding_log WHERE correlation_id = ?", [flow])
     # The cache of open flows is made anew of what is left.
     connection.execute("DELETE FROM open_flows")
-    connection.execute(
-        "UPDATE alert_log SET text = ? WHERE contains(text, ?)", [FORGOTTEN, flow]
-    )
+    connection.execute("UPDATE alert_log SET text = ? WHERE contains(text, ?)", [FORGOTTEN, flow])
     connection.execute(
         "UPDATE alert_log SET reason = ? WHERE contains(reason, ?)", [FORGOTTEN, flow]
     )

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from analyzer.alerts.matching import BadMatcherError, Matcher
 from analyzer.folds.tumbling import parse_during
-from collector.settings import Duration, Section
+from collector.settings import Duration, Section, Size
 from collector.times import parse_duration
 
 
@@ -87,6 +87,31 @@ class MuteSettings(Section):
     match: list[Annotated[str, AfterValidator(_matcher)]] = []
 
 
+class SelfSettings(Section):
+    """When nonevent tells of itself."""
+
+    blind: Duration = "1m"
+    """A partition cannot be read, or a bus does not answer, for so long."""
+    behind: Duration = "5m"
+    """What is on the bus is seen so much later."""
+    hidden: Duration = "15m"
+    """An open transaction hides what is behind it for so long."""
+    outbox: Duration = "10m"
+    """A sink takes nothing for so long."""
+    disk: Size = "1GB"
+    """Less than this is left where the store lies."""
+    silent: bool = True
+    """An expectation has had nothing to judge for longer than is usual."""
+
+
+class HeartbeatSettings(Section):
+    """An address that is asked while all is well; who does not hear of it knows that it is not."""
+
+    url: SecretStr
+    every: Repeat = "1m"
+    timeout: float = Field(default=10, gt=0, le=120)
+
+
 class AlertSettings(Section):
     """Without routes, every alert goes to every sink; without sinks, to the log."""
 
@@ -97,3 +122,5 @@ class AlertSettings(Section):
     repeat_interval: Repeat = "4h"
     keep_firing_for: Duration = "1h"
     mute_times: list[MuteSettings] = []
+    watch_itself: SelfSettings = SelfSettings()
+    heartbeat: HeartbeatSettings | None = None

@@ -154,6 +154,18 @@ class Sight:
         gap = self.gap(names, start, end)
         return None if gap is None else f"{gap.reason} on {gap.topic}-{gap.partition}"
 
+    def blind(self, names: frozenset[str]) -> PartitionState | None:
+        """A partition that cannot be read now, and could carry one of these names."""
+        names = self._stored(names) if names else names
+        return next(
+            (
+                p
+                for p in self._partitions
+                if p.blocked_since is not None and names and _carries(p.carries, names)
+            ),
+            None,
+        )
+
     def left_out(self, names: frozenset[str], ids: Iterable[str]) -> str | None:
         """A topic that could carry these names, and of which not all of this flow is kept."""
         names = self._stored(names)

@@ -114,7 +114,7 @@ class Watch:
         self.judge = JudgeStage(self.live, clocks.sight, first, None if tying else key, folds)
         self.alert = make_alerts(
             configuration.alerts, configuration.labels, sinks, self.rules, self.store,
-            self.judge.close, link_base,
+            self.judge.close, link_base, lambda: self.judge.sight,
         )  # fmt: skip
         self.keeping = Keeping(self.store, configuration.store, self.judge, clock)
         line: list[Stage] = [self.judge, self.alert, self.keeping, *more_stages]

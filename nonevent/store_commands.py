@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from analyzer.forgetting import forget as out_of_alerts
 from collector.errors import ConfigurationError, StoreError
 from collector.export import Selection
 from collector.store.copying import copy
-from analyzer.forgetting import forget as out_of_alerts
 from collector.store.forgetting import forget as put_out_of_mind
 from collector.store.restoring import restore as put_back
 from collector.store.syncing import sync

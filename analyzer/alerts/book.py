@@ -41,6 +41,8 @@ class Book:
     manner_of: MannerOf
     keep: int
     muted: Sequence[Muted] = ()
+    blinded: Callable[[str, str], str | None] = lambda type, expectation: None
+    """Why what an expectation awaits cannot be seen now; None: it can."""
     alerts: dict[str, Alert] = field(default_factory=dict)
     acts: list[ActRow] = field(default_factory=list)
     _of: dict[str, str] = field(default_factory=dict)
@@ -148,7 +150,9 @@ class Book:
         alert.quiet = alert.acknowledged = None
         if alert.state != RESOLVED:
             silenced = [one for one in self._silences if moment < one.ends()]
-            alert.quiet = quiet(alert.fields(), silenced, self.muted, moment)
+            alert.quiet = quiet(alert.fields(), silenced, self.muted, moment) or self.blinded(
+                alert.type, alert.expectation
+            )
             alert.acknowledged = acknowledged(self.acts, alert.fingerprint, alert.began)
         if (alert.state, alert.quiet, alert.acknowledged) != before:
             return True

@@ -14,8 +14,9 @@ from analyzer.folds.tumbling import parse_during
 from analyzer.rules.rule import Options
 from analyzer.rules.ruleset import RuleSet
 from analyzer.settings import AlertSettings, MuteSettings
+from analyzer.sight import Sight
 from collector.store.store import Store
-from collector.times import parse_duration
+from collector.times import format_time, parse_duration
 
 
 def make_alerts(
@@ -26,6 +27,7 @@ def make_alerts(
     store: Store,
     close_findings: CloseFindings,
     link_base: Callable[[], str],
+    sight: Callable[[], Sight],
 ) -> AlertStage:
     """`sinks`: those that are told; none where another daemon tells."""
     immediate = [name for name in sinks if _gathers(settings, name)]
@@ -36,6 +38,7 @@ def make_alerts(
         lambda type, expectation: manner_of(rules, type, expectation),
         parse_duration(settings.keep_firing_for) or 0,
         [_muted(one) for one in settings.mute_times],
+        lambda type, expectation: blinded(rules, sight(), type, expectation),
     )
     return AlertStage(book, Teller(routes), link_base, store, close_findings, _age(settings))
 
@@ -47,6 +50,23 @@ def manner_of(rules: RuleSet, type: str, expectation: str) -> Manner:
         return Manner()
     grouped_by = tuple(name for name, _ in options.group_by)
     return Manner(options.wait, options.keep, options.about, options.runbook, grouped_by)
+
+
+def blinded(rules: RuleSet, sight: Sight, type: str, expectation: str) -> str | None:
+    """What keeps people from being told of absence: it may be that nobody could see."""
+    which = (type, expectation)
+    rule, fold = rules.by_name.get(which), rules.folds.get(which)
+    if rule is not None:
+        naming = next(file.naming for file in rules.files if file.flow == type)
+        partition = sight.under(naming).blind(rule.awaits())
+    elif fold is not None:
+        partition = sight.under(fold[0].naming).blind(fold[1].names())
+    else:
+        return None
+    if partition is None or partition.blocked_since is None:
+        return None
+    where = f"{partition.topic}-{partition.partition} of {partition.source}"
+    return f"blind on {where} since {format_time(partition.blocked_since)}"
 
 
 def _options(rules: RuleSet, type: str, expectation: str) -> Options | None:

@@ -14,7 +14,6 @@ from collector.store.copying import copy
 from collector.store.store import Store
 from collector.store.syncing import sync
 
-
 Also = Callable[[duckdb.DuckDBPyConnection, str], None]
 
 

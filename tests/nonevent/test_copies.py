@@ -122,7 +122,8 @@ def test_a_snapshot_shows_headers_and_payloads_as_columns(filled: Path, nonevent
         names = {row[0] for row in opened.execute("SHOW TABLES").fetchall()}
     assert names == {
         "events", "minutes", "problem_minutes", "ages", "taken", "partitions", "gaps",
-        "finding_log", "outbox", "meta", "findings", "counts", "alert_log", "alerts", "tellings", "acts",
+        "finding_log", "outbox", "meta", "findings", "counts", "alert_log", "alerts", "tellings",
+        "acts",
     }  # fmt: skip
     original, copied = tables(filled / "nonevent.duckdb"), tables(filled / "snapshot.duckdb")
     for name in names - {"events", "meta"}:

@@ -16,6 +16,7 @@ from analyzer.finding import Finding
 from analyzer.notification import Notification
 from analyzer.rules.ruleset import RuleSet
 from analyzer.settings import AlertSettings
+from analyzer.sight import Sight
 from analyzer.tables import ANALYZER_TABLES, ANALYZER_VIEWS, FINDING_LOG, OUTBOX, FindingRow
 from collector.batch import Batch
 from collector.store.store import Store
@@ -50,6 +51,7 @@ class Desk:
         self._rules = rules or RuleSet()
         self._sinks = sinks
         self.now = 0.0
+        self.sight = Sight.everything_until(START)
         self.heard: list[tuple[float, str, Notification]] = []
         """(second, sink, what it is told), in order."""
         self._batch = Batch(now=START)
@@ -60,7 +62,7 @@ class Desk:
         self.store = Store(self._path, tables=ANALYZER_TABLES, views=ANALYZER_VIEWS)
         self.stage: AlertStage = make_alerts(
             self._settings, LABELS, self._sinks, self._rules, self.store, self._close,
-            lambda: "http://here",
+            lambda: "http://here", lambda: self.sight,
         )  # fmt: skip
 
     def restart(self) -> None:
