@@ -2,20 +2,21 @@
 
 import logging
 
-import msgspec
+from analyzer.notification import Notification
+from analyzer.sinks.wording import one_line, title
 
 log = logging.getLogger("nonevent.alerts")
 
 
 class LogSink:
-    async def deliver(self, fingerprint: str, body: str) -> None:
-        told = msgspec.json.decode(body)
-        finding = told["finding"]
-        log.warning(
-            "%s %s [%s] %s: %s (flow %s, %s)",
-            told["status"], finding["finding"], finding["severity"], finding["expectation"],
-            told["reason"] or finding["text"], finding["flow"], told["link"],
-        )  # fmt: skip
+    resend_every = None
+
+    async def deliver(self, notification: Notification) -> str:
+        told = notification
+        line = f"{title(told)}: {told.text}" + (f" ({told.reason})" if told.reason else "")
+        oldest = f", oldest flow {told.oldest}" if told.oldest else ""
+        log.warning("%s", one_line(f"{line} [since {told.since}{oldest}] {told.link}"))
+        return "written to the log"
 
     async def close(self) -> None:
         pass
