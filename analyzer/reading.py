@@ -1,10 +1,10 @@
-"""Findings and undelivered notifications read back from the store."""
+"""Findings read back from the store."""
 
 from collections.abc import Sequence
 
 import duckdb
 
-from analyzer.tables import FINDING_LOG, FindingRow, OutboxRow
+from analyzer.tables import FINDING_LOG, FindingRow
 
 _MICROS = {"at", "deadline", "moment"}
 COLUMNS = ", ".join(
@@ -72,16 +72,6 @@ def remembered(cursor: duckdb.DuckDBPyConnection) -> list[bytes]:
     """What the live cache had written down, in its order."""
     rows = cursor.execute("SELECT data FROM open_flows ORDER BY number").fetchall()
     return [data for (data,) in rows]
-
-
-def undelivered(cursor: duckdb.DuckDBPyConnection, sink: str, limit: int) -> list[OutboxRow]:
-    """The oldest notifications that this sink has not taken yet, in order."""
-    rows = cursor.execute(
-        "SELECT seq, sink, fingerprint, body, epoch_us(created) FROM outbox "
-        "WHERE sink = ? AND delivered IS NULL ORDER BY seq LIMIT ?",
-        [sink, limit],
-    ).fetchall()
-    return [OutboxRow(*row) for row in rows]
 
 
 def next_seq(cursor: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -80,7 +80,8 @@ class OutboxRow(msgspec.Struct, gc=False):
     delivered: int | None = None
     """When it needed no more care: `outcome` says why."""
     outcome: str | None = None
-    """taken; merged (a later one about the same alert went in its stead); refused (for good)."""
+    """taken; merged (a later one about the same alert went in its stead); refused (for good);
+    spared (it was over before the sink could be told of it)."""
 
 
 def _json(value: object) -> str:

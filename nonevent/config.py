@@ -38,6 +38,7 @@ class Configuration(Section):
             update={
                 "sources": sources,
                 "store": store,
+                "alerts": self.alerts.relative_to(folder),
                 "expectations": [folder / path for path in self.expectations],
             }
         )

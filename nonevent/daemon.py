@@ -228,7 +228,7 @@ class Daemon:
         token = http.token.get_secret_value() if http.token else None
         check_listen(http.host, token)
         self._configuration = configuration
-        sinks = make_sinks(configuration.alerts)
+        sinks = make_sinks(configuration.alerts, clock)
         self._sinks = list(sinks)
         # What it says of itself, beside what the store tells.
         self._telemetry = telemetry_of(configuration)

@@ -3,18 +3,20 @@
 import logging
 
 from analyzer.notification import Notification
+from analyzer.sinks.wording import one_line, title
 
 log = logging.getLogger("nonevent.alerts")
 
 
 class LogSink:
-    async def deliver(self, notification: Notification) -> None:
+    resend_every = None
+
+    async def deliver(self, notification: Notification) -> str:
         told = notification
-        log.warning(
-            "%s [%s] %s: %s (oldest flow %s, %s)",
-            told.status, told.severity, told.expectation, told.reason or told.text, told.oldest,
-            told.link,
-        )  # fmt: skip
+        line = f"{title(told)}: {told.text}" + (f" ({told.reason})" if told.reason else "")
+        oldest = f", oldest flow {told.oldest}" if told.oldest else ""
+        log.warning("%s", one_line(f"{line} [since {told.since}{oldest}] {told.link}"))
+        return "written to the log"
 
     async def close(self) -> None:
         pass

@@ -1,22 +1,32 @@
 """Every kind of sink, by its key in the configuration."""
 
-from analyzer.settings import AlertSettings, SinkSettings
+from collections.abc import Callable
+from typing import Any
+
+from analyzer.settings import AlertSettings
+from analyzer.sinks.alertmanager import Alertmanager
+from analyzer.sinks.apprise import AppriseSink
+from analyzer.sinks.kafka import KafkaSink
 from analyzer.sinks.log import LogSink
 from analyzer.sinks.sink import Sink
 from analyzer.sinks.webhook import Webhook
-from collector.errors import ConfigurationError
+
+Clock = Callable[[], int]
+
+KINDS: dict[str, Callable[[str, Any, Clock], Sink]] = {
+    "log": lambda name, settings, clock: LogSink(),
+    "webhook": Webhook,
+    "alertmanager": Alertmanager,
+    "kafka": KafkaSink,
+    "apprise": lambda name, settings, clock: AppriseSink(name, settings),
+}
 
 
-def make_sinks(settings: AlertSettings) -> dict[str, Sink]:
+def make_sinks(settings: AlertSettings, clock: Clock) -> dict[str, Sink]:
     """The configured sinks by name; the log where none is configured."""
     if not settings.sinks:
         return {"log": LogSink()}
-    return {name: _make(name, one) for name, one in settings.sinks.items()}
-
-
-def _make(name: str, settings: SinkSettings) -> Sink:
-    if settings.webhook is not None and settings.log is None:
-        return Webhook(settings.webhook)
-    if settings.log is not None and settings.webhook is None:
-        return LogSink()
-    raise ConfigurationError(f"alerts.sinks.{name}: expected exactly one of `webhook:` and `log:`")
+    return {
+        name: KINDS[one.kind](name, one.kind_settings, clock)
+        for name, one in settings.sinks.items()
+    }

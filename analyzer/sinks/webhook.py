@@ -1,33 +1,65 @@
 """A notification as an HTTP POST."""
 
-import httpx
+import hashlib
+import hmac
+from collections.abc import Callable
+from urllib.parse import quote
+
 import msgspec
 
 from analyzer.notification import Notification
 from analyzer.settings import WebhookSettings
-from analyzer.sinks.sink import NotDelivered
+from analyzer.sinks.answers import Http
+from analyzer.sinks.templates import Texts
+from analyzer.sinks.wording import cut, one_line
+from collector.times import US_PER_S
+
+JSON = {"content-type": "application/json"}
 
 
 class Webhook:
-    """Any 2xx answer means taken. `Nonevent-Fingerprint` is equal when one is sent twice."""
+    """Any 2xx answer means taken. `Nonevent-Id` is equal when one is sent twice."""
 
-    def __init__(self, settings: WebhookSettings) -> None:
+    resend_every = None
+
+    def __init__(self, name: str, settings: WebhookSettings, clock: Callable[[], int]) -> None:
         self._url = settings.url.get_secret_value()
-        self._client = httpx.AsyncClient(timeout=settings.timeout, follow_redirects=False)
-
-    async def deliver(self, notification: Notification) -> None:
-        headers = {
-            "content-type": "application/json",
-            "nonevent-fingerprint": notification.fingerprint,
+        secret = settings.secret
+        self._secret = None if secret is None else secret.get_secret_value().encode()
+        self._headers = {
+            key.lower(): value.get_secret_value() for key, value in settings.headers.items()
         }
-        try:
-            answer = await self._client.post(
-                self._url, content=msgspec.json.encode(notification), headers=headers
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise NotDelivered(f"no answer ({type(error).__name__})") from error
-        if not answer.is_success:
-            raise NotDelivered(f"the answer was {answer.status_code} {answer.reason_phrase}")
+        self._clock = clock
+        self._texts = Texts(name, {"template": settings.template})
+        self._http = Http(f"alerts.sinks.{name}.webhook", settings.timeout, settings.tls)
+
+    async def deliver(self, notification: Notification) -> str:
+        texts = await self._texts.of(notification)
+        headers = JSON | self._headers
+        if (own := texts.get("template")) is None:
+            body = msgspec.json.encode(notification)
+            headers |= JSON
+        else:
+            body = own.encode()
+        if texts.note:
+            headers["nonevent-note"] = _plain(cut(one_line(texts.note), 500))
+        headers["nonevent-id"] = _plain(notification.id)
+        headers["nonevent-fingerprint"] = _plain(notification.fingerprint)
+        if self._secret is not None:
+            headers["nonevent-signature"] = sign(self._secret, body, self._clock() // US_PER_S)
+        return await self._http.post(self._url, body, headers)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._http.close()
+
+
+def sign(secret: bytes, body: bytes, moment: int) -> str:
+    """`t=SECONDS,v1=HEX`: an HMAC-SHA256 of `SECONDS.BODY`, so that an old one cannot be replayed
+    as a new one."""
+    digest = hmac.new(secret, b"%d.%b" % (moment, body), hashlib.sha256).hexdigest()
+    return f"t={moment},v1={digest}"
+
+
+def _plain(text: str) -> str:
+    """Headers are ASCII."""
+    return quote(text, safe=" !#$&'()*+,/:;=?@[]{}|<>\"`^~-._")

@@ -50,7 +50,8 @@ class KafkaTap:
         self.readers = Readers(settings, clock)
         self._roster = Roster(settings, settings.kafka, self.readers, resume, clock)
         self._clock = clock
-        self._security = security_options(settings.name, settings.kafka, clock)
+        place = f"source {settings.name}: kafka"
+        self._security = security_options(place, settings.kafka.tls, settings.kafka.sasl, clock)
         self._ahead = settings.kafka.ahead_us()
         self._transactional = settings.kafka.isolation == "read_committed"
         self._waiting: frozenset[TopicPartition] = frozenset()

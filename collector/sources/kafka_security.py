@@ -3,26 +3,28 @@
 from collections.abc import Callable
 from typing import Any
 
-from collector.settings import KafkaSettings, SaslSettings
+from collector.settings import SaslSettings, TlsSettings
 from collector.sources.kafka_token import ClientCredentials, GivenToken
 from collector.tls import tls_context
 
 Options = dict[str, Any]
 
 
-def security_options(source: str, kafka: KafkaSettings, clock: Callable[[], int]) -> Options:
-    """The library's options; files that cannot be used are errors that name their key."""
+def security_options(
+    place: str, tls: TlsSettings | None, sasl: SaslSettings | None, clock: Callable[[], int]
+) -> Options:
+    """The library's options; files that cannot be used are errors that name `place` and key."""
     protocol = {
         (False, False): "PLAINTEXT",
         (True, False): "SSL",
         (False, True): "SASL_PLAINTEXT",
         (True, True): "SASL_SSL",
-    }[kafka.tls is not None, kafka.sasl is not None]
+    }[tls is not None, sasl is not None]
     options: Options = {"security_protocol": protocol}
-    if kafka.tls is not None:
-        options["ssl_context"] = tls_context(f"source {source}: kafka.tls", kafka.tls)
-    if kafka.sasl is not None:
-        options |= _sasl(kafka.sasl, clock)
+    if tls is not None:
+        options["ssl_context"] = tls_context(f"{place}.tls", tls)
+    if sasl is not None:
+        options |= _sasl(sasl, clock)
     return options
 
 

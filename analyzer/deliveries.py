@@ -1,0 +1,149 @@
+"""The outbox's table: what waits for a sink, what was told, and how it is marked."""
+
+from collections.abc import Sequence
+
+import duckdb
+import msgspec
+
+from analyzer.notification import Notification
+from analyzer.tables import OUTBOX
+
+WAITS = f"FROM {OUTBOX.name} WHERE sink = ? AND delivered IS NULL"
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """What one sink is yet to be told of one alert; of several messages only the newest goes."""
+
+    seq: int
+    """The newest one's."""
+    first: int
+    """The oldest one's."""
+    older: int
+    """How many there are beside the newest."""
+    notification: Notification
+    begins: str
+    """The `change` that the oldest tells of."""
+    told: bool
+    """Whether the sink was last told that this alert fires."""
+
+
+class SinkState(msgspec.Struct, frozen=True):
+    """How far one sink has come, of what the store still knows. Moments are µs."""
+
+    sink: str
+    waiting: int
+    alerts: int
+    """So many alerts those that wait are about."""
+    waiting_since: int | None
+    taken: int
+    merged: int
+    spared: int
+    refused: int
+    last_taken: int | None
+
+
+def waiting(
+    cursor: duckdb.DuckDBPyConnection, sink: str, but: Sequence[str], limit: int
+) -> list[Waiting]:
+    """Alerts with something to tell, but for some, those that have been waiting longest first."""
+    rows = cursor.execute(
+        f"SELECT fingerprint, min(seq) AS first, max(seq), count(*) {WAITS} "
+        "AND fingerprint NOT IN (SELECT unnest(?::VARCHAR[])) "
+        "GROUP BY fingerprint ORDER BY first LIMIT ?",
+        [sink, list(but), limit],
+    ).fetchall()
+    told = newest_taken(cursor, sink, [fingerprint for fingerprint, *_ in rows])
+    seqs = {*told.values(), *(first for _, first, _, _ in rows), *(last for _, _, last, _ in rows)}
+    found = notifications(cursor, sink, list(seqs))
+    firing = {seq for seq, one in found.items() if one.status == "firing"}
+    return [
+        Waiting(
+            last,
+            first,
+            count - 1,
+            msgspec.structs.replace(found[last], merged=count - 1),
+            found[first].change,
+            told.get(fingerprint) in firing,
+        )
+        for fingerprint, first, last, count in rows
+    ]
+
+
+def newest_taken(
+    cursor: duckdb.DuckDBPyConnection, sink: str, of: Sequence[str] | None = None
+) -> dict[str, int]:
+    """By fingerprint, the number of the last message that the sink took."""
+    some, parameters = ("", []) if of is None else ("AND fingerprint IN (SELECT unnest(?))", [of])
+    rows = cursor.execute(
+        f"SELECT fingerprint, max(seq) FROM {OUTBOX.name} "
+        f"WHERE sink = ? AND outcome = 'taken' {some} GROUP BY fingerprint ORDER BY 2",
+        [sink, *parameters],
+    ).fetchall()
+    return dict(rows)
+
+
+def notifications(
+    cursor: duckdb.DuckDBPyConnection, sink: str, seqs: Sequence[int]
+) -> dict[int, Notification]:
+    """By number; without those that retention has taken."""
+    rows = cursor.execute(
+        f"SELECT seq, body FROM {OUTBOX.name} "
+        "WHERE sink = ? AND seq IN (SELECT unnest(?::BIGINT[]))",
+        [sink, list(seqs)],
+    ).fetchall()
+    return {seq: one for seq, body in rows if (one := _decoded(body)) is not None}
+
+
+def _decoded(body: str) -> Notification | None:
+    """None of what an older nonevent wrote: it was taken then, and nobody waits for it."""
+    try:
+        return msgspec.json.decode(body, type=Notification)
+    except msgspec.DecodeError:
+        return None
+
+
+def last_waiting(cursor: duckdb.DuckDBPyConnection, sink: str) -> int:
+    row = cursor.execute(f"SELECT coalesce(max(seq), 0) {WAITS}", [sink]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def settle(
+    connection: duckdb.DuckDBPyConnection, sink: str, one: Waiting, outcome: str, moment: int
+) -> None:
+    """Marks the newest and, in the same statement, the older ones that it stood for. What was
+    written since is another message, and waits on."""
+    older = "spared" if outcome == "spared" else "merged"
+    connection.execute(
+        f"UPDATE {OUTBOX.name} SET delivered = make_timestamp(?::BIGINT), "
+        "outcome = CASE WHEN seq = ? THEN ? ELSE ? END "
+        "WHERE sink = ? AND fingerprint = ? AND seq <= ? AND delivered IS NULL",
+        [moment, one.seq, outcome, older, sink, one.notification.fingerprint, one.seq],
+    )
+
+
+def forget_settled(connection: duckdb.DuckDBPyConnection, before: int) -> None:
+    """Deletes what was settled before a moment (µs), but for the last word that a sink took of an
+    alert, if that was said to fire: it may have to be said again."""
+    connection.execute(
+        f"DELETE FROM {OUTBOX.name} WHERE epoch_us(delivered) < ? AND seq NOT IN ("
+        f"SELECT max(seq) FROM {OUTBOX.name} WHERE outcome = 'taken' GROUP BY sink, fingerprint "
+        """HAVING contains(left(arg_max(body, seq), 400), '"status":"firing"'))""",
+        [before],
+    )
+
+
+def states(cursor: duckdb.DuckDBPyConnection) -> list[SinkState]:
+    """Of every sink that was ever written to, by name."""
+    rows = cursor.execute(
+        "SELECT sink, count(*) FILTER (delivered IS NULL), "
+        "count(DISTINCT fingerprint) FILTER (delivered IS NULL), "
+        "epoch_us(min(created) FILTER (delivered IS NULL)), "
+        "count(*) FILTER (outcome = 'taken'), count(*) FILTER (outcome = 'merged'), "
+        "count(*) FILTER (outcome = 'spared'), count(*) FILTER (outcome = 'refused'), "
+        "epoch_us(max(delivered) FILTER (outcome = 'taken')) "
+        f"FROM {OUTBOX.name} GROUP BY sink ORDER BY sink"
+    ).fetchall()
+    return [
+        SinkState(sink, waits, alerts, since, taken, merged, spared, refused, last)
+        for sink, waits, alerts, since, taken, merged, spared, refused, last in rows
+    ]
