@@ -12,7 +12,6 @@ from aiokafka.errors import (
     CorruptRecordException,
     InvalidMessageError,
     KafkaError,
-    KafkaTimeoutError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
 )
@@ -49,20 +48,21 @@ class KafkaSink:
         value, headers = cloud_event(notification, self._settings.mode)
         key = notification.fingerprint.encode()
         try:
-            # The library's own limit comes first, and leaves nothing behind that is sent later.
-            async with asyncio.timeout(2 * self._settings.timeout + PARTING_S):
+            async with asyncio.timeout(self._settings.timeout):
                 producer = await self._connected()
                 sent = await producer.send_and_wait(
                     self._settings.topic, value, key=key, headers=headers
                 )
         except ABOUT_THE_MESSAGE as error:
             raise Refused(why(error)) from error
-        except (KafkaError, TimeoutError, OSError) as error:
-            # Left to itself the library would try a broker that is away again and again.
+        except TimeoutError as error:
+            await self.close()
+            said = f"no acknowledgement in {self._settings.timeout:g} s"
+            raise NotDelivered(f"{said}: {cure(said)}", perhaps_taken=True) from error
+        except (KafkaError, OSError) as error:
             await self.close()
             said = why(error)
-            perhaps = isinstance(error, (KafkaTimeoutError, TimeoutError))
-            raise NotDelivered(f"{said}: {cure(said)}", perhaps_taken=perhaps) from error
+            raise NotDelivered(f"{said}: {cure(said)}") from error
         return f"partition {sent.partition}, offset {sent.offset}"
 
     async def _connected(self) -> AIOKafkaProducer:
@@ -80,11 +80,20 @@ class KafkaSink:
         return self._producer
 
     async def close(self) -> None:
+        """Drops what the library still holds: it would try for ever, and send it after what was
+        written since. Whoever wants it sent tells it again."""
         producer, self._producer = self._producer, None
-        if producer is not None:
-            with contextlib.suppress(KafkaError, TimeoutError, OSError):
-                async with asyncio.timeout(PARTING_S):
-                    await producer.stop()
+        if producer is None:
+            return
+        producer._closed = True
+        sending = producer._sender.sender_task
+        if sending is not None:
+            sending.cancel()
+        with contextlib.suppress(KafkaError, TimeoutError, OSError):
+            async with asyncio.timeout(PARTING_S):
+                await producer.client.close()
+                if sending is not None:
+                    await asyncio.wait([sending])
 
 
 def cloud_event(told: Notification, mode: str) -> tuple[bytes, Headers]:

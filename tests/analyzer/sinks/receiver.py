@@ -63,8 +63,10 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                outer.answer(self, body)
+                length = int(self.headers["content-length"])
+                body = self.rfile.read(length)
+                if len(body) == length:  # else the sender was killed over it
+                    outer.answer(self, body)
 
             def log_message(self, *args: object) -> None:
                 pass
