@@ -85,6 +85,10 @@ class JudgeStage:
         self._announce(self._advance(), batch, restoring=True)
         return batch
 
+    def partitions(self) -> list[PartitionState]:
+        """As the newest batches left them."""
+        return list(self._partitions.values())
+
     def interest(self) -> Interest:
         """What of an event is looked at here."""
         return self.folds.widened(self.live.interest())

@@ -43,18 +43,21 @@ class Pipeline:
         self._handed_over = True
         """Whether the store was given every batch that the stages have seen."""
 
-    async def run(self) -> None:
-        """Until cancelled, or until a tap or the store fails."""
+    async def run(self, start: Callable[[Tap], Awaitable[None]] | None = None) -> None:
+        """Until cancelled, or until a tap or the store fails. `start` brings a tap to its bus; one
+        whose bus is away holds no other back."""
         async with asyncio.TaskGroup() as tasks:
             for tap in self._taps:
-                tasks.create_task(self._read(tap), name=f"tap {tap.name}")
+                tasks.create_task(self._read(tap, start), name=f"tap {tap.name}")
             tasks.create_task(self._pass_on(), name="stages")
 
     def queued(self) -> int:
         """Batches that wait for the stages, of the QUEUE that may."""
         return self._queue.qsize()
 
-    async def _read(self, tap: Tap) -> None:
+    async def _read(self, tap: Tap, start: Callable[[Tap], Awaitable[None]] | None) -> None:
+        if start is not None:
+            await start(tap)
         while True:
             batch = await tap.poll()
             await self._queue.put(batch)

@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -23,6 +23,8 @@ class Configuration(Section):
     """Everything that a daemon is started with; each section is its package's own."""
 
     labels: dict[str, str] = {}
+    role: Literal["active", "standby"] = "active"
+    """A standby judges and stores like any other, and sends nothing."""
     sources: list[SourceSettings] = []
     expectations: list[Path] = []
     store: StoreSettings = StoreSettings()

@@ -48,11 +48,14 @@ from nonevent.beacon import Beacon
 from nonevent.clock import clock
 from nonevent.config import Configuration
 from nonevent.garbage import Garbage
+from nonevent.heartbeat import Heartbeat
 from nonevent.instruments import Instruments
 from nonevent.keeping import Keeping
 from nonevent.pace import CatchUp
 from nonevent.progress import progress
 from nonevent.rule_watch import RuleWatch
+from nonevent.self_watch import Seen, SelfWatch, room_at
+from nonevent.silence import unusually_silent
 from ui.access import allowed_hosts, check_listen
 from ui.api import create_app
 from ui.models import CatchingUp
@@ -66,6 +69,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("nonevent")
 
+LOOK_S = 1.0
+SILENCE_EVERY = 300 * US_PER_S
 PARTING_S = 30
 """So long at most a stop waits until open flows are written down."""
 TAP_PROCESS = (sys.executable, "-m", "nonevent.tap_process")
@@ -228,7 +233,9 @@ class Daemon:
         token = http.token.get_secret_value() if http.token else None
         check_listen(http.host, token)
         self._configuration = configuration
-        sinks = make_sinks(configuration.alerts, clock)
+        # A standby judges and is silent.
+        standby = configuration.role == "standby"
+        sinks = {} if standby else make_sinks(configuration.alerts, clock)
         self._sinks = list(sinks)
         # What it says of itself, beside what the store tells.
         self._telemetry = telemetry_of(configuration)
@@ -240,6 +247,15 @@ class Daemon:
         # Whom to tell: what is committed is delivered, at least once.
         self._outbox = Outbox(store, sinks, clock)
 
+        # What it has to say of itself, and to whom it is silent when it has.
+        self._self_watch = SelfWatch(configuration.alerts.watch_itself)
+        self._silent: list[tuple[str, str, str]] = []
+        self._silence_asked = 0
+        self._yet_to_start: set[str] = set()
+        self._healthy = False
+        beat = configuration.alerts.heartbeat
+        self._heartbeat = None if beat is None else Heartbeat(beat, self._well)
+
         # What people see: the API and the pages, from the store alone.
         self._ready = False
         self._starting: dict[str, Patience] = {}
@@ -248,6 +264,7 @@ class Daemon:
             store,
             lambda: self._watch.rules,
             running=True,
+            role=configuration.role,
             held=lambda: self._watch.held(),
             runaway=lambda: self._watch.live.runaway(),
             queued=lambda: self._watch.pipeline.queued(),
@@ -292,6 +309,8 @@ class Daemon:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outbox.run(), name="outbox")
                 tasks.create_task(self._go_on(), name="watch")
+                if self._heartbeat is not None:
+                    tasks.create_task(self._heartbeat.run(), name="heartbeat")
         except asyncio.CancelledError:
             await self._watch.part()
             raise
@@ -311,12 +330,9 @@ class Daemon:
         the store, the pages and the outbox as they are."""
         while True:
             watch = self._watch
+            self._yet_to_start = {tap.name for tap in watch.taps}
             await watch.pick_up()
             self._garbage.keep()
-            await asyncio.gather(*(self._start(tap) for tap in watch.taps))
-            self._ready = True
-            log.info("watching %d sources with %d expectations",
-                     len(watch.taps), len(watch.rules.expectations()))  # fmt: skip
             rules = await self._until_changed(watch)
             log.info("the rules have changed: judging anew what is open")
             for tap in watch.taps:
@@ -330,7 +346,8 @@ class Daemon:
         """Runs until the rules are others, or something fails for good."""
         async with asyncio.TaskGroup() as tasks:
             working = [
-                tasks.create_task(watch.pipeline.run(), name="pipeline"),
+                tasks.create_task(watch.pipeline.run(self._start), name="pipeline"),
+                tasks.create_task(self._watch_itself(), name="self watch"),
                 tasks.create_task(watch.keeping.run(), name="retention"),
             ]
             rules = await self._rules.changed()
@@ -351,7 +368,52 @@ class Daemon:
                 await asyncio.sleep(patience.pause / US_PER_S)
             else:
                 self._starting.pop(tap.name, None)
+                self._started(tap)
                 return
+
+    def _started(self, tap: Tap) -> None:
+        self._yet_to_start.discard(tap.name)
+        if not self._yet_to_start:
+            self._ready = True
+            watch = self._watch
+            log.info("watching %d sources with %d expectations",
+                     len(watch.taps), len(watch.rules.expectations()))  # fmt: skip
+
+    async def _watch_itself(self) -> None:
+        """Tells people what keeps it from seeing, or from telling."""
+        while True:
+            now = clock()
+            if now - self._silence_asked > SILENCE_EVERY or now < self._silence_asked:
+                self._silence_asked = now
+                self._silent = await asyncio.to_thread(self._unusually_silent)
+            conditions = self._self_watch.conditions(self._seen(), now)
+            self._watch.alert.watch_itself(conditions)
+            self._healthy = self._self_watch.healthy(conditions, now)
+            await asyncio.sleep(LOOK_S)
+
+    def _seen(self) -> Seen:
+        watch = self._watch
+        partitions = watch.judge.partitions()
+        # To count what is held, all that waits is walked through: only where it is to be told.
+        holding = any(one.blocked_since or one.hidden_since for one in partitions)
+        return Seen(
+            partitions,
+            self._conditions(),
+            watch.held() if holding else 0,
+            self._outbox.troubles(),
+            self._rules.errors,
+            self._silent,
+            room_at(self._configuration.store.path),
+        )
+
+    def _unusually_silent(self) -> list[tuple[str, str, str]]:
+        if not self._configuration.alerts.watch_itself.silent:
+            return []
+        watch = self._watch
+        # What was not seen yet is no silence.
+        settled = min(clock(), watch.judge.sight.settled_to())
+        with self._store.reader() as cursor:
+            return list(unusually_silent(cursor, watch.rules, settled))
 
     def _conditions(self) -> dict[str, Condition]:
         """How the taps stand with their buses; asked from the server's threads."""
@@ -372,6 +434,10 @@ class Daemon:
         if OUTBOX.name in batch.rows:
             self._outbox.wake()
         self._garbage.after(batch)
+
+    def _well(self) -> bool:
+        """Whether people would be told if something were missing."""
+        return self._ready and self._healthy and self._store.full is None
 
     def _tell_progress(self, batch: Batch) -> None:
         # A batch is of one source, and holds the state of each of its partitions.

@@ -193,6 +193,8 @@ class Status(BaseModel):
 
     version: str
     running: bool
+    role: str | None = None
+    """active, or standby (it judges, and sends nothing); None where no daemon runs."""
     settled_to: str | None
     held: int
     runaway: int = 0

@@ -63,6 +63,7 @@ class StoreQueries:
         spellings: Callable[[str], Sequence[str]] = lambda text: [text],
         catching_up: Callable[[], Mapping[str, CatchingUp]] = dict,
         rule_errors: Callable[[], list[str]] = list,
+        role: str | None = None,
     ) -> None:
         """`held`, `runaway`: as the running judge tells them; without one runaways are counted."""
         self._store = store
@@ -75,6 +76,7 @@ class StoreQueries:
         self._runaway = runaway
         self._catching_up = catching_up
         self._rule_errors = rule_errors
+        self._role = role
         self._spellings = spellings
         """All that a text may be stored as: a redacted value is searched for by its hash."""
 
@@ -250,6 +252,7 @@ class StoreQueries:
             return Status(
                 version=version("nonevent"),
                 running=self._running,
+                role=self._role,
                 settled_to=None if settled == NEVER else moment(settled),
                 held=self._held(),
                 runaway=self._runaway() if self._runaway else _runaways(connection, ties),

@@ -132,6 +132,27 @@ def totals(cursor: duckdb.DuckDBPyConnection) -> Totals:
     return Totals(events, untied, unnamed)
 
 
+@dataclass(frozen=True)
+class Pauses:
+    """When events came: of how many minutes there are any, and how far these lie apart (µs)."""
+
+    minutes: int
+    longest: int
+    last: int
+
+
+def pauses(cursor: duckdb.DuckDBPyConnection, names: Sequence[str]) -> Pauses | None:
+    """Of the events with one of these names; None: there is none."""
+    ((minutes, longest, last),) = cursor.execute(
+        "SELECT count(*), max(pause), max(minute) FROM ("
+        "SELECT epoch_us(minute) AS minute, epoch_us(minute) - lag(epoch_us(minute)) "
+        f"OVER (ORDER BY minute) AS pause FROM (SELECT DISTINCT minute FROM "
+        f"{_all(cursor, 'minutes')} WHERE name IN (SELECT unnest(?::VARCHAR[]))))",
+        [list(names)],
+    ).fetchall()
+    return None if not minutes else Pauses(minutes, longest or 0, last)
+
+
 def problems(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """How often each problem occurs."""
     return dict(

@@ -104,7 +104,7 @@ class House:
             objects = [msgspec.json.decode(line) for line in answer.out.splitlines()]
             asked[" ".join(arguments)] = (answer.code, objects, answer.err)
         status = self.ask("status", "--json").json
-        for passing in ("running", "held", "store_bytes", "outbox"):
+        for passing in ("running", "role", "held", "store_bytes", "outbox"):
             del status[passing]
         for source in status["sources"]:
             # Only a tap knows how it stands with its bus.
