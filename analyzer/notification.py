@@ -50,7 +50,7 @@ class Notification(msgspec.Struct, frozen=True):
     count: int
     """How many findings are open; of what is resolved, how many were when it was last told."""
     new: int
-    """How many of them nobody was told of before."""
+    """How many of them were not in the message before this one."""
     oldest: str | None
     """The flow that has been waiting longest."""
     findings: tuple[dict[str, Any], ...]
