@@ -50,10 +50,14 @@ format: install ## ruff's formatting and its safe corrections
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: alertmanager
+alertmanager: install
+	@command -v alertmanager >/dev/null || sh tests/install-alertmanager.sh $(VENV)/alertmanager
+
 bench: install ## The figures: see docs/benchmarks.md
 	$(BIN)/python bench/pipeline.py $(ARGS)
 
-field: install browser faketime ## Each bus scenario ROUNDS times, and the long ones; tests/field-results.jsonl
+field: install browser faketime alertmanager ## Each bus scenario ROUNDS times, and the long ones; tests/field-results.jsonl
 	ROUNDS=$(ROUNDS) $(BIN)/pytest -m field $(ARGS)
 
 soak: install faketime ## A thousand kills (KILLS=n for another number); hours; adds to tests/field-results.jsonl

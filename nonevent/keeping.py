@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from analyzer.deliveries import forget_settled
 from analyzer.stages import JudgeStage
 from collector.batch import Batch
 from collector.settings import StoreSettings, parse_size
@@ -118,9 +119,7 @@ class Keeping:
         await asyncio.wrap_future(self._store.submit(job))
 
     def _old_rows(self, connection: duckdb.DuckDBPyConnection, now: int) -> None:
-        connection.execute(
-            "DELETE FROM outbox WHERE epoch_us(delivered) < ?", [now - self.limits.age]
-        )
+        forget_settled(connection, now - self.limits.age)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 import json
 import re
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import typer
 from fastapi import FastAPI
@@ -15,9 +17,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from analyzer.notification import Notification
 from analyzer.rules import expectation, loader
 from analyzer.rules.loader import check
 from analyzer.rules.ruleset import RuleSet
+from analyzer.sinks import wording
+from analyzer.sinks.templates import Texts
+from analyzer.sinks.templates import check as check_template
+from analyzer.sinks.webhook import sign
 from analyzer.tables import ANALYZER_TABLES
 from analyzer.trial import run_test
 from collector.batch import Batch, PartitionState
@@ -105,6 +112,8 @@ def test_the_configuration_that_the_docs_show_is_valid_and_has_every_key(
     for variable in re.findall(r"\$\{(\w+)\}", block):
         monkeypatch.setenv(variable, "a secret of some length")
     monkeypatch.setenv("PAGER_URL", "http://127.0.0.1:1/hook")
+    monkeypatch.setenv("SLACK_URL", "json://127.0.0.1:1/hook")
+    monkeypatch.setenv("MAIL_URL", "json://127.0.0.1:1/hook")
     path = tmp_path / "nonevent.yaml"
     path.write_text(block)
     load_configuration(path)
@@ -220,6 +229,42 @@ def test_examples_of_json_are_json() -> None:
     assert blocks
     for block in blocks:
         json.loads(block)
+
+
+# Alerts
+
+
+def test_the_notification_and_the_text_in_the_docs_are_what_is_sent() -> None:
+    (block,) = fenced(text("alerts.md"), "json")
+    shown = msgspec.json.decode(block, type=Notification)
+    assert set(json.loads(block)) == {f.name for f in msgspec.structs.fields(Notification)}
+    assert f"```\n{wording.title(shown)}\n\n{wording.body(shown)}\n```" in text("alerts.md")
+
+
+def test_the_receiver_in_the_docs_knows_a_genuine_signature() -> None:
+    (block,) = fenced(text("alerts.md"), "python")
+    names: dict[str, Any] = {}
+    exec(block, names)
+    now = int(time.time())
+    good = sign(b"secret", b"{}", now)
+    assert names["genuine"](b"secret", good, b"{}")
+    assert not names["genuine"](b"other", good, b"{}")
+    assert not names["genuine"](b"secret", good, b"{ }")
+    assert not names["genuine"](b"secret", sign(b"secret", b"{}", now - 3600), b"{}")
+
+
+async def test_the_templates_in_the_docs_can_be_used() -> None:
+    (block,) = fenced(text("alerts.md"), "json")
+    shown = msgspec.json.decode(block, type=Notification)
+    blocks = [YAML(typ="safe").load(one) for one in fenced(text("alerts.md"), "yaml")]
+    templates = {key: one for found in blocks for key, one in found.items() if key != "urls"}
+    assert templates.keys() == {"template", "title", "body"}
+    texts = Texts("chat", templates)
+    for template in templates.values():
+        check_template(template)
+    written = await texts.of(shown)
+    assert written.keys() == templates.keys(), written.note
+    assert json.loads(written["template"])["msgtype"] == "text"
 
 
 # The rest

@@ -36,8 +36,10 @@ def body(told: Notification) -> str:
     if told.oldest:
         lines.append(f"Oldest flow: {told.oldest}")
     if flows := flows_of(told):
-        more = told.count - len(flows)
-        lines.append(f"Flows: {', '.join(flows)}" + (f" and {more} more" if more > 0 else ""))
+        new = told.change == "more"
+        more = (told.new if new else told.count) - len(flows)
+        head = "New flows" if new else "Flows"
+        lines.append(f"{head}: {', '.join(flows)}" + (f" and {more} more" if more > 0 else ""))
     if told.labels:
         lines.append(", ".join(f"{key}: {value}" for key, value in sorted(told.labels.items())))
     lines += _also(told)

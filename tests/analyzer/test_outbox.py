@@ -9,21 +9,19 @@ import msgspec
 import pytest
 
 from analyzer import deliveries, errand, rest
-from analyzer.deliveries import SinkState
 from analyzer.notification import Notification
 from analyzer.outbox import Outbox
 from analyzer.settings import AlertSettings
 from analyzer.sinks.sink import NotDelivered, Refused, Sink
 from analyzer.sinks.table import make_sinks
-from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW, OUTBOX, OutboxRow
+from analyzer.tables import OUTBOX, OutboxRow
 from collector.batch import Batch
 from collector.store.store import Store
 from collector.times import US_PER_S
 from nonevent.clock import clock
+from tests.analyzer.outboxes import Running, open_store, state, write
 from tests.analyzer.sinks.receiver import HANG, RESET, Receiver, receiver
 from tests.analyzer.sinks.told import resolved, told
-
-Until = Callable[[], object]
 
 
 @pytest.fixture
@@ -31,10 +29,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened = open_store(tmp_path)
     yield opened
     opened.close()
-
-
-def open_store(folder: Path) -> Store:
-    return Store(folder / "s.duckdb", tables=ANALYZER_TABLES, views=(FINDINGS_VIEW,))
 
 
 @pytest.fixture
@@ -53,62 +47,16 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(errand, "SHORTEST_S", 0.01)
 
 
-def write(store: Store, *notifications: Notification, sink: str = "hook") -> None:
-    """What the alert stage does with these, in one transaction."""
-    batch = Batch(now=clock())
-    with store.reader() as cursor:
-        row = cursor.execute(f"SELECT coalesce(max(seq), 0) FROM {OUTBOX.name}").fetchone()
-    assert row is not None
-    for seq, one in enumerate(notifications, row[0] + 1):
-        body = msgspec.json.encode(one).decode()
-        batch.add(OUTBOX.name, OutboxRow(seq, sink, one.fingerprint, body, clock()))
-    store.commit(batch).result()
-
-
 def hook(server: Receiver, **changes: object) -> dict[str, Sink]:
     webhook = {"url": server.url, "timeout": 1, **changes}
     settings = AlertSettings.model_validate({"sinks": {"hook": {"webhook": webhook}}})
     return make_sinks(settings, clock)
 
 
-def state(store: Store, sink: str = "hook") -> SinkState:
-    with store.reader() as cursor:
-        return {one.sink: one for one in deliveries.states(cursor)}[sink]
-
-
 def outcomes(store: Store) -> list[str | None]:
     with store.reader() as cursor:
         rows = cursor.execute(f"SELECT outcome FROM {OUTBOX.name} ORDER BY seq").fetchall()
     return [outcome for (outcome,) in rows]
-
-
-class Running:
-    """An outbox that runs, until the test has seen what it waits for."""
-
-    def __init__(self, store: Store, sinks: dict[str, Sink]) -> None:
-        self.outbox = Outbox(store, sinks, clock)
-        self._store = store
-
-    async def __aenter__(self) -> "Running":
-        self._task = asyncio.create_task(self.outbox.run())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    def tell(self, *notifications: Notification, sink: str = "hook") -> None:
-        write(self._store, *notifications, sink=sink)
-        self.outbox.wake()
-
-    async def until(self, holds: Until) -> None:
-        async with asyncio.timeout(60):
-            while not holds():
-                assert not self._task.done(), self._task
-                await asyncio.sleep(0.01)
-
-    async def settled(self, sink: str = "hook") -> None:
-        await self.until(lambda: not state(self._store, sink).waiting)
 
 
 async def test_what_was_written_before_the_start_and_after_it_is_delivered(

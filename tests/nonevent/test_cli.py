@@ -13,7 +13,7 @@ from tests.watching import happened, moment, watch, write_events
 
 COMMANDS = (
     "run", "flows", "show", "findings", "tail", "dropped", "status", "check", "test", "backtest",
-    "export", "snapshot", "backup", "restore", "forget", "demo",
+    "export", "snapshot", "backup", "restore", "forget", "demo", "notify",
 )  # fmt: skip
 RULES = """
 version: 1
