@@ -1,5 +1,5 @@
-"""How soon people are told that an event is missing: from deadline + grace to the stored alert and to
-the webhook's receipt, while events come through a real broker.
+"""How soon people are told that an event is missing: from deadline + grace to the stored alert and
+to the webhook's receipt, while events come through a real broker.
 
 Orders of four events a second apart, a small share of which are never paid; a real daemon with a
 webhook that this process answers.
@@ -28,8 +28,12 @@ from aiokafka import AIOKafkaProducer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.generator import PARTITIONS, _append, _create  # noqa: E402
-from bench.generator import Made  # noqa: E402
+from bench.generator import (  # noqa: E402
+    PARTITIONS,
+    Made,
+    _append,
+    _create,
+)
 from collector.times import US_PER_S  # noqa: E402
 from demo.broker import Broker, free_port  # noqa: E402
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from analyzer.alerts.retention import forget_old
 from analyzer.deliveries import forget_settled
 from analyzer.stages import JudgeStage
 from collector.batch import Batch
@@ -120,6 +121,7 @@ class Keeping:
 
     def _old_rows(self, connection: duckdb.DuckDBPyConnection, now: int) -> None:
         forget_settled(connection, now - self.limits.age)
+        forget_old(connection, now - self.limits.age)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,16 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from itertools import islice, takewhile
 
 import msgspec
 
 from analyzer.finding import Finding
-from collector.times import format_duration
+from collector.times import US_PER_S, format_duration
 
+LEAST = 60 * US_PER_S
+"""So long a finding stands at least, unless it was never true or a person closed it."""
 PENDING, FIRING, RESOLVED = "pending", "firing", "resolved"
 
 
@@ -71,6 +74,8 @@ class Alert:
     manner: Manner
     keep: int
     standing: dict[str, Standing] = field(default_factory=dict)
+    leaving: dict[str, tuple[int, str | None]] = field(default_factory=dict)
+    """Findings that were closed so soon that they stand on for a while: until when, and why."""
     flows: dict[str, int] = field(default_factory=dict)
     """Of these findings, and how many each has."""
     sinks: dict[str, Timing] = field(default_factory=dict)
@@ -88,6 +93,8 @@ class Alert:
     """Of the newest finding."""
     written: tuple[int, int] = (0, 0)
     """Of its newest row in the log, the moment and the count."""
+
+    _leaving: list[tuple[int, str]] = field(default_factory=list)
 
     @classmethod
     def of(cls, finding: Finding, labels: Mapping[str, str], manner: Manner, keep: int) -> "Alert":
@@ -125,7 +132,19 @@ class Alert:
         if one.flow is not None:
             self.flows[one.flow] = self.flows.get(one.flow, 0) + 1
 
+    def leave(self, id: str, moment: int, reason: str | None) -> bool:
+        """Whether a finding that was closed at this moment goes at once. Whoever hears of an alert
+        at all hears of what was closed when it was found, for its flow had ended: so it stands on
+        for a minute. What waits (`for`) is not heard of before it has stood."""
+        until = self.standing[id].found + LEAST
+        if self.manner.wait or moment >= until:
+            return True
+        self.leaving[id] = until, reason
+        heappush(self._leaving, (until, id))
+        return False
+
     def remove(self, id: str) -> None:
+        self.leaving.pop(id, None)
         one = self.standing.pop(id, None)
         if one is None or one.flow is None:
             return
@@ -145,6 +164,12 @@ class Alert:
             self.remove(id)
         if gone:
             self.reason = f"it stood for {format_duration(self.keep)}, and nothing closed it"
+        while self._leaving and self._leaving[0][0] <= moment:
+            until, id = heappop(self._leaving)
+            if id in self.leaving and self.leaving[id][0] == until:
+                self.reason = self.leaving[id][1]
+                self.remove(id)
+                gone.append(id)
         return gone
 
     def judge(self, moment: int) -> None:

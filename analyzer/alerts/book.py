@@ -65,16 +65,21 @@ class Book:
             self.close(finding.id, "its labels changed")
             alert.add(Standing(finding.id, finding.flow, finding.at, found, seq))
             self._of[finding.id] = alert.fingerprint
+        alert.leaving.pop(finding.id, None)
         alert.text = finding.text
         self._touched.add(alert.fingerprint)
 
-    def close(self, id: str, reason: str | None) -> None:
-        """A finding is open no longer."""
-        fingerprint = self._of.pop(id, None)
-        if fingerprint is not None:
-            self.alerts[fingerprint].remove(id)
-            self.alerts[fingerprint].reason = reason
-            self._touched.add(fingerprint)
+    def close(self, id: str, reason: str | None, turned: int | None = None) -> None:
+        """A finding is open no longer. `turned`: when it closed by itself, having been true."""
+        fingerprint = self._of.get(id)
+        if fingerprint is None:
+            return
+        alert = self.alerts[fingerprint]
+        self._touched.add(fingerprint)
+        if turned is None or alert.leave(id, turned, reason):
+            del self._of[id]
+            alert.remove(id)
+            alert.reason = reason
 
     def act(self, act: ActRow) -> None:
         """Somebody did something. What it closes, the log of findings says."""

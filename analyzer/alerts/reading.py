@@ -8,7 +8,6 @@ import msgspec
 from analyzer.alerts.alert import Alert
 from analyzer.alerts.book import Book
 from analyzer.alerts.rows import ACTS, ALERT_LOG, TELLINGS, ActRow, AlertRow, TellingRow
-from analyzer.finding import Finding
 from analyzer.reading import findings
 from analyzer.tables import FindingRow
 from collector.store.tables import Table
@@ -74,23 +73,32 @@ def _labels(text: str) -> dict[str, str]:
 STRETCHES = """
 SELECT id, max(seq) FILTER (begins) AS begun, arg_max(moment, seq) FILTER (begins) AS found,
        arg_max(news AND NOT historical, seq) FILTER (begins) AS told
-FROM (SELECT id, seq, moment, news, historical, state,
-             state = 'open' AND coalesce(lag(state) OVER (PARTITION BY id ORDER BY seq), '')
-             <> 'open' AS begins FROM finding_log)
-GROUP BY id HAVING arg_max(state, seq) = 'open'
+FROM (SELECT id, seq, moment, news, historical, state, closed_by, state <> 'retracted'
+             AND (was IS NULL OR was = 'retracted' OR (state = 'open' AND was = 'closed')) AS begins
+      FROM (SELECT *, lag(state) OVER (PARTITION BY id ORDER BY seq) AS was FROM finding_log))
+GROUP BY id
+HAVING arg_max(state, seq) = 'open' OR (arg_max(state, seq) = 'closed'
+       AND arg_max(closed_by IS NULL, seq) AND epoch_us(found) > $1)
 """
+"""Findings that are open or were closed just now, each since it last was not."""
 
 
-def standing_findings(
-    cursor: duckdb.DuckDBPyConnection,
-) -> Iterator[tuple[Finding, int, int]]:
-    """What is open and was announced, with the number and the moment of that, oldest first."""
+class Stands(msgspec.Struct, frozen=True):
+    """A finding that people are to hear of: as it is, and when it came to stand."""
+
+    row: FindingRow
+    seq: int
+    found: int
+
+
+def standing_findings(cursor: duckdb.DuckDBPyConnection, since: int) -> list[Stands]:
+    """What was announced and is open, or was closed by itself though found since then (µs); what
+    was found first, first."""
     stretches = cursor.execute(
-        f"SELECT id, begun, epoch_us(found) FROM ({STRETCHES}) WHERE told ORDER BY begun"
+        f"SELECT id, begun, epoch_us(found) FROM ({STRETCHES}) WHERE told ORDER BY begun", [since]
     ).fetchall()
-    rows = {row.id: row for row, _ in findings(cursor, "WHERE state = 'open'")}
-    for id, seq, found in stretches:
-        yield rows[id].to_finding(), seq, found
+    rows = {row.id: row for row in rows_of(cursor, [id for id, _, _ in stretches])}
+    return [Stands(rows[id], seq, found) for id, seq, found in stretches]
 
 
 def rows_of(cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> list[FindingRow]:

@@ -8,7 +8,7 @@ import duckdb
 import msgspec
 
 from analyzer.alerts import reading
-from analyzer.alerts.alert import RESOLVED, Alert, Manner
+from analyzer.alerts.alert import LEAST, RESOLVED, Alert, Manner
 from analyzer.alerts.book import Book
 from analyzer.alerts.condition import Condition, finding_of
 from analyzer.alerts.message import message
@@ -65,8 +65,10 @@ class AlertStage:
                 alert.state, alert.since, alert.began = row.state, row.since, row.began
                 alert.quiet, alert.acknowledged = row.quiet, row.acknowledged
                 alert.text, alert.written = row.text, (row.moment, row.count)
-            for finding, seq, found in reading.standing_findings(cursor):
-                self.book.open(finding, seq, found)
+            for one in reading.standing_findings(cursor, judged.now - LEAST):
+                self.book.open(one.row.to_finding(), one.seq, one.found)
+                if one.row.state == "closed":
+                    self.book.close(one.row.id, one.row.reason or one.row.text, one.row.moment)
             for telling in reading.tellings(cursor):
                 self._teller.remember(telling)
         for act in acts:
@@ -103,11 +105,14 @@ class AlertStage:
         """The findings that are announced in this batch, by id."""
         new: dict[str, FindingRow] = {}
         for row in batch.rows.get(FINDING_LOG.name, ()):
-            if row.state != "open":
-                self.book.close(row.id, row.reason or row.text)
-            elif (row.news and not row.historical) or self.book.has(row.id):
-                self.book.open(row.to_finding(), row.seq, row.moment)
+            told = row.news and not row.historical
+            if row.state != "retracted" and (told or self.book.has(row.id)):
                 new[row.id] = row
+                if row.state == "open" or not self.book.has(row.id):
+                    self.book.open(row.to_finding(), row.seq, row.moment)
+            if row.state != "open":
+                turned = row.moment if row.state == "closed" else None
+                self.book.close(row.id, row.reason or row.text, turned)
         return new
 
     def _do(self, act: ActRow, batch: Batch) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from analyzer.alerts.condition import Condition
+from analyzer.alerts.retention import forget_old
 from analyzer.finding import Finding
 from analyzer.settings import AlertSettings, MuteSettings, RouteSettings
 from collector.times import US_PER_S
 from tests.analyzer.alerts.desk import START, Desk, finding
 
-MINUTE, HOUR = 60.0, 3600.0
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 Open = Callable[..., Desk]
 
 
@@ -78,6 +79,29 @@ def test_an_alert_is_over_when_its_last_finding_is_and_says_why(desk: Open) -> N
     assert told.reason == "payment arrived 14s after its deadline passed"
     assert told.until is not None
     assert d.alerts()["paid"].state == "resolved"
+
+
+def test_what_had_ended_when_it_was_found_is_told_and_stands_a_minute(desk: Open) -> None:
+    d = desk()
+    twice = finding("a", finding="repeated", state="closed", text="charged twice")
+    d.found(twice)
+    (told,) = d.at(0)
+    assert (told.status, told.text, told.count) == ("firing", "charged twice", 1)
+    d.restart()
+    assert d.at(MINUTE - 1) == []
+    (over,) = d.at(MINUTE)
+    assert (over.status, over.reason) == ("resolved", "charged twice")
+
+
+def test_what_comes_late_soon_after_it_was_missed_is_over_after_a_minute(desk: Open) -> None:
+    d = desk()
+    a = finding("a")
+    d.found(a)
+    d.at(2)
+    d.gone(a, "closed", "payment came 2s after its deadline")
+    assert d.at(MINUTE - 1) == []
+    (over,) = d.at(MINUTE)
+    assert over.reason == "payment came 2s after its deadline"
 
 
 def test_what_comes_back_at_once_wakes_nobody_before_the_interval_is_over(desk: Open) -> None:
@@ -323,6 +347,23 @@ def test_a_restart_forgets_nothing_and_tells_nothing_twice(desk: Open) -> None:
     d.gone(finding("b"))
     (over,) = d.at(HOUR - 0.5)
     assert (over.status, over.fingerprint) == ("resolved", told.fingerprint)
+
+
+def test_retention_keeps_the_last_word_on_what_is_not_over(desk: Open) -> None:
+    d = desk(keep_firing_for="100d")
+    a, b = finding("a"), finding("b", expectation="shipped", flow="other")
+    d.found(a, b)
+    d.at(0)
+    d.gone(a)
+    d.at(1)
+    d.store.submit(lambda c: forget_old(c, START + round(DAY * US_PER_S))).result()
+    d.restart()
+    with d.store.reader() as cursor:
+        left = cursor.execute("SELECT expectation, state FROM alert_log").fetchall()
+        told = cursor.execute("SELECT status FROM tellings").fetchall()
+    assert (left, told) == ([("shipped", "firing")], [("firing",)])
+    assert d.at(4 * HOUR - 1) == []
+    assert changes(d.at(4 * HOUR)) == [("again", 1)]
 
 
 def test_what_was_done_before_a_crash_is_done_after_it(desk: Open) -> None:

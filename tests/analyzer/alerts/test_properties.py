@@ -23,13 +23,14 @@ from tests.analyzer.alerts.desk import LABELS, START, Desk, finding
 from tests.analyzer.alerts.naive import Stand, alerts
 
 EXPECTATIONS = ("paid", "shipped")
+WAITS = {"paid": 0, "shipped": 5}
 PRINTS = {name: fingerprint("order", name, LABELS) for name in EXPECTATIONS}
-WAIT, KEEP, INTERVAL, REPEAT = 5, 200, 30, 70
+KEEP, INTERVAL, REPEAT = 200, 30, 70
 
 ids = st.sampled_from(["a", "b"])
 names = st.sampled_from(EXPECTATIONS)
 found = st.tuples(st.just("found"), ids, names)
-waited = st.tuples(st.just("wait"), st.sampled_from([1, WAIT, INTERVAL, REPEAT]))
+waited = st.tuples(st.just("wait"), st.sampled_from([1, 5, INTERVAL, REPEAT]))
 restart = st.tuples(st.just("restart"))
 step = st.one_of(
     found, found, found, waited, waited, waited, restart, restart,
@@ -44,13 +45,13 @@ step = st.one_of(
 
 
 def rules(folder: Path) -> RuleSet:
-    """Two expectations that wait before they are told."""
+    """Two expectations, one of which waits before it is told."""
     path = folder / "rules.yaml"
     path.write_text(
         "version: 1\nflow: order\nbegins: A\nends: Z\nexpectations:\n"
         + "".join(
-            f"  - {{name: {name}, after: A, expect: B, within: 1s, for: {WAIT}s}}\n"
-            for name in EXPECTATIONS
+            f"  - {{name: {name}, after: A, expect: B, within: 1s, for: {wait}s}}\n"
+            for name, wait in WAITS.items()
         )
     )
     return load([path])
@@ -80,7 +81,8 @@ class Play:
     def check(self) -> None:
         desk, book = self.desk, self.desk.stage.book
         moment = START + round(desk.now * US_PER_S)
-        wanted = alerts(_log(desk), book.acts, moment, WAIT * US_PER_S, KEEP * US_PER_S, PRINTS)
+        waits = {name: wait * US_PER_S for name, wait in WAITS.items()}
+        wanted = alerts(_log(desk), book.acts, moment, waits, KEEP * US_PER_S, PRINTS)
         got = {
             one.fingerprint: Stand(one.state, frozenset(one.standing))
             for one in book.alerts.values()
