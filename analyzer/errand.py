@@ -8,11 +8,11 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TypeVar
 
-import duckdb
 import msgspec
 
 from analyzer import deliveries
 from analyzer.deliveries import Waiting
+from analyzer.marks import PARTING_S, Marks
 from analyzer.notification import Notification
 from analyzer.rest import Chance, Rest
 from analyzer.sinks.sink import NotDelivered, Refused, Sink
@@ -56,6 +56,7 @@ class Errand:
         self._store = store
         self._clock = clock
         self._chance = chance
+        self._marks = Marks(name, store, clock)
         self._news = asyncio.Event()
         self._rests: dict[str, Rest] = {}
         """By fingerprint."""
@@ -78,14 +79,22 @@ class Errand:
         return None if rest is None else Trouble(rest.since, rest.why, rest.tries, rest.until)
 
     async def run(self) -> None:
-        await _through(self._begin)
-        while True:
-            await self._rested()
-            self._news.clear()
-            waiting = await _through(self._waiting)
-            well = await self._tell(waiting) and await self._tell_again()
-            if well and not waiting and not self._again:
-                await self._until_news()
+        try:
+            await _through(self._begin)
+            while True:
+                await self._rested()
+                self._news.clear()
+                waiting = await _through(self._waiting)
+                well = await self._tell(waiting)
+                await self._marks.written()
+                well = well and await self._tell_again()
+                if well and not waiting and not self._again:
+                    if not self._rests:
+                        # What it failed to take is gone: of a sink with nothing to do nobody knows.
+                        self._trouble = self._telling = None
+                    await self._until_news()
+        finally:
+            await self._marks.close()
 
     async def close(self) -> None:
         await self._sink.close()
@@ -150,17 +159,17 @@ class Errand:
             fingerprint = one.notification.fingerprint
             rest = self._rests.get(fingerprint)
             if self._is_over_and_unheard_of(one, rest):
-                await self._settle(one, "spared")
+                self._settle(one, "spared")
                 continue
             try:
                 await self._deliver(one.notification)
             except Refused as error:
-                await self._refused(one, str(error))
+                self._refused(one, str(error))
             except NotDelivered as error:
                 self._failed(fingerprint, error)
                 return False
             else:
-                await self._settle(one, "taken")
+                self._settle(one, "taken")
         return True
 
     def _is_over_and_unheard_of(self, one: Waiting, rest: Rest | None) -> bool:
@@ -208,28 +217,22 @@ class Errand:
         if self._telling.failed(now, str(error)):
             log.warning("sink %s: %s; trying on with growing pauses", self._name, error)
 
-    async def _refused(self, one: Waiting, why: str) -> None:
+    def _refused(self, one: Waiting, why: str) -> None:
         rest = self._rest(one.notification.fingerprint)
         rest.refused(self._clock(), why, self._chance)
         about = f"{one.notification.type}: {one.notification.expectation} ({one.notification.id})"
         if rest.hopeless:
             log.error("sink %s: %s; %s is given up after %d tries: it is on its page alone",
                       self._name, why, about, rest.refusals)  # fmt: skip
-            await self._settle(one, "refused")
+            self._settle(one, "refused")
         elif rest.refusals == 1:
             log.warning("sink %s: %s, of %s; the others go on", self._name, why, about)
 
     def _rest(self, fingerprint: str) -> Rest:
         return self._rests.setdefault(fingerprint, Rest(self._clock()))
 
-    async def _settle(self, one: Waiting, outcome: str) -> None:
-        """Remembered before the next one is sent, so that a crash repeats one at most."""
-        moment = self._clock()
-
-        def job(connection: duckdb.DuckDBPyConnection) -> None:
-            deliveries.settle(connection, self._name, one, outcome, moment)
-
-        await asyncio.wrap_future(self._store.submit(job))
+    def _settle(self, one: Waiting, outcome: str) -> None:
+        self._marks.add(one, outcome)
         fingerprint = one.notification.fingerprint
         self._rests.pop(fingerprint, None)
         if outcome == "taken" and self._sink.resend_every is not None:
@@ -277,4 +280,4 @@ async def _through(read: Callable[[], T]) -> T:
     try:
         return await asyncio.shield(reading)
     finally:
-        await asyncio.wait([reading])
+        await asyncio.wait([reading], timeout=PARTING_S)

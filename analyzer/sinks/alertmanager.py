@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import httpx
 import msgspec
@@ -15,6 +15,7 @@ from analyzer.sinks.templates import Texts
 from analyzer.sinks.wording import flows_of
 from collector.times import US_PER_S, format_time, parse_duration, parse_time
 
+SLOWER_S = 1.0
 LASTS = 4
 """So many times `resend_every` an alert fires on that nobody tells of any more."""
 
@@ -30,7 +31,8 @@ class PostableAlert(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Alertmanager:
-    """Taken is what one member of the cluster took: the others hear of it when it is told again."""
+    """Taken is what one member of the cluster took: the others hear of it when it is told again.
+    A member that has not answered yet is asked nothing more, and nobody waits for it."""
 
     def __init__(self, name: str, settings: AlertmanagerSettings, clock: Callable[[], int]) -> None:
         self._urls = [
@@ -46,6 +48,7 @@ class Alertmanager:
             auth = httpx.BasicAuth(settings.username, settings.password.get_secret_value())
         self._resend = parse_duration(settings.resend_every) or 0
         self._clock = clock
+        self._asked: dict[str, asyncio.Task[str | NotDelivered]] = {}
         self._texts = Texts(name, {"title": settings.title, "body": settings.body})
         self._http = Http(f"alerts.sinks.{name}.alertmanager", settings.timeout, settings.tls, auth)
 
@@ -58,18 +61,20 @@ class Alertmanager:
         alert = self._alert(notification, title, body)
         content = msgspec.json.encode([alert])
         headers = {**self._headers, "content-type": "application/json"}
-        answers = await asyncio.gather(
-            *(self._http.post(url, content, headers) for url in self._urls),
-            return_exceptions=True,
-        )
-        failed = [answer for answer in answers if isinstance(answer, BaseException)]
-        for error in failed:
-            if not isinstance(error, NotDelivered):
-                raise error
+        fresh: list[asyncio.Task[str | NotDelivered]] = []
+        for url in self._urls:
+            if (asked := self._asked.get(url)) is None or asked.done():
+                post = self._http.post(url, content, headers)
+                self._asked[url] = asyncio.create_task(_outcome(post))
+                fresh.append(self._asked[url])
+        answers = await _until_one_has_it(fresh)
         taken = [answer for answer in answers if isinstance(answer, str)]
         if taken:
-            more = f" by {len(taken)} of {len(answers)}" if len(answers) > 1 else ""
+            more = f" by {len(taken)} of {len(self._urls)}" if len(self._urls) > 1 else ""
             return taken[0] + more
+        failed = [answer for answer in answers if isinstance(answer, NotDelivered)]
+        if not failed:
+            raise NotDelivered("an earlier message is still under way", perhaps_taken=True)
         # One that is away may still take what another refuses.
         raise min(failed, key=lambda error: isinstance(error, Refused))
 
@@ -99,7 +104,31 @@ class Alertmanager:
         return max(ends, parse_time(told.since) or ends)
 
     async def close(self) -> None:
+        for asked in self._asked.values():
+            asked.cancel()
+        await asyncio.gather(*self._asked.values(), return_exceptions=True)
         await self._http.close()
+
+
+async def _outcome(post: Awaitable[str]) -> str | NotDelivered:
+    try:
+        return await post
+    except NotDelivered as error:
+        return error
+
+
+async def _until_one_has_it(
+    asked: Sequence["asyncio.Task[str | NotDelivered]"],
+) -> list[str | NotDelivered]:
+    """What they answered; of those that are much slower than the first to take it, nothing."""
+    waited: set[asyncio.Task[str | NotDelivered]] = set(asked)
+    while waited:
+        done, waited = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if any(isinstance(one.result(), str) for one in done):
+            if waited:
+                await asyncio.wait(waited, timeout=SLOWER_S)
+            break
+    return [one.result() for one in asked if one.done()]
 
 
 def labels(told: Notification) -> dict[str, str]:

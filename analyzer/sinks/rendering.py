@@ -3,7 +3,7 @@
 Reads one `Job` from standard input, and writes an `Outcome` a line.
 """
 
-import resource
+import contextlib
 import sys
 from typing import Any
 
@@ -64,10 +64,23 @@ def outcome(key: str, template: str, context: dict[str, Any]) -> Outcome:
         return Outcome(key, problem=said or type(error).__name__)
 
 
+def limit() -> None:
+    """Where the system knows such limits."""
+    try:
+        import resource
+    except ImportError:
+        return
+    for what, most in (
+        (resource.RLIMIT_CPU, CPU_S),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_AS, MEMORY),
+    ):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(what, (most, most))
+
+
 def main() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    limit()
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     for key, template in job.templates.items():
         found = outcome(key, template, job.context)

@@ -362,6 +362,15 @@ async def test_a_sink_that_is_away_is_said_once_and_that_it_is_back(
     assert "takes notifications again" in lines[1]
 
 
+async def test_a_sink_whose_last_message_was_deleted_is_in_no_trouble(store: Store) -> None:
+    sink = Counting(lambda _: NotDelivered("away"))
+    async with Running(store, {"hook": sink}) as running:
+        running.tell(told())
+        await running.until(running.outbox.troubles)
+        store.submit(lambda connection: connection.execute(f"DELETE FROM {OUTBOX.name}")).result()
+        await running.until(lambda: not running.outbox.troubles())
+
+
 async def test_what_an_older_version_wrote_is_no_stumbling_block(
     store: Store, server: Receiver
 ) -> None:

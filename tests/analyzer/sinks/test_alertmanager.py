@@ -131,16 +131,35 @@ async def test_every_member_of_a_cluster_is_told(server: Receiver) -> None:
         assert len(other.taken) == 1
 
 
-async def test_a_member_that_hangs_keeps_none_from_being_told(server: Receiver) -> None:
+async def test_nobody_waits_for_a_member_that_hangs(server: Receiver) -> None:
     with receiver() as other:
         other.always = HANG
-        sink = alertmanager(other, server, timeout=2)
-        delivery = asyncio.create_task(sink.deliver(told()))
-        async with asyncio.timeout(30):
-            while not server.taken:
+        sink = alertmanager(other, server, timeout=120)
+        async with asyncio.timeout(60):
+            for n in range(1, 101):
+                assert await sink.deliver(told(n)) == "200 OK by 1 of 2"
+        assert len(server.taken) == 100
+        assert len(other.requests) == 1
+        other.always = 200
+        other.go_on()
+        async with asyncio.timeout(60):
+            while await sink.deliver(told(101)) != "200 OK by 2 of 2":
                 await asyncio.sleep(0.01)
-            assert await delivery == "200 OK by 1 of 2"
         await sink.close()
+
+
+async def test_while_all_hang_nothing_is_taken(server: Receiver) -> None:
+    server.always = HANG
+    sink = alertmanager(server, timeout=120)
+    first = asyncio.create_task(sink.deliver(told(1)))
+    async with asyncio.timeout(60):
+        while not server.requests:
+            await asyncio.sleep(0.01)
+    with pytest.raises(NotDelivered, match="still under way"):
+        await sink.deliver(told(2))
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    await sink.close()
 
 
 async def test_only_what_no_member_takes_is_not_delivered(server: Receiver) -> None:
