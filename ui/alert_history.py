@@ -7,6 +7,7 @@ import duckdb
 from analyzer.alerts.reading import ALERT_COLUMNS
 from analyzer.alerts.reading import acts as read_acts
 from analyzer.alerts.rows import AlertRow
+from analyzer.deliveries import states
 from collector.times import format_time
 from ui.act_rows import act_model
 from ui.alert_models import Act, AlertChange, AlertTally, FindingTally, SinkTally, Tally, Told
@@ -98,11 +99,6 @@ def tally(cursor: duckdb.DuckDBPyConnection) -> Tally:
         "arg_max(severity, seq) AS severity FROM alert_log GROUP BY fingerprint) "
         "WHERE state <> 'resolved' GROUP BY ALL ORDER BY ALL"
     ).fetchall()
-    sinks = cursor.execute(
-        "SELECT sink, count(*) FILTER (delivered IS NULL), "
-        "epoch_us(min(created) FILTER (delivered IS NULL)), "
-        "count(*) FILTER (outcome = 'refused') FROM outbox GROUP BY sink ORDER BY sink"
-    ).fetchall()
     return Tally(
         findings=[
             FindingTally(type=type, expectation=one, severity=severity, state=state, findings=count)
@@ -113,7 +109,15 @@ def tally(cursor: duckdb.DuckDBPyConnection) -> Tally:
             for state, severity, count in alerts
         ],
         sinks=[
-            SinkTally(sink=sink, waiting=waiting, oldest=moment(oldest), refused=refused)
-            for sink, waiting, oldest, refused in sinks
+            SinkTally(
+                sink=one.sink,
+                waiting=one.waiting,
+                oldest=moment(one.waiting_since),
+                taken=one.taken,
+                merged=one.merged + one.spared,
+                refused=one.refused,
+                last_taken=moment(one.last_taken),
+            )
+            for one in states(cursor)
         ],
     )

@@ -161,13 +161,17 @@ class AlertTally(BaseModel):
 
 
 class SinkTally(BaseModel):
-    """What became of the notifications to one sink."""
+    """What became of the notifications to one sink that the store still knows."""
 
     sink: str
     waiting: int
     oldest: str | None
     """When the one that waits longest was written."""
+    taken: int
+    merged: int
+    """Not sent, since a later one about the same alert was, or nothing was left to tell."""
     refused: int
+    last_taken: str | None
 
 
 class Tally(BaseModel):
