@@ -38,6 +38,7 @@ def asking(
             opened,
             lambda: ruleset,
             spellings=lambda text: spellings(configuration.sources, text),
+            link_base=lambda: configuration.http.link_base or "",
         )
     finally:
         opened.close()

@@ -18,7 +18,14 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from collector.errors import ConfigurationError, NoneventError
-from nonevent import backtest_command, notify_command, store_commands, terminal
+from nonevent import (
+    alert_commands,
+    backtest_command,
+    notify_command,
+    quiet_commands,
+    store_commands,
+    terminal,
+)
 from nonevent.asking import asking
 from nonevent.config import explained, load_configuration, without_file
 from nonevent.logs import log_to_stderr
@@ -322,6 +329,8 @@ def schema() -> None:
 backtest_command.register(app)
 store_commands.register(app)
 notify_command.register(app)
+alert_commands.register(app)
+quiet_commands.register(app)
 demo_app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 app.add_typer(demo_app, name="demo")
 

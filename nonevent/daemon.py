@@ -61,6 +61,7 @@ from ui.api import create_app
 from ui.models import CatchingUp
 from ui.priority import QuickWhileAsked
 from ui.server import Server
+from ui.store_acts import StoreActs
 from ui.store_operations import StoreOperations
 from ui.store_queries import StoreQueries
 
@@ -272,6 +273,7 @@ class Daemon:
             conditions=self._conditions,
             catching_up=self._catching_up,
             spellings=lambda text: spellings(configuration.sources, text),
+            link_base=self._link_base,
         )
         app = create_app(
             queries,
@@ -280,16 +282,20 @@ class Daemon:
             ready=lambda: self._ready and store.full is None,
             collectors=self._instruments.collectors,
             store=StoreOperations(store),
+            # Rules that change make another watch; what it reads back and is told, it does once.
+            acts=StoreActs(store, clock, lambda act: self._watch.alert.act(act)),
         )
         self._server = Server(QuickWhileAsked(app), host=http.host, port=http.port)
 
+    def _link_base(self) -> str:
+        return self._configuration.http.link_base or self._server.url
+
     def _watch_by(self, rules: RuleSet) -> Watch:
-        http = self._configuration.http
         watch = Watch(
             self._configuration,
             clock=clock,
             sinks=self._sinks,
-            link_base=lambda: http.link_base or self._server.url,
+            link_base=self._link_base,
             committed=self._after_commit,
             around=self._instruments.around,
             rules=rules,

@@ -13,6 +13,8 @@ from collector.errors import ConfigurationError, NoneventError
 from collector.export import Selection
 from collector.progress import Report
 from collector.times import format_time
+from ui.alert_models import ActPage, AlertDetail, AlertPage, MarkPage, SilencePage, Tally
+from ui.errors import NothingSuchError, NothingToDoError
 from ui.models import (
     CountPage,
     DroppedPage,
@@ -27,6 +29,14 @@ from ui.models import (
 from ui.operations import COMMAND_HEADER
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+SAID: dict[int, type[NoneventError]] = {
+    400: ConfigurationError,
+    404: NothingSuchError,
+    409: NothingToDoError,
+}
+"""What is not about the daemon, but about what was asked."""
 
 
 class RemoteError(NoneventError):
@@ -57,6 +67,24 @@ class RemoteQueries:
     def findings(self, **filters: Any) -> FindingPage:
         return self._get("/api/findings", FindingPage, filters)
 
+    def alerts(self, **filters: Any) -> AlertPage:
+        return self._get("/api/alerts", AlertPage, filters)
+
+    def alert(self, fingerprint: str) -> AlertDetail:
+        return self._get(f"/api/alerts/{quote(fingerprint, safe='')}", AlertDetail, {})
+
+    def silences(self, **filters: Any) -> SilencePage:
+        return self._get("/api/silences", SilencePage, filters)
+
+    def marks(self, **filters: Any) -> MarkPage:
+        return self._get("/api/marks", MarkPage, filters)
+
+    def acts(self, **filters: Any) -> ActPage:
+        return self._get("/api/acts", ActPage, filters)
+
+    def tally(self) -> Tally:
+        return self._get("/api/tally", Tally, {})
+
     def events(self, **filters: Any) -> EventPage:
         return self._get("/api/events", EventPage, filters)
 
@@ -86,6 +114,16 @@ class RemoteQueries:
                 answer.read()
                 self._check(answer)
             yield from answer.iter_bytes()
+
+    def send(self, method: str, path: str, model: type[Model], **sent: Any) -> Model:
+        """Has the daemon do something; `sent` is the body, or where a method has none the query."""
+        headers = {COMMAND_HEADER: "yes"}
+        with self._answering():
+            if method == "DELETE":
+                answer = self._client.delete(path, headers=headers, params=sent)
+            else:
+                answer = self._client.request(method, path, headers=headers, json=sent)
+        return self._read(answer, model)
 
     def copy(self, kind: str, target: Path, report: Report) -> None:
         """What the daemon copies for us (`snapshot`, `backup`), written to a file of ours."""
@@ -147,6 +185,7 @@ class RemoteQueries:
                 said = answer.json()["error"]
             except (ValueError, KeyError, TypeError):
                 said = answer.reason_phrase
-            if answer.status_code == 400:
-                raise ConfigurationError(str(said))  # a mistake in what was asked
+            else:
+                if error := SAID.get(answer.status_code):
+                    raise error(str(said))
             raise RemoteError(f"{self.url} answered {answer.status_code}: {said}")

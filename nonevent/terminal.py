@@ -57,7 +57,7 @@ def print_flows(page: FlowPage, console: Console | None = None) -> None:
     console = console or stdout()
     if not page.items and page.next:
         console.print(words("None of the flows that were looked at fits; there are older ones."))
-        _more(page.next, console)
+        more(page.next, console)
         return
     if not page.items:
         console.print(words("No flow fits. `nonevent status` shows how far the bus was read."))
@@ -70,11 +70,11 @@ def print_flows(page: FlowPage, console: Console | None = None) -> None:
             _state(flow.state),
             words(flow.type or "–"),
             words(f"{flow.events:,}"),
-            words(_moment(flow.last)),
+            words(moment_text(flow.last)),
             words(str(flow.findings), "red") if flow.findings else words("–", QUIET),
         )
     console.print(table)
-    _more(page.next, console)
+    more(page.next, console)
 
 
 def print_flow(flow: FlowDetail, console: Console | None = None) -> None:
@@ -114,7 +114,7 @@ def print_findings(page: FindingPage, console: Console | None = None) -> None:
         return
     for finding in page.items:
         _finding(finding, console, with_flow=True)
-    _more(page.next, console)
+    more(page.next, console)
 
 
 def print_events(page: EventPage, console: Console | None = None) -> None:
@@ -139,7 +139,7 @@ def print_dropped(page: DroppedPage, console: Console | None = None) -> None:
             words(one.producer or "–"),
             words(f"{one.dropped:,}", "red"),
             words(f"{one.dropped + one.carried:,}"),
-            words(_moment(one.since)),
+            words(moment_text(one.since)),
             words(one.example),
         )
     console.print(table)
@@ -164,8 +164,8 @@ def print_expectations(page: ExpectationPage, console: Console | None = None) ->
             words(f"{opened:,}", "red" if opened else ""),
             words(f"{one.findings.get('closed', 0):,}"),
             words(f"{one.findings.get('retracted', 0):,}"),
-            words(_moment(one.last_finding) if one.last_finding else "–"),
-            words("silent", "yellow") if one.silent or last is None else words(_moment(last)),
+            words(moment_text(one.last_finding) if one.last_finding else "–"),
+            words("silent", "yellow") if one.silent or last is None else words(moment_text(last)),
             words(f"{'≤ ' if one.at_most and one.last_day else ''}{one.last_day:,}"),
         )
     console.print(table)
@@ -176,7 +176,7 @@ def print_expectations(page: ExpectationPage, console: Console | None = None) ->
 def print_status(status: Status, console: Console | None = None) -> None:
     """How far everything was read and judged, and what keeps it from going on."""
     console = console or stdout()
-    settled = _moment(status.settled_to) + " UTC" if status.settled_to else "nowhere yet"
+    settled = moment_text(status.settled_to) + " UTC" if status.settled_to else "nowhere yet"
     facts = {
         "nonevent": f"{status.version}, {'running' if status.running else 'not running'}",
         "settled to": settled,
@@ -247,7 +247,7 @@ def _instances(flow: FlowDetail) -> Table:
         table.add_row(
             words(instance.expectation),
             _state(instance.state),
-            words(_moment(instance.deadline) if instance.deadline else "–"),
+            words(moment_text(instance.deadline) if instance.deadline else "–"),
             words(instance.text, QUIET),
         )
     return table
@@ -256,7 +256,12 @@ def _instances(flow: FlowDetail) -> Table:
 def _finding(finding: Finding, console: Console, *, with_flow: bool) -> None:
     mark = "✗" if finding.state == "open" else "–"
     style = STYLES.get(finding.severity, "blue") if finding.state == "open" else QUIET
-    facts = [finding.finding, finding.severity, finding.expectation, f"{_moment(finding.at)} UTC"]
+    facts = [
+        finding.finding,
+        finding.severity,
+        finding.expectation,
+        f"{moment_text(finding.at)} UTC",
+    ]
     if with_flow:
         facts.insert(0, finding.flow or "no flow")
     if finding.state != "open":
@@ -288,14 +293,14 @@ def _hindrances(status: Status, console: Console) -> None:
             if part.blocked_since:
                 place = f"{source.name}/{part.topic}-{part.partition}"
                 console.print(
-                    words(f"✗ blind on {place} since {_moment(part.blocked_since)} UTC", "red")
+                    words(f"✗ blind on {place} since {moment_text(part.blocked_since)} UTC", "red")
                 )
             if part.hidden_since:
                 console.print(
                     words(
                         f"– {source.name}/{part.topic}-{part.partition}: an open transaction "
                         f"hides what lies from offset {part.hidden_from:,} on, "
-                        f"since {_moment(part.hidden_since)} UTC",
+                        f"since {moment_text(part.hidden_since)} UTC",
                         "yellow",
                     )
                 )
@@ -316,12 +321,12 @@ def _hindrances(status: Status, console: Console) -> None:
 def _bus(source: SourceStatus, console: Console) -> None:
     """What lies between the tap and its bus."""
     if source.state == "connecting" and source.since:
-        tried = f"; next try {_moment(source.next_try)} UTC" if source.next_try else ""
+        tried = f"; next try {moment_text(source.next_try)} UTC" if source.next_try else ""
         why = f": {source.why}" if source.why else ""
-        since = f"since {_moment(source.since)} UTC"
+        since = f"since {moment_text(source.since)} UTC"
         console.print(words(f"✗ {source.name} cannot be reached {since}{tried}{why}", "red"))
     for denied in source.denied:
-        since = f"since {_moment(denied.since)} UTC"
+        since = f"since {moment_text(denied.since)} UTC"
         console.print(
             words(f"✗ {source.name}/{denied.topic} is denied {since}: {denied.why}", "yellow")
         )
@@ -368,7 +373,7 @@ def _partitions(status: Status, console: Console) -> None:
                 words(str(part.partition)),
                 words(f"{part.position:,}"),
                 words("?" if end is None else f"{max(0, end - part.position):,}"),
-                words(_moment(part.complete_to) if part.complete_to else "–"),
+                words(moment_text(part.complete_to) if part.complete_to else "–"),
                 words(str(part.gaps), "yellow" if part.gaps else QUIET),
             )
     console.print()
@@ -392,7 +397,7 @@ def _state(state: str) -> Text:
     return Text(state, STYLES.get(state, QUIET), no_wrap=True)
 
 
-def _moment(text: str) -> str:
+def moment_text(text: str) -> str:
     return moments.brief(text, datetime.now(UTC).timestamp())
 
 
@@ -400,6 +405,6 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counts.items()) or "none"
 
 
-def _more(cursor: str | None, console: Console) -> None:
+def more(cursor: str | None, console: Console) -> None:
     if cursor:
         console.print(words(f"More: --cursor {cursor}", QUIET))

@@ -39,6 +39,7 @@ from nonevent.instruments import Instruments
 from ui.access import allowed_hosts
 from ui.api import create_app
 from ui.server import Server
+from ui.store_acts import StoreActs
 from ui.store_operations import StoreOperations
 from ui.store_queries import StoreQueries
 
@@ -184,6 +185,7 @@ def served(tmp_path: Path) -> Iterator[FastAPI]:
         ready=lambda: True,
         collectors=Instruments().collectors,
         store=StoreOperations(store),
+        acts=StoreActs(store, lambda: 10**15),
     )
     store.close()
 
@@ -199,7 +201,7 @@ def paths(routes: Any) -> set[str]:
 
 def test_every_route_is_documented_and_no_other(served: FastAPI) -> None:
     real = {re.sub(r"\{(\w+):path\}", r"{\1}", path) for path in paths(served.routes)}
-    told = set(re.findall(r"`(?:GET|POST) (/\S*)`", text("api.md")))
+    told = set(re.findall(r"`(?:GET|POST|DELETE) (/\S*)`", text("api.md")))
     assert told == {path for path in real if not re.search(r"\.(css|svg|ico)$", path)}
 
 

@@ -13,8 +13,9 @@ from fastapi.security import HTTPBearer
 from prometheus_client.registry import Collector
 
 from collector.export import Selection
-from ui import failures, operations, pages, probes
+from ui import alert_routes, failures, operations, pages, probes
 from ui.access import Access
+from ui.acts import Acts
 from ui.errors import UnknownFlowError
 from ui.filters import CountFilter, EventFilter, ExportFilter, FindingFilter, FlowFilter
 from ui.models import (
@@ -50,12 +51,13 @@ def create_app(
     ready: Callable[[], bool],
     collectors: Sequence[Collector] = (),
     store: operations.Operations | None = None,
+    acts: Acts | None = None,
     clock: Callable[[], float] = time.time,
 ) -> FastAPI:
     """API, pages and probes over one set of queries.
 
-    `store` does what commands ask for. `collectors` are further Prometheus metrics for
-    `/metrics`; `clock` gives seconds since 1970.
+    `store` does what commands ask for, `acts` what people do. `collectors` are further Prometheus
+    metrics for `/metrics`; `clock` gives seconds since 1970.
     """
     app = FastAPI(
         title="nonevent",
@@ -71,6 +73,9 @@ def create_app(
     app.add_middleware(Access, token=token, allowed_hosts=allowed_hosts)
     failures.install(app)
     app.include_router(routes(queries, clock))
+    app.include_router(alert_routes.routes(queries, clock))
+    if acts is not None:
+        app.include_router(alert_routes.act_routes(acts, clock))
     if store is not None:
         app.include_router(operations.routes(store))
     app.include_router(probes.routes(queries, ready=ready, collectors=collectors))
@@ -122,6 +127,7 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
             expectation=asked.expectation,
             state=asked.state,
             flow=asked.flow,
+            alert=asked.alert,
             since=moment("since", asked.since),
             limit=asked.limit,
             cursor=asked.cursor,

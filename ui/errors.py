@@ -31,3 +31,11 @@ class UnknownFlowError(NoneventError):
             "The list of flows, searched for it, shows every flow that carries it as a key"
         )
         self.flow = flow
+
+
+class NothingSuchError(NoneventError):
+    """What was named is not there."""
+
+
+class NothingToDoError(NoneventError):
+    """It is there, and what was asked of it is done already, or no longer possible."""

@@ -10,11 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from collector.errors import StoreError
 from ui.access import guard
-from ui.errors import BadParameterError, UnknownFlowError
+from ui.errors import BadParameterError, NothingSuchError, NothingToDoError, UnknownFlowError
 from ui.rendering import page
 
-SEVERAL_ROUTES = "GET is the only method, and /openapi.json lists what there is"
+SEVERAL_ROUTES = "/openapi.json lists what there is"
 
 
 class Failure(BaseModel):
@@ -33,6 +34,18 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(UnknownFlowError)
     async def _unknown_flow(request: Request, error: UnknownFlowError) -> Response:
         return answer(request, 404, str(error), search=error.flow)
+
+    @app.exception_handler(NothingSuchError)
+    async def _nothing_such(request: Request, error: NothingSuchError) -> Response:
+        return answer(request, 404, str(error))
+
+    @app.exception_handler(NothingToDoError)
+    async def _nothing_to_do(request: Request, error: NothingToDoError) -> Response:
+        return answer(request, 409, str(error))
+
+    @app.exception_handler(StoreError)
+    async def _not_stored(request: Request, error: StoreError) -> Response:
+        return answer(request, 503, str(error))
 
     @app.exception_handler(RequestValidationError)
     async def _bad_request(request: Request, error: RequestValidationError) -> Response:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from ui.alert_models import ActKind, AlertState, PeriodState
 from ui.models import CountedBy, FindingState, FlowState
 
 MOST_ITEMS = 1_000
@@ -58,6 +59,42 @@ class FindingFilter(Filter):
     expectation: Text = None
     state: Annotated[FindingState | None, Blank] = None
     flow: Annotated[Text, Field(description="the correlation ID of the flow")] = None
+    alert: Annotated[Text, Field(description="the fingerprint of the alert")] = None
+    since: Moment = None
+    limit: Limit = 100
+    cursor: Annotated[Text, Field(description="`next` of the page before")] = None
+
+
+class AlertFilter(Filter):
+    """Which alerts; all states unless one is given, and those that fit every `label`."""
+
+    state: Annotated[AlertState | None, Blank] = None
+    expectation: Text = None
+    severity: Text = None
+    label: Annotated[
+        list[Annotated[str, Field(max_length=MOST_CHARACTERS)]],
+        BeforeValidator(lambda given: [one for one in given if one]),
+        Field(max_length=20, description="a matcher such as `team=payments`; may be repeated"),
+    ] = []
+    since: Moment = None
+    limit: Limit = 50
+    cursor: Annotated[Text, Field(description="`next` of the page before")] = None
+
+
+class PeriodFilter(Filter):
+    """Which silences or marks; all of them unless a state is given."""
+
+    state: Annotated[PeriodState | None, Blank] = None
+    limit: Limit = 100
+    cursor: Annotated[Text, Field(description="`next` of the page before")] = None
+
+
+class ActFilter(Filter):
+    """Whose acts, and which."""
+
+    kind: Annotated[ActKind | None, Blank] = None
+    author: Text = None
+    alert: Annotated[Text, Field(description="the fingerprint of the alert")] = None
     since: Moment = None
     limit: Limit = 100
     cursor: Annotated[Text, Field(description="`next` of the page before")] = None

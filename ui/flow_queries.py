@@ -23,6 +23,7 @@ from collector.ties import Ties
 from collector.times import format_time
 from ui.models import FlowDetail, FlowItem
 from ui.rows import finding_model, ghost, instance_model, timeline_event
+from ui.whose_alert import alerts_of
 
 FEW = 2_000
 """Events that are simply read; of more, the database is asked what they are."""
@@ -203,6 +204,7 @@ class FlowReader:
         timeline = [item for *_, item in sorted([*placed, *haunted], key=lambda entry: entry[:3])]
         ids = self.ids(flow)
         found = findings_of(self.cursor, ids)
+        alerts = alerts_of(self.cursor, self._rules, [row for row, _ in found])
         named = dict.fromkeys(value for e in events for key, value in e.keys if key == PARENT)
         return FlowDetail(
             **self._item(flow, events, judged).model_dump(),
@@ -210,7 +212,7 @@ class FlowReader:
             children=children,
             timeline=timeline,
             instances=[instance_model(one, i) for one in judged for i in one.instances],
-            found=[finding_model(row, first) for row, first in found],
+            found=[finding_model(row, first, alerts.get(row.id)) for row, first in found],
         )
 
 

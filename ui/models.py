@@ -45,6 +45,8 @@ class Finding(BaseModel):
     found_at: str
     changed_at: str
     reason: str | None
+    alert: str | None = None
+    """The fingerprint of the alert that it belongs to; null: nobody was told of it."""
 
 
 class FlowItem(BaseModel):
@@ -208,6 +210,8 @@ class Status(BaseModel):
     common_keys: list[CommonKey] = []
     problems: dict[str, int]
     findings: dict[str, int]
+    alerts: dict[str, int] = {}
+    """How many stand, by state (`pending`, `firing`)."""
     outbox: int
     queued: int = 0
     """Batches between the taps and the judge; 2 is full, and the taps wait."""

@@ -30,7 +30,7 @@ class Operations(Protocol):
         ...
 
 
-def _from_a_command(command: Annotated[str | None, Header(alias=COMMAND_HEADER)] = None) -> None:
+def from_a_command(command: Annotated[str | None, Header(alias=COMMAND_HEADER)] = None) -> None:
     if command is None:
         raise HTTPException(
             403, f"send the header `{COMMAND_HEADER}: yes`, which browsers do not send for others"
@@ -39,7 +39,7 @@ def _from_a_command(command: Annotated[str | None, Header(alias=COMMAND_HEADER)]
 
 def routes(operations: Operations) -> APIRouter:
     router = APIRouter(
-        prefix="/api", tags=["store"], responses=REFUSALS, dependencies=[Depends(_from_a_command)]
+        prefix="/api", tags=["store"], responses=REFUSALS, dependencies=[Depends(from_a_command)]
     )
 
     def answer(*, plain: bool) -> FileResponse:

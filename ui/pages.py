@@ -99,6 +99,7 @@ def finding_list(queries: Queries, asked: FindingFilter, now: float) -> HTMLResp
         expectation=asked.expectation,
         state=asked.state,
         flow=asked.flow,
+        alert=asked.alert,
         since=parse_moment("since", asked.since, now) if asked.since else None,
         limit=asked.limit,
         cursor=asked.cursor,

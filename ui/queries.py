@@ -1,9 +1,10 @@
 """The questions that people ask, answered from the store alone: the same for API, pages and CLI."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from collector.export import Selection
+from ui.alert_models import ActPage, AlertDetail, AlertPage, MarkPage, SilencePage, Tally
 from ui.models import (
     CountedBy,
     CountPage,
@@ -47,11 +48,59 @@ class Queries(Protocol):
         expectation: str | None = None,
         state: str | None = None,
         flow: str | None = None,
+        alert: str | None = None,
         since: int | None = None,
         limit: int = 100,
         cursor: str | None = None,
     ) -> FindingPage:
         """Findings, the one that changed last first."""
+        ...
+
+    def alerts(
+        self,
+        *,
+        state: str | None = None,
+        expectation: str | None = None,
+        severity: str | None = None,
+        label: Sequence[str] = (),
+        since: int | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> AlertPage:
+        """Alerts that fit every matcher in `label`, the one that changed last first."""
+        ...
+
+    def alert(self, fingerprint: str) -> AlertDetail:
+        """By its fingerprint, or the beginning of it; raises NothingSuchError."""
+        ...
+
+    def silences(
+        self, *, state: str | None = None, limit: int = 100, cursor: str | None = None
+    ) -> SilencePage:
+        """The newest first."""
+        ...
+
+    def marks(
+        self, *, state: str | None = None, limit: int = 100, cursor: str | None = None
+    ) -> MarkPage:
+        """The newest first."""
+        ...
+
+    def acts(
+        self,
+        *,
+        kind: str | None = None,
+        author: str | None = None,
+        alert: str | None = None,
+        since: int | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> ActPage:
+        """What people did, the newest first."""
+        ...
+
+    def tally(self) -> Tally:
+        """How many findings, alerts and notifications there are."""
         ...
 
     def events(

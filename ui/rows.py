@@ -83,7 +83,7 @@ def instance_model(judged: Judged, instance: Instance) -> InstanceItem:
     )
 
 
-def finding_model(row: FindingRow, found_at: int) -> Finding:
+def finding_model(row: FindingRow, found_at: int, alert: str | None = None) -> Finding:
     finding = row.to_finding()
     return Finding(
         id=finding.id,
@@ -105,6 +105,7 @@ def finding_model(row: FindingRow, found_at: int) -> Finding:
         found_at=format_time(found_at),
         changed_at=format_time(row.moment),
         reason=row.reason,
+        alert=alert,
     )
 
 

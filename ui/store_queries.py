@@ -18,8 +18,9 @@ from collector.store.store import Store
 from collector.store.tied import MEMBERS, TIED_MEMBERS, StoredTies, lay_out, stored_tying
 from collector.ties import Ties
 from collector.times import NEVER, format_time
+from ui.alert_history import standing
+from ui.alert_queries import AlertQueries, number
 from ui.dropped_queries import dropped
-from ui.errors import BadParameterError
 from ui.expectation_queries import expectations
 from ui.flow_list import FlowFilter, FlowList
 from ui.flow_queries import FlowReader
@@ -41,13 +42,15 @@ from ui.models import (
 )
 from ui.rows import event_item, finding_model, moment
 from ui.sources import source_statuses
+from ui.store_acts import the_alert
+from ui.whose_alert import alerts_of, of_alert
 
 LATEST = 2**62
 TAKEN_BACK_S = 0.3
 """µs: later than any event."""
 
 
-class StoreQueries:
+class StoreQueries(AlertQueries):
     """`rules` is asked each time, since rule files can change while the daemon runs."""
 
     def __init__(
@@ -64,11 +67,12 @@ class StoreQueries:
         catching_up: Callable[[], Mapping[str, CatchingUp]] = dict,
         rule_errors: Callable[[], list[str]] = list,
         role: str | None = None,
+        link_base: Callable[[], str] = str,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         """`held`, `runaway`: as the running judge tells them; without one runaways are counted."""
-        self._store = store
+        super().__init__(store, rules, link_base, clock)
         self._ties = StoredTies(store)
-        self._rules = rules
         self._running = running
         self._held = held
         self._queued = queued
@@ -116,26 +120,33 @@ class StoreQueries:
         expectation: str | None = None,
         state: str | None = None,
         flow: str | None = None,
+        alert: str | None = None,
         since: int | None = None,
         limit: int = 100,
         cursor: str | None = None,
     ) -> FindingPage:
-        conditions, parameters = ["true"], []
+        conditions: list[str] = ["true"]
+        parameters: list[object] = []
         for value, condition in (
             (expectation, "expectation = ?"),
             (state, "state = ?"),
             (flow, "(flow = ? OR correlation_id = ?)"),
             (since, "epoch_us(moment) >= ?"),
-            (_number("cursor", cursor), "seq < ?"),
+            (number("cursor", cursor), "seq < ?"),
         ):
             if value is not None:
                 conditions.append(condition)
                 parameters += [value] * condition.count("?")
-        clauses = f"WHERE {' AND '.join(conditions)} ORDER BY seq DESC LIMIT ?"
         with self._store.reader() as connection:
+            if alert is not None:
+                of, whose = of_alert(connection, self._rules(), the_alert(connection, alert))
+                conditions.append(of)
+                parameters += whose
+            clauses = f"WHERE {' AND '.join(conditions)} ORDER BY seq DESC LIMIT ?"
             rows = read_findings(connection, clauses, [*parameters, limit + 1])
+            alerts = alerts_of(connection, self._rules(), [row for row, _ in rows])
         more = str(rows[limit - 1][0].seq) if len(rows) > limit else None
-        items = [finding_model(row, first) for row, first in rows[:limit]]
+        items = [finding_model(row, first, alerts.get(row.id)) for row, first in rows[:limit]]
         return FindingPage(items=items, next=more)
 
     def events(
@@ -179,7 +190,7 @@ class StoreQueries:
         limit: int = 10_000,
         cursor: str | None = None,
     ) -> CountPage:
-        skip = _number("cursor", cursor) or 0
+        skip = number("cursor", cursor) or 0
         with self._store.reader() as connection:
             rows = rollups.per_minute(
                 connection, since or 0, LATEST if until is None else until, by, limit + 1, skip
@@ -192,7 +203,7 @@ class StoreQueries:
 
     def expectations(self) -> ExpectationPage:
         with self._store.reader() as connection:
-            items = expectations(connection, self._rules(), time.time_ns() // 1000)
+            items = expectations(connection, self._rules(), self._clock())
         return ExpectationPage(items=items)
 
     def names(self) -> NamePage:
@@ -244,7 +255,7 @@ class StoreQueries:
                 partitions,
                 gap_counts,
                 self._conditions(),
-                time.time_ns() // 1000 if self._running else None,
+                self._clock() if self._running else None,
             )
             catching_up = self._catching_up()
             for source in sources:
@@ -265,20 +276,13 @@ class StoreQueries:
                 common_keys=[] if ties is None else _common_keys(ties),
                 problems=rollups.problems(connection),
                 findings=counts(connection),
+                alerts=standing(connection),
                 outbox=_one(connection, "SELECT count(*) FROM outbox WHERE delivered IS NULL"),
                 queued=self._queued(),
                 expectations=rules.expectations(),
                 rule_errors=self._rule_errors(),
                 sources=sources,
             )
-
-
-def _number(name: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.isdecimal() or int(text) >= 2**63:
-        raise BadParameterError(name, "give the `next` of the page before, as it was")
-    return int(text)
 
 
 def _untied(connection: duckdb.DuckDBPyConnection, ties: Ties | None) -> str:

@@ -8,7 +8,7 @@ import re2
 
 from collector.errors import NoneventError
 
-_WRITTEN = re.compile(r"\s*([A-Za-z_][\w.\-/]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", re.DOTALL)
+_WRITTEN = re.compile(r"\s*([^\W\d][\w.\-/]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", re.DOTALL)
 HELP = "write name=value, name!=value, name=~pattern or name!~pattern, e.g. team=payments"
 NOWHERE = "\0"
 """No label and no field has this value."""

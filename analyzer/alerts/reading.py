@@ -33,10 +33,14 @@ def act_values(act: ActRow) -> list[object]:
     return [list(value) if isinstance(value, tuple) else value for value in values]
 
 
-def acts(cursor: duckdb.DuckDBPyConnection) -> list[ActRow]:
+def acts(
+    cursor: duckdb.DuckDBPyConnection,
+    clauses: str = "ORDER BY seq",
+    parameters: Sequence[object] = (),
+) -> list[ActRow]:
     """Everything that people did, in order."""
-    rows = cursor.execute(f"SELECT {ACT_COLUMNS} FROM acts ORDER BY seq").fetchall()
-    return [_act(row) for row in rows]
+    rows = cursor.execute(f"SELECT {ACT_COLUMNS} FROM acts {clauses}", list(parameters))
+    return [_act(row) for row in rows.fetchall()]
 
 
 def _act(row: Sequence[object]) -> ActRow:

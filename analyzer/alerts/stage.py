@@ -71,8 +71,8 @@ class AlertStage:
                     self.book.close(one.row.id, one.row.reason or one.row.text, one.row.moment)
             for telling in reading.tellings(cursor):
                 self._teller.remember(telling)
-        for act in acts:
-            self._do(act, judged)
+        with self._lock:
+            self._inbox[:0] = acts
         self.process(judged)
 
     def act(self, act: ActRow) -> None:
@@ -84,8 +84,7 @@ class AlertStage:
         new = self._hear(batch)
         with self._lock:
             inbox, self._inbox = self._inbox, []
-        for act in inbox:
-            self._do(act, batch)
+        self._do(inbox, batch)
         self._step(batch, new)
 
     def watch_itself(self, conditions: Sequence[Condition]) -> None:
@@ -115,14 +114,32 @@ class AlertStage:
                 self.book.close(row.id, row.reason or row.text, turned)
         return new
 
-    def _do(self, act: ActRow, batch: Batch) -> None:
-        self.book.act(act)
-        ids = self.book.closed_by(act)
-        if ids:
-            reason = f"closed by {act.author}" + (f": {act.comment}" if act.comment else "")
-            self._close_findings(batch, self._rows(ids, {}), act.author, reason)
-            for id in ids:
-                self.book.close(id, reason)
+    def _do(self, inbox: Sequence[ActRow], batch: Batch) -> None:
+        """What was read back and what was handed over may both hold an act: it is done once."""
+        if not inbox:
+            return
+        done = {act.seq for act in self.book.acts}
+        known = {row.id: row for row in batch.rows.get(FINDING_LOG.name, ())}
+        apart: dict[str, ActRow] = {}
+        for act in inbox:
+            if act.seq in done:
+                continue
+            done.add(act.seq)
+            self.book.act(act)
+            if ids := self.book.closed_by(act):
+                self._close(self._rows(ids, known), act, batch)
+                for id in ids:
+                    self.book.close(id, _by(act))
+            elif act.kind == "close" and act.finding is not None:
+                apart[act.finding] = act
+        # Findings that stand in no alert: nobody was told of them, or their alert is over.
+        alone = [id for id in apart if not self.book.has(id)]
+        for row in self._rows(alone, known) if alone else ():
+            if row.state == "open" and row.moment < apart[row.id].moment:
+                self._close([row], apart[row.id], batch)
+
+    def _close(self, rows: Sequence[FindingRow], act: ActRow, batch: Batch) -> None:
+        self._close_findings(batch, rows, act.author, _by(act))
 
     def _step(self, batch: Batch, new: dict[str, FindingRow]) -> None:
         moment = batch.now
@@ -186,6 +203,10 @@ class AlertStage:
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _by(act: ActRow) -> str:
+    return f"closed by {act.author}" + (f": {act.comment}" if act.comment else "")
 
 
 def store_act(connection: duckdb.DuckDBPyConnection, act: ActRow) -> ActRow:
