@@ -29,6 +29,7 @@ from analyzer.sinks.table import make_sinks
 from analyzer.stages import AlertStage, JudgeStage
 from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW, OUTBOX
 from collector.batch import Batch, PartitionState, Stage
+from collector.consumers.kafka_watch import KafkaWatch
 from collector.errors import ConfigurationError, SourceError, StoreError
 from collector.event import Event
 from collector.hashing import spellings
@@ -39,7 +40,7 @@ from collector.sources.condition import Condition
 from collector.sources.patience import Patience
 from collector.sources.table import APART, SOURCES
 from collector.sources.tap import Tap
-from collector.store import reading
+from collector.store import observed, reading
 from collector.store.store import Store
 from collector.store.tied import events_of_tied_flows, save_tying
 from collector.ties import Ties, tying_of
@@ -123,7 +124,14 @@ class Watch:
             self._tap(source, [s for s in known if s.source == source.name], apart=apart)
             for source in configuration.sources
         ]
-        self.pipeline = Pipeline(self.taps, stages, self.store, committed)
+        # Who reads the same buses, looked at from outside.
+        self.consumers: list[Tap] = [
+            self._consumers(source)
+            for source in configuration.sources
+            if source.kafka is not None and source.kafka.consumers.enabled
+        ]
+        everyone = [*self.taps, *self.consumers]
+        self.pipeline = Pipeline(everyone, stages, self.store, committed)
 
     def _tap(self, source: SourceSettings, resume: Sequence[PartitionState], *, apart: bool) -> Tap:
         """What is wrong with its settings is an error now, wherever it will run."""
@@ -133,6 +141,15 @@ class Watch:
         return TapApart(
             source, resume, self._clock, interest=self.judge.interest(), command=TAP_PROCESS
         )
+
+    def _consumers(self, source: SourceSettings) -> Tap:
+        with self.store.reader() as cursor:
+            return KafkaWatch(source, observed.known(cursor, source.name), self._clock)
+
+    async def stop(self) -> None:
+        """Nothing is read any more."""
+        for tap in (*self.taps, *self.consumers):
+            await tap.stop()
 
     async def pick_up(self) -> None:
         """Reads the store back: open flows, deadlines, findings; and judges by today's rules."""
@@ -295,8 +312,7 @@ class Daemon:
             raise
         finally:
             self._ready = False
-            for tap in self._watch.taps:
-                await tap.stop()
+            await self._watch.stop()
             beacon.out()
             self._server.stop()
             self._store.close()
@@ -317,8 +333,7 @@ class Daemon:
                      len(watch.taps), len(watch.rules.expectations()))  # fmt: skip
             rules = await self._until_changed(watch)
             log.info("the rules have changed: judging anew what is open")
-            for tap in watch.taps:
-                await tap.stop()
+            await watch.stop()
             # What was submitted is committed, or was never begun, before the store is read.
             await asyncio.wrap_future(self._store.submit(lambda connection: None))
             self._outbox.wake()

@@ -122,6 +122,7 @@ def test_a_snapshot_shows_headers_and_payloads_as_columns(filled: Path, nonevent
         names = {row[0] for row in opened.execute("SHOW TABLES").fetchall()}
     assert names == {
         "events", "minutes", "problem_minutes", "ages", "taken", "partitions", "gaps",
+        "consumer_groups", "commits", "ends", "consumer_watches",
         "finding_log", "outbox", "meta", "findings", "counts",
     }  # fmt: skip
     original, copied = tables(filled / "nonevent.duckdb"), tables(filled / "snapshot.duckdb")
