@@ -122,9 +122,10 @@ class History:
         last, end, moment = self._commits.get((group, place)), look.ends.get(place), look.answered
         topic_id = end.topic_id if end is not None else last.topic_id if last is not None else ""
         same = last is not None and last.committed == committed
-        if last is not None and same and last.topic_id != topic_id and end is not None:
-            # It was committed to a topic that is no more, whatever that which bears its name has.
-            topic_id = last.topic_id or topic_id
+        beyond = end is not None and committed > end.high_watermark
+        if last is not None and end is not None and last.topic_id and (same or beyond):
+            # It was committed to a topic that is no more, whatever bears its name now.
+            topic_id = last.topic_id
         waits: Appended | None = None
         if end is not None and topic_id == end.topic_id:
             waits = self._over_time[place].appended(committed)
