@@ -14,6 +14,7 @@ from collector.export import Selection
 from collector.progress import Report
 from collector.times import format_time
 from ui.models import (
+    ConsumerPage,
     CountPage,
     DroppedPage,
     EventPage,
@@ -68,6 +69,9 @@ class RemoteQueries:
 
     def expectations(self) -> ExpectationPage:
         return self._get("/api/expectations", ExpectationPage, {})
+
+    def consumers(self, **filters: Any) -> ConsumerPage:
+        return self._get("/api/consumers", ConsumerPage, filters)
 
     def names(self) -> NamePage:
         return self._get("/api/names", NamePage, {})

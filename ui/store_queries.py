@@ -18,6 +18,7 @@ from collector.store.store import Store
 from collector.store.tied import MEMBERS, TIED_MEMBERS, StoredTies, lay_out, stored_tying
 from collector.ties import Ties
 from collector.times import NEVER, format_time
+from ui.consumer_queries import consumers
 from ui.dropped_queries import dropped
 from ui.errors import BadParameterError
 from ui.expectation_queries import expectations
@@ -26,6 +27,7 @@ from ui.flow_queries import FlowReader
 from ui.models import (
     CatchingUp,
     CommonKey,
+    ConsumerPage,
     Count,
     CountedBy,
     CountPage,
@@ -191,6 +193,10 @@ class StoreQueries:
         with self._store.reader() as connection:
             items = expectations(connection, self._rules(), time.time_ns() // 1000)
         return ExpectationPage(items=items)
+
+    def consumers(self, *, group: str | None = None) -> ConsumerPage:
+        with self._store.reader() as connection:
+            return ConsumerPage(items=consumers(connection, group))
 
     def names(self) -> NamePage:
         with self._store.reader() as connection:

@@ -1,6 +1,7 @@
 """What was observed of consumers, read back from the store."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import duckdb
@@ -43,6 +44,32 @@ def ends(
     return _rows(cursor, ENDS, EndRow, f"{clauses} ORDER BY moment", parameters)
 
 
+@dataclass(frozen=True)
+class Observed:
+    """In the order of time."""
+
+    groups: list[GroupRow]
+    commits: list[CommitRow]
+    ends: list[EndRow]
+
+
+def lately(
+    cursor: duckdb.DuckDBPyConnection, watches: Sequence[WatchRow], group: str | None = None
+) -> Observed:
+    """So much that it tells how each consumer stands, and how it came to it."""
+    since = min((one.moment for one in watches), default=0) - REPEAT_EVERY - SPARE
+    clause, of_group = "WHERE moment >= make_timestamp(?)", ""
+    parameters: list[object] = [since]
+    if group is not None:
+        of_group = ' AND "group" = ?'
+        parameters.append(group)
+    return Observed(
+        groups(cursor, clause + of_group, parameters),
+        commits(cursor, clause + of_group, parameters),
+        ends(cursor, clause, [since]),
+    )
+
+
 def known(cursor: duckdb.DuckDBPyConnection, source: str) -> Known:
     """How it stood at the last look, for going on from there."""
     watch = next((one for one in watches(cursor) if one.source == source), None)
@@ -80,10 +107,10 @@ def _rows(
         f'epoch_us("{name}")' if kind == "TIMESTAMP" else f'"{name}"'
         for name, kind in table.columns.items()
     )
-    try:
-        found: list[tuple[Any, ...]] = cursor.execute(
-            f"SELECT {columns} FROM {table.name} {clauses}", list(parameters)
-        ).fetchall()
-    except duckdb.CatalogException:
+    there = "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?"
+    if cursor.execute(there, [table.name]).fetchall() == [(0,)]:
         return []  # a store that no daemon has opened since there is such a table
+    found: list[tuple[Any, ...]] = cursor.execute(
+        f"SELECT {columns} FROM {table.name} {clauses}", list(parameters)
+    ).fetchall()
     return [row(*one) for one in found]

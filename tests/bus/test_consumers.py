@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from collector.consumers.observation import Place
 from demo.broker import Broker
 from tests.bus.conftest import CreateTopic
+from tests.bus.daemon_process import DaemonProcess, Receiver
 from tests.bus.groups import Watching, consuming, send
 from tests.bus.new_protocol import Member
 from tests.bus.reading import committed
@@ -122,3 +126,53 @@ async def test_a_bus_that_is_away_is_waited_for_and_share_groups_are_named_as_su
             broker.start()
             await watching.until(lambda: watching.watches[-1].why is None)
             assert watching.watches[-1].moment > seen_to
+
+
+RULES = "version: 1\nflow: none\nbegins: never.seen\nexpectations: []\n"
+
+
+async def test_the_history_of_commits_survives_any_kill(
+    broker: Broker, create_topic: CreateTopic, tmp_path: Path
+) -> None:
+    """What was seen before a kill and after it is one history, without a hole or a repeat."""
+    topic = await create_topic()
+    await send(broker.bootstrap, topic, 50)
+    with Receiver() as receiver:
+        daemon = DaemonProcess(
+            tmp_path, broker.bootstrap, topic, RULES, receiver.url,
+            extra="",
+        )  # fmt: skip
+        text = daemon.configuration.read_text()
+        consumers = f'start: earliest, consumers: {{every: 200ms, groups: ["{topic}"]}}'
+        daemon.configuration.write_text(text.replace("start: earliest", consumers))
+        async with consuming(broker.bootstrap, topic, topic) as one:
+            with daemon:
+                for number in range(1, 4):
+                    await one.commit({TopicPartition(topic, 0): number * 10})
+                    await _stored(daemon, lambda rows, n=number: rows and rows[-1] == n * 10)
+                    daemon.kill()
+                    daemon.start()
+                await _stored(daemon, lambda rows: bool(rows))
+    with duckdb.connect(str(daemon.store)) as store:
+        rows = store.execute(
+            'SELECT committed, since, before, moment FROM commits WHERE "group" = ? '
+            "ORDER BY moment", [topic],
+        ).fetchall()  # fmt: skip
+        changes = [row for row in rows if row[1] == row[3]]
+        assert [row[0] for row in changes] == [10, 20, 30]
+        for earlier, later in itertools.pairwise(changes):
+            # When it was last seen that the earlier one stood: a start that knew nothing could not.
+            assert earlier[2] is None or earlier[2] < later[2]
+            assert later[2] < later[3]
+        ((watches,),) = store.execute("SELECT count(*) FROM consumer_watches").fetchall()
+        assert watches == 1
+
+
+async def _stored(daemon: DaemonProcess, done: Callable[[list[int]], object]) -> None:
+    """Waits until the daemon tells of commits like these."""
+    for _ in range(600):
+        items = daemon.ask("/api/consumers")["items"]
+        if done([item["committed"] for item in items]):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(daemon.tail())
