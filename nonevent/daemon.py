@@ -30,6 +30,7 @@ from analyzer.stages import AlertStage, JudgeStage
 from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW, OUTBOX
 from collector.batch import Batch, PartitionState, Stage
 from collector.consumers.kafka_watch import KafkaWatch
+from collector.consumers.observation import NEVER_LOOKED, WatchRow
 from collector.errors import ConfigurationError, SourceError, StoreError
 from collector.event import Event
 from collector.hashing import spellings
@@ -104,6 +105,7 @@ class Watch:
         self._clock = clock
         self._picked_up = False
         self._retire_all_but(configuration, known)
+        self._look_at_consumers_of(configuration)
 
         # The stages that a batch passes on its way to its commit.
         first = self._first_start(clock()) if first_start is None else first_start
@@ -219,6 +221,16 @@ class Watch:
         names = [source.name for source in configuration.sources]
         gone = [replace(state, retired=True) for state in known if state.source not in names]
         self.store.commit(Batch(partitions=gone)).result()
+
+    def _look_at_consumers_of(self, configuration: Configuration) -> None:
+        """From the first moment on it is known of which buses consumers will be seen."""
+        watched = [
+            WatchRow(source.name, self._clock(), NEVER_LOOKED, kafka.consumers.every_us(),
+                     tuple(kafka.consumers.groups))
+            for source in configuration.sources
+            if (kafka := source.kafka) is not None and kafka.consumers.enabled
+        ]  # fmt: skip
+        self.store.submit(lambda connection: observed.watch_only(connection, watched)).result()
 
     def _first_start(self, now: int) -> int:
         """When this store was first watched: deadlines before that are history, and wake nobody."""

@@ -50,9 +50,24 @@ class History:
             self._ends[place] = row
         self._asked = None if known.watch is None else known.watch.moment
         """When the last look asked for commits."""
+        self._blind = {row.group for row in known.groups if row.why is not None}
+        """Groups of which the last look could not tell."""
+        self._whole = True
+        self._last_seen: dict[str, int | None] = {}
+        """Of groups of which the last look could not tell: when the last one asked that could."""
+        self._strangers: set[str] = set()
+        """Groups that are new, after a look that did not see all."""
+        self._anew: set[str] = set()
+        """Groups that are seen again: all of their commits are written."""
 
     def take(self, look: Look) -> Rows:
         rows = Rows()
+        blind = {group for group, state in look.groups.items() if state.why is not None}
+        blind |= look.unseen
+        if not look.whole:
+            blind |= self._groups.keys() - look.groups.keys()
+        self._anew = self._blind - blind
+        self._strangers = set() if self._whole else look.groups.keys() - self._groups.keys()
         for place, end in look.ends.items():
             self._take_end(place, end, look, rows)
         self._take_groups(look, rows)
@@ -60,8 +75,17 @@ class History:
             for place, committed in commits.items():
                 self._take_commit(group, place, committed, look, rows)
         self._take_back(look, rows)
-        self._asked = look.asked
+        self._last_seen = {group: self._before(group) for group in blind & self._blind} | (
+            dict.fromkeys(blind - self._blind, self._asked)
+        )
+        self._asked, self._blind, self._whole = look.asked, blind, look.whole
         return rows
+
+    def _before(self, group: str) -> int | None:
+        """When the last look asked that could tell how far this group was."""
+        if group in self._blind:
+            return self._last_seen.get(group)
+        return None if group in self._strangers else self._asked
 
     # Ends
 
@@ -122,6 +146,7 @@ class History:
         last, end, moment = self._commits.get((group, place)), look.ends.get(place), look.answered
         topic_id = end.topic_id if end is not None else last.topic_id if last is not None else ""
         same = last is not None and last.committed == committed
+        before = self._before(group)
         beyond = end is not None and committed > end.high_watermark
         if last is not None and end is not None and last.topic_id and (same or beyond):
             # It was committed to a topic that is no more, whatever bears its name now.
@@ -137,14 +162,25 @@ class History:
         row = CommitRow(
             moment, self._source, group, *_named(place, topic_id), committed,
             last.since if last is not None and same else moment,
-            last.before if last is not None and same else self._asked,
+            last.before if last is not None and same else before,
             None if end is None else end.end, waiting, at_least,
         )  # fmt: skip
-        if last is None and self._asked is None:
-            row = structs.replace(row, before=None)
+        if last is None and before is not None:
+            nothing = structs.replace(
+                row,
+                moment=before,
+                committed=None,
+                since=before,
+                before=None,
+                end=None,
+                waiting_since=None,
+                at_least=False,
+            )
+            rows.commits.append(nothing)
         if (
             last is not None
             and same
+            and group not in self._anew
             and (last.waiting_since, last.topic_id) == (waiting, topic_id)
             and moment - last.moment < REPEAT_EVERY
         ):

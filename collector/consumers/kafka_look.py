@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
@@ -18,6 +17,7 @@ from collector.consumers.kafka_requests import (
     FetchCommitted,
     ListGroups,
 )
+from collector.consumers.matching import group_wanted
 from collector.consumers.observation import End, GroupState, Look, Place
 from collector.sources.kafka_client import PatientClient
 from collector.sources.kafka_topics import Topic, exact, topics_named
@@ -53,13 +53,6 @@ async def look(client: PatientClient, globs: Sequence[str], clock: Callable[[], 
     return Look(asked, answered, groups, commits, ends, frozenset(unseen), listed_all)
 
 
-def wanted(globs: Sequence[str], group: str) -> bool:
-    """Fits a glob, and none with `!` in front."""
-    if any(fnmatchcase(group, glob[1:]) for glob in globs if glob.startswith("!")):
-        return False
-    return any(fnmatchcase(group, glob) for glob in globs)
-
-
 async def _list(client: PatientClient, globs: Sequence[str]) -> tuple[Groups, bool]:
     """The groups that are wanted; and whether every broker has told its own."""
     found: Groups = {}
@@ -79,7 +72,9 @@ async def _list(client: PatientClient, globs: Sequence[str]) -> tuple[Groups, bo
         of_node = found.setdefault(node, {})
         for group, protocol, state, *rest in answer.groups or ():
             kind = rest[0] if len(rest) > 1 else ("share" if protocol == "share" else "classic")
-            if wanted(globs, group) and (protocol in ("consumer", "share", "") or not protocol):
+            if group_wanted(globs, group) and (
+                protocol in ("consumer", "share", "") or not protocol
+            ):
                 of_node[group] = GroupState(kind.lower(), state, None)
     if not any(found.values()) and not whole and not found:
         await client.some_node()  # says why none is there

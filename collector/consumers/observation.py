@@ -11,6 +11,10 @@ EMPTY = ("Empty", "Dead", "Gone")
 REBALANCING = ("PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling")
 
 
+NEVER_LOOKED = 0
+"""In a watch, the moment of its last look while there was none."""
+
+
 class Place(NamedTuple):
     """A partition by its name, as commits have it: they do not know the topic's ID."""
 

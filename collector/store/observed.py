@@ -8,7 +8,14 @@ import duckdb
 from msgspec.structs import replace
 
 from collector.consumers.history import REPEAT_EVERY
-from collector.consumers.observation import CommitRow, EndRow, GroupRow, Known, WatchRow
+from collector.consumers.observation import (
+    NEVER_LOOKED,
+    CommitRow,
+    EndRow,
+    GroupRow,
+    Known,
+    WatchRow,
+)
 from collector.store.tables import COMMITS, ENDS, GROUPS, WATCHES, Table
 from collector.times import US_PER_S
 
@@ -23,6 +30,23 @@ ENDS_FOR = 86_400 * US_PER_S
 def watches(cursor: duckdb.DuckDBPyConnection) -> list[WatchRow]:
     found = _rows(cursor, WATCHES, WatchRow, "ORDER BY source", ())
     return [replace(one, groups=tuple(one.groups)) for one in found]
+
+
+def watch_only(connection: duckdb.DuckDBPyConnection, wanted: Sequence[WatchRow]) -> None:
+    """Other sources are not watched any more; those that are new will be."""
+    known = {row.source: row for row in watches(connection)}
+    rows = [
+        row
+        if (before := known.get(row.source)) is None or before.groups != row.groups
+        else replace(before, every=row.every)
+        for row in wanted
+    ]
+    connection.execute(f"DELETE FROM {WATCHES.name}")
+    for row in rows:
+        connection.execute(
+            f"INSERT INTO {WATCHES.name} VALUES (?, make_timestamp(?), make_timestamp(?), ?, ?, ?)",
+            [row.source, row.began, row.moment, row.every, list(row.groups), row.why],
+        )
 
 
 def groups(
@@ -73,7 +97,7 @@ def lately(
 def known(cursor: duckdb.DuckDBPyConnection, source: str) -> Known:
     """How it stood at the last look, for going on from there."""
     watch = next((one for one in watches(cursor) if one.source == source), None)
-    if watch is None:
+    if watch is None or watch.moment == NEVER_LOOKED:
         return Known()
     since = watch.moment - REPEAT_EVERY - SPARE
     of_source = "WHERE source = ? AND moment >= make_timestamp(?)"
