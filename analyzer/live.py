@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from analyzer.agenda import Agenda
+from analyzer.consumers.overdue import Overdue
 from analyzer.episode import is_over
 from analyzer.finding import Finding, findings
 from analyzer.instance import Instance, finding_id
@@ -87,6 +88,7 @@ class Live:
         self._interest = Interest(
             self._plan.parts(), ties is not None, Part() if other is None else other.part
         )
+        self._overdue = Overdue()
         self._leaving: deque[tuple[int, str]] = deque()
         """Flows that are done, with the moment from which on they are let go of."""
         self._dirty: set[str] = set()
@@ -394,6 +396,7 @@ class Live:
     def advance(self, sight: Sight) -> list[Transition]:
         """Judges every flow whose findings may have changed, and says how they did."""
         due = self._dirty | self._agenda.take(sight, self.flows)
+        due |= self._overdue.take(sight.consumed)
         self._dirty = set()
         found: list[Transition] = []
         for flow_id in sorted(due):
@@ -427,6 +430,8 @@ class Live:
             for one in judged(found_in, file, sight):
                 over = over and is_over(one.episode, sight)
                 for instance in one.instances:
+                    if instance.finding == "unhandled":
+                        self._overdue.put(flow_id, instance)
                     if instance.state == "unknown":
                         state |= UNSURE
                     if instance.state == "pending":

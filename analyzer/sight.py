@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
+from analyzer.consumers.consumed import CONSUMERS_OF, Consumed
 from analyzer.naming import ANY_NAME, Naming
 from collector.batch import Gap, PartitionState
 from collector.event import Event
@@ -43,6 +44,7 @@ class Sight:
         taken: Sequence[Taken] = (),
         samples: Mapping[str, Sequence[Sample]] | None = None,
         reach: int | None = None,
+        consumed: Consumed | None = None,
     ) -> None:
         self._partitions = [partition for partition in partitions if not partition.retired]
         self._gaps = gaps
@@ -51,6 +53,8 @@ class Sight:
         """How long events are kept (µs): how far back a begin may lie that was never seen."""
         self.reach = retention if reach is None else reach
         """How long (µs) before its first event a flow may have begun whose file has no `within`."""
+        self.consumed = consumed
+        """How far groups have committed; None: nobody looks."""
         self._taken = taken
         self._sampled = [] if not samples else list(_sampled(self._partitions, samples))
         self._skews = skews or {}
@@ -92,10 +96,23 @@ class Sight:
         moment = self._complete.get(names)
         if moment is None:
             stored = self._stored(names)
-            able = [p.complete_to for p in self._partitions if _carries(p.carries, stored)]
-            moment = min(able, default=NEVER)
+            moment = self._seen_to(stored)
             self._complete[names] = moment
         return moment
+
+    def _seen_to(self, stored: frozenset[str]) -> int:
+        groups = [name for name in stored if name.startswith(CONSUMERS_OF)]
+        if groups:
+            reached = min(self._reach(name.removeprefix(CONSUMERS_OF)) for name in groups)
+            events = stored.difference(groups)
+            return min(reached, self._seen_to(events)) if events else reached
+        able = [p.complete_to for p in self._partitions if _carries(p.carries, stored)]
+        return min(able, default=NEVER)
+
+    def _reach(self, group: str) -> int:
+        reach = FOREVER if self.consumed is None else self.consumed.reach(group)
+        # Where nobody looks there is nothing to wait for, but what happened until then.
+        return self.settled_to() if reach == FOREVER else reach
 
     def settled_to(self) -> int:
         """The moment below which everything was seen, whatever its name."""

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 import duckdb
 import msgspec
 
+from analyzer.consumers.consumed import CommitsInMemory
+from analyzer.consumers.stored import commits_in
 from analyzer.finding import Finding
 from analyzer.folds.live import LiveFolds, nothing
 from analyzer.live import Live
@@ -17,7 +19,7 @@ from collector.batch import Batch, Gap, PartitionState
 from collector.interest import Interest
 from collector.store import reading
 from collector.store.store import Store
-from collector.store.tables import Taken
+from collector.store.tables import COMMITS, GROUPS, WATCHES, Taken
 from collector.store.tied import keyed_events
 from collector.times import US_PER_MS, US_PER_S
 
@@ -52,6 +54,7 @@ class JudgeStage:
         self._partitions: dict[tuple[str, str, str, int], PartitionState] = {}
         self._gaps: list[Gap] = []
         self._taken: list[Taken] = []
+        self._consumed = CommitsInMemory(live.rules.groups())
         self._silent: set[str] = set()
         """Findings that are historical, and so stay unheard when they change."""
         self._closed: dict[str, str] = {}
@@ -68,6 +71,7 @@ class JudgeStage:
         with store.reader() as cursor:
             self._seq = next_seq(cursor, FINDING_LOG.name)
             self._taken = reading.taken(cursor)
+            self._consumed = commits_in(cursor, self.live.rules.groups())
             self._see(reading.partitions(cursor), reading.gaps(cursor))
             if self.live.ties:
                 self.live.prime(keyed_events(cursor))
@@ -126,6 +130,7 @@ class JudgeStage:
         return found.seq
 
     def process(self, batch: Batch) -> None:
+        self._consumed.see(*(batch.rows.get(t.name, ()) for t in (GROUPS, COMMITS, WATCHES)))
         self._see(batch.partitions, batch.gaps)
         if batch.columns is None:
             self.live.absorb(batch.events)
@@ -159,6 +164,7 @@ class JudgeStage:
         self.sight = self._sight_of(
             tuple(self._partitions.values()), tuple(self._gaps), tuple(self._taken)
         )
+        self.sight.consumed = self._consumed
 
     def release(self, flows: Iterable[str], taken: Taken) -> None:
         """These flows are about to be deleted: whatever comes of them later begins anew."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import msgspec
 
+from analyzer.consumers.stated import Stated
 from analyzer.finding import Finding, findings
 from analyzer.folds.judging import JudgedWindow, judge_windows, window_findings
 from analyzer.judge import Judged, judge
 from analyzer.rules.ruleset import RuleFile, RuleSet
-from analyzer.rules.tests import RuleTest
+from analyzer.rules.tests import RuleTest, StatedCommit
 from analyzer.sight import Sight
 from collector.event import Event
 
@@ -31,29 +32,40 @@ def trial(
     until: int,
     grace: int = 0,
     since: int | None = None,
+    commits: Sequence[StatedCommit] | None = None,
 ) -> Trial:
     """Events with arrival ≤ `until` are seen, and completeness is `until`. Windows of time are
     judged that begin at `since` or later (else at the first event)."""
     if since is None:
         since = min((event.time for event in events), default=until)
-    settled = _judged(file, [e for e in events if e.arrival <= until], since, until, grace)
+    stated = None if commits is None else Stated(commits, events, since)
+    settled = _judged(file, [e for e in events if e.arrival <= until], since, until, grace, stated)
     ids = {finding.id for finding in settled.findings}
     retracted: dict[str, Finding] = {}
     for moment in sorted({e.arrival for e in events if e.arrival <= until}):
         # Just before these arrive, everything that happened until then counts as seen.
-        before = _judged(file, [e for e in events if e.arrival < moment], since, moment, grace)
+        seen = [e for e in events if e.arrival < moment]
+        before = _judged(file, seen, since, moment, grace, stated)
         for finding in before.findings:
             if finding.id not in ids:
                 retracted[finding.id] = msgspec.structs.replace(finding, state="retracted")
     return dataclasses.replace(settled, retracted=tuple(retracted.values()))
 
 
-def _judged(file: RuleFile, events: Sequence[Event], since: int, until: int, grace: int) -> Trial:
+def _judged(
+    file: RuleFile,
+    events: Sequence[Event],
+    since: int,
+    until: int,
+    grace: int,
+    stated: Stated | None,
+) -> Trial:
     flows: dict[str, list[Event]] = {}
     for event in events:
         for flow in event.correlation_ids:
             flows.setdefault(flow, []).append(event)
     sight = Sight.everything_until(until, grace)
+    sight.consumed = None if stated is None else stated.consumed(until)
     judged = [one for flow, members in flows.items() for one in judge(flow, members, file, sight)]
     windows = tuple(judge_windows(file, events, sight, since, until))
     rules = RuleSet.of([file]).by_name
@@ -81,7 +93,7 @@ class Verdict:
 
 def run_test(file: RuleFile, test: RuleTest) -> Verdict:
     """Expected and actual findings must match one to one, each on the fields that it gives."""
-    result = trial(file, test.events, test.until, since=test.start)
+    result = trial(file, test.events, test.until, since=test.start, commits=test.commits)
     actual = [*result.findings, *result.retracted]
     found, missing = [], []
     # The most particular first, so that a general one does not take what another needs.

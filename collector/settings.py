@@ -151,6 +151,25 @@ class SaslSettings(Section):
         return self
 
 
+class ConsumerSettings(Section):
+    """Which consumer groups are watched, and how often. Nothing is joined or committed."""
+
+    enabled: bool = True
+    groups: list[str] = Field(default=["*"], min_length=1)
+    """Globs; with `!` in front: groups to leave out. Named ones are asked for though they are not
+    listed."""
+    every: Duration = "5s"
+
+    @model_validator(mode="after")
+    def not_too_often(self) -> "ConsumerSettings":
+        if (parse_duration(self.every) or 0) < 100_000:
+            raise ValueError("`every` is at least 100ms")
+        return self
+
+    def every_us(self) -> int:
+        return parse_duration(self.every) or 0
+
+
 class KafkaSettings(Section):
     """Where the bus is, and what of it to read."""
 
@@ -162,6 +181,7 @@ class KafkaSettings(Section):
     isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
     ahead: Ahead = "5m"
     """When catching up, no partition reads further past the slowest, in record time."""
+    consumers: ConsumerSettings = ConsumerSettings()
     tls: TlsSettings | None = None
     sasl: SaslSettings | None = None
 

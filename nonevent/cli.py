@@ -204,6 +204,22 @@ def expectations(
 
 
 @app.command()
+def consumers(
+    config: Config = None, url: Url = None, store: StorePath = None, rules: Rules = [],  # noqa: B006
+    token: Token = None, json: Json = False,
+    group: Annotated[str | None, typer.Option(help="Of this group alone.")] = None,
+) -> None:  # fmt: skip
+    """Show how consumer groups stand: lag, and a verdict with its reason. Exits 1 if any is bad.
+
+    Example: nonevent consumers --group payment-svc
+    """
+    with asking(config, url, store, rules, token) as queries:
+        page = queries.consumers(group=group)
+    _print_json(page) if json else terminal.print_consumers(page)
+    raise typer.Exit(1 if any(one.verdict not in ("ok", "unseen") for one in page.items) else 0)
+
+
+@app.command()
 def tail(
     config: Config = None, url: Url = None, store: StorePath = None, rules: Rules = [],  # noqa: B006
     token: Token = None, json: Json = False, limit: Limit = 20,

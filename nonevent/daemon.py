@@ -29,6 +29,8 @@ from analyzer.sinks.table import make_sinks
 from analyzer.stages import JudgeStage
 from analyzer.tables import ANALYZER_TABLES, ANALYZER_VIEWS, OUTBOX
 from collector.batch import Batch, PartitionState, Stage
+from collector.consumers.kafka_watch import KafkaWatch
+from collector.consumers.observation import NEVER_LOOKED, WatchRow
 from collector.errors import ConfigurationError, SourceError, StoreError
 from collector.event import Event
 from collector.hashing import spellings
@@ -39,7 +41,7 @@ from collector.sources.condition import Condition
 from collector.sources.patience import Patience
 from collector.sources.table import APART, SOURCES
 from collector.sources.tap import Tap
-from collector.store import reading
+from collector.store import observed, reading
 from collector.store.store import Store
 from collector.store.tied import events_of_tied_flows, save_tying
 from collector.ties import Ties, tying_of
@@ -108,6 +110,7 @@ class Watch:
         self._clock = clock
         self._picked_up = False
         self._retire_all_but(configuration, known)
+        self._look_at_consumers_of(configuration)
 
         # The stages that a batch passes on its way to its commit.
         first = self._first_start(clock()) if first_start is None else first_start
@@ -131,7 +134,14 @@ class Watch:
             self._tap(source, [s for s in known if s.source == source.name], apart=apart)
             for source in configuration.sources
         ]
-        self.pipeline = Pipeline(self.taps, stages, self.store, committed, clock)
+        # Who reads the same buses, looked at from outside.
+        self.consumers: list[Tap] = [
+            self._consumers(source)
+            for source in configuration.sources
+            if source.kafka is not None and source.kafka.consumers.enabled
+        ]
+        everyone = [*self.taps, *self.consumers]
+        self.pipeline = Pipeline(everyone, stages, self.store, committed, clock)
 
     def _tap(self, source: SourceSettings, resume: Sequence[PartitionState], *, apart: bool) -> Tap:
         """What is wrong with its settings is an error now, wherever it will run."""
@@ -141,6 +151,15 @@ class Watch:
         return TapApart(
             source, resume, self._clock, interest=self.judge.interest(), command=TAP_PROCESS
         )
+
+    def _consumers(self, source: SourceSettings) -> Tap:
+        with self.store.reader() as cursor:
+            return KafkaWatch(source, observed.known(cursor, source.name), self._clock)
+
+    async def stop(self) -> None:
+        """Nothing is read any more."""
+        for tap in (*self.taps, *self.consumers):
+            await tap.stop()
 
     async def pick_up(self) -> None:
         """Reads the store back: open flows, deadlines, findings; and judges by today's rules."""
@@ -211,6 +230,16 @@ class Watch:
         gone = [replace(state, retired=True) for state in known if state.source not in names]
         self.store.commit(Batch(partitions=gone)).result()
 
+    def _look_at_consumers_of(self, configuration: Configuration) -> None:
+        """From the first moment on it is known of which buses consumers will be seen."""
+        watched = [
+            WatchRow(source.name, self._clock(), NEVER_LOOKED, kafka.consumers.every_us(),
+                     tuple(kafka.consumers.groups))
+            for source in configuration.sources
+            if (kafka := source.kafka) is not None and kafka.consumers.enabled
+        ]  # fmt: skip
+        self.store.submit(lambda connection: observed.watch_only(connection, watched)).result()
+
     def _first_start(self, now: int) -> int:
         """When this store was first watched: deadlines before that are history, and wake nobody."""
         known = self.store.meta("first_start")
@@ -252,7 +281,7 @@ class Daemon:
         self._self_watch = SelfWatch(configuration.alerts.watch_itself)
         self._silent: list[tuple[str, str, str]] = []
         self._silence_asked = 0
-        self._yet_to_start: set[str] = set()
+        self._yet_to_start: set[Tap] = set()
         self._healthy = False
         beat = configuration.alerts.heartbeat
         self._heartbeat = None if beat is None else Heartbeat(beat, self._well)
@@ -322,8 +351,7 @@ class Daemon:
             raise
         finally:
             self._ready = False
-            for tap in self._watch.taps:
-                await tap.stop()
+            await self._watch.stop()
             beacon.out()
             self._server.stop()
             self._store.close()
@@ -336,13 +364,12 @@ class Daemon:
         the store, the pages and the outbox as they are."""
         while True:
             watch = self._watch
-            self._yet_to_start = {tap.name for tap in watch.taps}
+            self._yet_to_start = set(watch.taps)
             await watch.pick_up()
             self._garbage.keep()
             rules = await self._until_changed(watch)
             log.info("the rules have changed: judging anew what is open")
-            for tap in watch.taps:
-                await tap.stop()
+            await watch.stop()
             # What was submitted is committed, or was never begun, before the store is read.
             await asyncio.wrap_future(self._store.submit(lambda connection: None))
             self._outbox.wake()
@@ -378,7 +405,9 @@ class Daemon:
                 return
 
     def _started(self, tap: Tap) -> None:
-        self._yet_to_start.discard(tap.name)
+        if tap not in self._yet_to_start:
+            return
+        self._yet_to_start.remove(tap)
         if not self._yet_to_start:
             self._ready = True
             watch = self._watch

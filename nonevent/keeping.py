@@ -1,6 +1,7 @@
 """Retention's loop: looks from time to time, decides beside the judge, deletes between batches."""
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from collector.settings import StoreSettings, parse_size
 from collector.store import retention
 from collector.store.retention import Doomed, Limits
 from collector.store.store import Store
-from collector.store.tables import Taken
+from collector.store.tables import OBSERVATIONS, Taken
 from collector.times import US_PER_S, parse_duration
 from nonevent.believing import Believed
 
@@ -56,15 +57,18 @@ class Keeping:
             self._touched.update(flow for e in batch.seen() for flow in e.correlation_ids)
 
     async def run(self) -> None:
-        if self._judge.live.ties:
+        ties = self._judge.live.ties
+        if ties:
             # A flow's events go together, and which these are only the ties know.
-            log.warning("retention: keys tie, and so nothing is deleted; see docs/limits.md")
-            return
+            log.warning("retention: keys tie, and so no event is deleted; see docs/limits.md")
         pause = min(max(self.limits.age / US_PER_S / LOOKS, OFTEN_S), SELDOM_S)
         believed = Believed(self._clock, lambda: time.monotonic_ns() // 1000)
         while True:
             await asyncio.sleep(pause)
-            await self.look(believed())
+            if ties:
+                await self._job(functools.partial(self._old_rows, now=believed()))
+            else:
+                await self.look(believed())
 
     async def look(self, now: int | None = None) -> int:
         """Deletes what may go now, or at that moment; how many events that were."""
@@ -122,6 +126,11 @@ class Keeping:
     def _old_rows(self, connection: duckdb.DuckDBPyConnection, now: int) -> None:
         forget_settled(connection, now - self.limits.age)
         forget_old(connection, now - self.limits.age)
+        for table in OBSERVATIONS:
+            connection.execute(
+                f"DELETE FROM {table.name} WHERE moment < make_timestamp(?)",
+                [now - self.limits.age],
+            )
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from collector.times import format_time
 from ui.alert_models import ActPage, AlertDetail, AlertPage, MarkPage, SilencePage, Tally
 from ui.errors import NothingSuchError, NothingToDoError
 from ui.models import (
+    ConsumerPage,
     CountPage,
     DroppedPage,
     EventPage,
@@ -96,6 +97,9 @@ class RemoteQueries:
 
     def expectations(self) -> ExpectationPage:
         return self._get("/api/expectations", ExpectationPage, {})
+
+    def consumers(self, **filters: Any) -> ConsumerPage:
+        return self._get("/api/consumers", ConsumerPage, filters)
 
     def names(self) -> NamePage:
         return self._get("/api/names", NamePage, {})

@@ -12,6 +12,7 @@ from rich.text import Text
 from nonevent.pace import in_words
 from ui import moments
 from ui.models import (
+    ConsumerPage,
     DroppedPage,
     EventItem,
     EventPage,
@@ -141,6 +142,29 @@ def print_dropped(page: DroppedPage, console: Console | None = None) -> None:
             words(f"{one.dropped + one.carried:,}"),
             words(moment_text(one.since)),
             words(one.example),
+        )
+    console.print(table)
+
+
+def print_consumers(page: ConsumerPage, console: Console | None = None) -> None:
+    """How each group stands on each partition, and by which rule."""
+    console = console or stdout()
+    if not page.items:
+        console.print(words("No consumer group was seen: `nonevent run` watches those of a Kafka."))
+        return
+    table = table_of("Group", "Topic", "Lag", "Seconds", "Verdict", "Since (UTC)", "Because")
+    table.columns[2].justify = table.columns[3].justify = "right"
+    for one in page.items:
+        at = "–" if one.topic is None else f"{one.topic}-{one.partition}"
+        quiet = one.verdict in ("ok", "unseen")
+        table.add_row(
+            words(one.group, "bold"),
+            words(at),
+            words("–" if one.lag is None else f"{one.lag:,}"),
+            words("–" if one.lag_seconds is None else f"{one.lag_seconds:,.0f}"),
+            words(one.verdict, QUIET if quiet else "red"),
+            words(moment_text(one.since) if one.since else "–"),
+            words(one.because),
         )
     console.print(table)
 

@@ -17,8 +17,16 @@ from ui import alert_routes, failures, operations, pages, probes
 from ui.access import Access
 from ui.acts import Acts
 from ui.errors import UnknownFlowError
-from ui.filters import CountFilter, EventFilter, ExportFilter, FindingFilter, FlowFilter
+from ui.filters import (
+    ConsumerFilter,
+    CountFilter,
+    EventFilter,
+    ExportFilter,
+    FindingFilter,
+    FlowFilter,
+)
 from ui.models import (
+    ConsumerPage,
     CountPage,
     DroppedPage,
     EventPage,
@@ -153,6 +161,11 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
     def expectations() -> ExpectationPage:
         """Every live expectation: what was found, and when it last had something to judge."""
         return queries.expectations()
+
+    @router.get("/consumers")
+    def consumers(asked: Annotated[ConsumerFilter, Query()]) -> ConsumerPage:
+        """Every consumer group's partitions: lag, and the verdict with its reason."""
+        return queries.consumers(group=asked.group)
 
     @router.get("/names")
     def names() -> NamePage:

@@ -100,6 +100,12 @@ class ActFilter(Filter):
     cursor: Annotated[Text, Field(description="`next` of the page before")] = None
 
 
+class ConsumerFilter(Filter):
+    """Which consumers; all unless a group is given."""
+
+    group: Text = None
+
+
 class ExportFilter(Filter):
     """Which events to write as lines; all of them unless something is given."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import duckdb
 
 from analyzer.clocks import Clocks
+from analyzer.consumers.stored import CommitsAsked
 from analyzer.judge import Judged, judge
 from analyzer.reading import findings_of
 from analyzer.rules.ruleset import RuleSet
@@ -48,6 +49,7 @@ class FlowReader:
         self.sight: Sight = clocks.sight(
             reading.partitions(cursor), reading.gaps(cursor), reading.taken(cursor)
         )
+        self.sight.consumed = CommitsAsked(cursor, rules.groups())
 
     # Looking them up
 

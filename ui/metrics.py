@@ -9,10 +9,11 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from ui import moments
-from ui.models import ExpectationItem, PartitionStatus, Status
+from ui.models import ConsumerItem, ExpectationItem, PartitionStatus, Status
 
 FINDING_STATES = ("open", "closed", "retracted")
 PARTITION = ("source", "topic", "partition")
+CONSUMER = ("source", "group", "topic", "partition")
 
 
 class _Told(Collector):
@@ -28,12 +29,14 @@ class _Told(Collector):
 def exposition(
     status: Status,
     expectations: Sequence[ExpectationItem],
+    consumers: Sequence[ConsumerItem],
     collectors: Sequence[Collector],
     accept: str | None,
 ) -> tuple[bytes, str]:
     """The text and its content type, in the format that the scraper asked for."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Told([*status_metrics(status), silence(expectations)]))
+    told = [*status_metrics(status), silence(expectations), *consumer_metrics(consumers)]
+    registry.register(_Told(told))
     for collector in collectors:
         registry.register(collector)
     encode, content_type = choose_encoder(accept or "")
@@ -46,6 +49,33 @@ def silence(expectations: Sequence[ExpectationItem]) -> Metric:
         "1 while nothing is stored that this expectation could have judged.",
         ("type", "expectation"),
         {(one.type, one.name): float(one.silent) for one in expectations},
+    )
+
+
+def consumer_metrics(consumers: Sequence[ConsumerItem]) -> Iterator[Metric]:
+    """What is not known is left out."""
+    at = [
+        ((one.source, one.group, one.topic or "", str(one.partition)), one)
+        for one in consumers
+        if one.partition is not None
+    ]
+    yield _labelled(
+        "nonevent_consumer_lag",
+        "Events that a group has not committed yet.",
+        CONSUMER,
+        {labels: one.lag for labels, one in at if one.lag is not None},
+    )
+    yield _labelled(
+        "nonevent_consumer_lag_seconds",
+        "How long ago the oldest event was appended that a group has not committed yet.",
+        CONSUMER,
+        {labels: one.lag_seconds for labels, one in at if one.lag_seconds is not None},
+    )
+    yield _labelled(
+        "nonevent_consumer_verdict",
+        "1 for the verdict on a group at a partition.",
+        (*CONSUMER, "verdict"),
+        {(*labels, one.verdict): 1 for labels, one in at},
     )
 
 

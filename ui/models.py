@@ -5,7 +5,7 @@ Times are RFC 3339 strings in UTC; a field that is not known is null, never abse
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 FlowState = Literal["open", "ended", "failed", "partial", "unbegun", "runaway"]
 FindingState = Literal["open", "closed", "retracted"]
@@ -321,6 +321,36 @@ class Dropped(BaseModel):
 
 class DroppedPage(BaseModel):
     items: list[Dropped]
+    next: str | None = None
+
+
+Verdict = Literal[
+    "ok", "growing", "stuck", "stopped", "rewound", "rebalancing", "recreated", "swallowing",
+    "producer_hung", "unseen",
+]  # fmt: skip
+
+
+class ConsumerItem(BaseModel):
+    """One group on one partition; without one where nothing of its commits is known."""
+
+    source: str = Field(default="", exclude=True)
+    group: str
+    topic: str | None
+    partition: int | None
+    committed: int | None
+    end: int | None
+    """The last stable offset."""
+    lag: int | None
+    lag_seconds: float | None
+    """How long ago the oldest record was appended that is not committed yet."""
+    group_state: str
+    verdict: Verdict
+    since: str | None
+    because: str
+
+
+class ConsumerPage(BaseModel):
+    items: list[ConsumerItem]
     next: str | None = None
 
 

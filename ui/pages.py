@@ -1,5 +1,6 @@
 """The pages for people: flows, one flow with its ghosts, findings, expectations. No scripts."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Annotated, get_args
 from urllib.parse import quote
@@ -9,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from ui import timeline
 from ui.errors import UnknownFlowError
-from ui.filters import FindingFilter, FlowFilter
+from ui.filters import ConsumerFilter, FindingFilter, FlowFilter
 from ui.models import FindingState, FlowDetail, FlowState, Status
 from ui.moments import parse_moment
 from ui.queries import Queries
@@ -43,6 +44,10 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
     @router.get("/expectations")
     def expectations() -> HTMLResponse:
         return expectation_list(queries, clock())
+
+    @router.get("/consumers")
+    def consumers(asked: Annotated[ConsumerFilter, Query()]) -> HTMLResponse:
+        return consumer_list(queries, asked, clock())
 
     @router.get("/static/style.css")
     async def style() -> Response:
@@ -121,3 +126,19 @@ def expectation_list(queries: Queries, now: float) -> HTMLResponse:
     """Every live expectation, the silent ones told apart from those that nothing came of."""
     found = queries.expectations()
     return page("expectations.html", status=queries.status(), expectations=found.items, now=now)
+
+
+def consumer_list(queries: Queries, asked: ConsumerFilter, now: float) -> HTMLResponse:
+    """Every consumer, those first that are not fine."""
+    items = queries.consumers(group=asked.group).items
+    items.sort(key=lambda one: one.verdict in ("ok", "unseen"))
+    counts = Counter(one.verdict for one in items)
+    return page(
+        "consumers.html",
+        status=queries.status(),
+        consumers=items[:MOST_ROWS],
+        more=max(0, len(items) - MOST_ROWS),
+        counts=sorted(counts.items()),
+        asked=asked,
+        now=now,
+    )

@@ -41,7 +41,11 @@ def routes(
     def metrics(accept: Annotated[str | None, Header()] = None) -> Response:
         """Prometheus (or, where asked for, OpenMetrics) text."""
         text, content_type = exposition(
-            queries.status(), queries.expectations().items, collectors, accept
+            queries.status(),
+            queries.expectations().items,
+            queries.consumers().items,
+            collectors,
+            accept,
         )
         return Response(text, headers={"Content-Type": content_type})
 

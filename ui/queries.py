@@ -6,6 +6,7 @@ from typing import Protocol
 from collector.export import Selection
 from ui.alert_models import ActPage, AlertDetail, AlertPage, MarkPage, SilencePage, Tally
 from ui.models import (
+    ConsumerPage,
     CountedBy,
     CountPage,
     DroppedPage,
@@ -134,6 +135,10 @@ class Queries(Protocol):
 
     def expectations(self) -> ExpectationPage:
         """Every live expectation, with what was found and when it had something to judge."""
+        ...
+
+    def consumers(self, *, group: str | None = None) -> ConsumerPage:
+        """Every consumer group's partitions, or those of one group, with their verdicts."""
         ...
 
     def names(self) -> NamePage:

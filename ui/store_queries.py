@@ -20,6 +20,7 @@ from collector.ties import Ties
 from collector.times import NEVER, format_time
 from ui.alert_history import standing
 from ui.alert_queries import AlertQueries, number
+from ui.consumer_queries import consumers
 from ui.dropped_queries import dropped
 from ui.expectation_queries import expectations
 from ui.flow_list import FlowFilter, FlowList
@@ -27,6 +28,7 @@ from ui.flow_queries import FlowReader
 from ui.models import (
     CatchingUp,
     CommonKey,
+    ConsumerPage,
     Count,
     CountedBy,
     CountPage,
@@ -205,6 +207,10 @@ class StoreQueries(AlertQueries):
         with self._store.reader() as connection:
             items = expectations(connection, self._rules(), self._clock())
         return ExpectationPage(items=items)
+
+    def consumers(self, *, group: str | None = None) -> ConsumerPage:
+        with self._store.reader() as connection:
+            return ConsumerPage(items=consumers(connection, group))
 
     def names(self) -> NamePage:
         with self._store.reader() as connection:

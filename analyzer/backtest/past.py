@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from analyzer.clocks import REACH, Clocks
+from analyzer.consumers.stored import commits_in
 from analyzer.sight import Sight
 from collector.batch import PartitionState
 from collector.event import Event
@@ -62,8 +63,8 @@ class Past(ABC):
         """Events of the period; headers and payloads at least where their name is in `read`."""
 
     @abstractmethod
-    def sight(self, span: Span) -> Sight:
-        """What was seen, given what was read."""
+    def sight(self, span: Span, groups: frozenset[str] = frozenset()) -> Sight:
+        """What was seen, given what was read; and how far these groups had committed."""
 
 
 class FilePast(Past):
@@ -81,7 +82,8 @@ class FilePast(Past):
         for events in self._file.batches(report):
             yield [event for event in events if self.period.holds(event)]
 
-    def sight(self, span: Span) -> Sight:
+    def sight(self, span: Span, groups: frozenset[str] = frozenset()) -> Sight:
+        # No commits are in a file: what hangs on them is unknown.
         until = self.period.until
         complete_to = span.last if until is None else until
 
@@ -123,8 +125,9 @@ class StorePast(Past):
                 report(done, of)
                 yield [event for event in events if self.period.holds(event)]
 
-    def sight(self, span: Span) -> Sight:
+    def sight(self, span: Span, groups: frozenset[str] = frozenset()) -> Sight:
         with self._store.reader() as cursor:
+            consumed = commits_in(cursor, groups, self.period.until)
             partitions, gaps = reading.partitions(cursor), reading.gaps(cursor)
             taken = reading.taken(cursor)
         since, until = self.period.since, self.period.until
@@ -135,4 +138,6 @@ class StorePast(Past):
                 self._clocks = msgspec.structs.replace(self._clocks, reach=REACH)
                 state.seen_from = max(since, state.seen_from or since)
                 state.first_offset = NOT_THE_FIRST
-        return self._clocks.sight(partitions, gaps, taken)
+        sight = self._clocks.sight(partitions, gaps, taken)
+        sight.consumed = consumed
+        return sight

@@ -57,7 +57,8 @@ def backtest(
         for events in past.batches(read, reading):
             for take in everyone:
                 take(events)
-        sight = past.sight(span)
+        groups = rules.groups() | (frozenset() if against is None else against.groups())
+        sight = past.sight(span, groups)
         return _judged(shelves, slots, sight, span, rules, against, found, judging)
 
 

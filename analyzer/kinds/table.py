@@ -13,6 +13,7 @@ from analyzer.kinds.before_require import BeforeRequire
 from analyzer.kinds.count import Bounds, Count, once
 from analyzer.kinds.either import Either
 from analyzer.kinds.for_each import ForEach
+from analyzer.kinds.handled import Handled
 from analyzer.kinds.order import Order
 from analyzer.kinds.together import Together
 from analyzer.rules.fields import Fields
@@ -135,6 +136,19 @@ def _either(fields: Fields, options: Options) -> Rule | None:
     return Either(options, listed) if listed else None
 
 
+def _handled(fields: Fields, options: Options) -> Rule | None:
+    trigger, groups = fields.names("handled"), fields.names("groups")
+    within = fields.duration("within")
+    for key in ("such_that", "same"):
+        if key in fields:
+            what = "has no second event that the first could be compared with: use `where`"
+            place = (fields.value.keys or {}).get(key, fields.value.place)
+            fields.checker.error(place, f"`{key}`: `handled` {what}")
+    if not trigger or not groups or within is None:
+        return None
+    return Handled(options, trigger, groups, within)
+
+
 KINDS: tuple[Kind, ...] = (
     Kind("expect", ("after", "expect"), ("within", "match"), _after_expect, ("missing", "late")),
     Kind("never", ("after", "never"), ("within", "until"), _after_never, ("forbidden",)),
@@ -162,8 +176,9 @@ KINDS: tuple[Kind, ...] = (
          ("not_undone", "out_of_order", "late")),
     Kind("agree", ("agree",), ("across", "tolerance"), _agree, ("disagree",)),
     Kind("across", ("across",), ("tolerance",), _across, ("disagree",)),
+    Kind("handled", ("handled", "groups", "within"), (), _handled, ("unhandled", "late")),
     Kind("either", ("either",), (), _either, ("both", "neither", "late")),
 )  # fmt: skip
 
-NOT_YET = ("handled", "lag")
+NOT_YET: tuple[str, ...] = ("lag",)
 """Keys of kinds that the language has and this version does not judge yet."""

@@ -7,7 +7,7 @@ from analyzer.rules.located import Place, Value
 
 ONE_OR_MORE = (
     "after", "expect", "never", "next", "once", "before", "require", "order", "together", "either",
-    "until", "unless", "rate", "retries",
+    "until", "unless", "rate", "retries", "handled",
 )  # fmt: skip
 COUNTS = ("at_most", "at_least", "exactly")
 LONGEST = 60

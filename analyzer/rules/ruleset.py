@@ -138,6 +138,14 @@ class RuleSet:
                     found |= file.stored(fold.names())
         return None if ANY_NAME in found else frozenset(found)
 
+    def groups(self) -> frozenset[str]:
+        """The consumer groups that some expectation names."""
+        found: set[str] = set()
+        for file in self.files:
+            for one in file.expectations():
+                found.update(getattr(one, "groups", ()))
+        return frozenset(found)
+
     def fingerprint(self) -> str:
         """The same as long as every judgement would be."""
         told = [

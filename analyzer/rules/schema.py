@@ -9,7 +9,7 @@ from typing import Any
 from analyzer.rules.expectation import COMMON, KINDS, SEVERITIES
 from analyzer.rules.kind import Kind
 from analyzer.rules.services import KEYS as SERVICE_KEYS
-from analyzer.rules.tests import EVENT_KEYS, FINDING_KEYS
+from analyzer.rules.tests import COMMIT_KEYS, EVENT_KEYS, FINDING_KEYS
 
 Schema = dict[str, Any]
 
@@ -41,7 +41,7 @@ TYPES: dict[str, Schema] = {
     ),
     **dict.fromkeys(("p50", "p75", "p90", "p95", "p99", "p999"), _DURATION),
     **dict.fromkeys(("after", "never", "next", "before", "require", "until", "once"), _NAMES),
-    **dict.fromkeys(("rate", "retries"), _NAMES),
+    **dict.fromkeys(("rate", "retries", "handled", "groups"), _NAMES),
     **dict.fromkeys(("order", "together", "either"), _LISTED),
     "same": {"anyOf": [_CEL, {"type": "array", "items": _CEL}]},
     "unless": {"anyOf": [_NAMES, _mapping({"name": _NAMES, "where": _CEL}, ["name"])]},
@@ -122,10 +122,16 @@ def _test() -> Schema:
         **dict.fromkeys(EVENT_KEYS, anything),
         "at": _DURATION, "name": _TEXT, "arrives": _DURATION, "partition": _NUMBER,
     }  # fmt: skip
+    commit: Schema = {
+        **dict.fromkeys(COMMIT_KEYS, _TEXT),
+        **dict.fromkeys(("offset", "partition", "end"), _NUMBER),
+        "at": _DURATION,
+    }
     keys: dict[str, Schema] = {
         "name": _TEXT,
         "start": {"type": "string"},
         "events": {"type": "array", "items": _mapping(event, ["at", "name"])},
+        "commits": {"type": "array", "items": _mapping(commit, ["at", "group"])},
         "until": _DURATION,
         "findings": {"type": "array", "items": _mapping(dict.fromkeys(FINDING_KEYS, _TEXT))},
         "no_findings": {"const": True},

@@ -19,6 +19,23 @@ EVENT_KEYS = (
 FINDING_KEYS = ("expectation", "finding", "flow", "state", "type")
 
 
+COMMIT_KEYS = ("at", "group", "offset", "topic", "partition", "end", "state")
+
+
+@dataclass(frozen=True)
+class StatedCommit:
+    """That a group has committed this offset, or is in this state; `end`: the partition's then."""
+
+    at: int
+    group: str
+    topic: str = "test"
+    partition: int = 0
+    offset: int | None = None
+    end: int | None = None
+    state: str | None = None
+    source: str = "test"
+
+
 @dataclass(frozen=True)
 class RuleTest:
     """One test; `expected` are the fields that a finding must have."""
@@ -31,6 +48,8 @@ class RuleTest:
     others_allowed: bool
     start: int = START
     """The moment 0s."""
+    commits: tuple[StatedCommit, ...] | None = None
+    """What groups commit; None: nobody looks at consumers."""
 
 
 def read_test(value: Value, checker: Checker) -> RuleTest | None:
@@ -38,7 +57,7 @@ def read_test(value: Value, checker: Checker) -> RuleTest | None:
     if not isinstance(value.data, dict):
         checker.error(value.place, "a test is a mapping with name, events, until and findings")
         return None
-    keys = ("name", "start", "events", "until", "findings", "no_findings", "others")
+    keys = ("name", "start", "events", "commits", "until", "findings", "no_findings", "others")
     checker.known_keys(value, keys, "in a test")
     data = value.data
     name = checker.text(data["name"]) if "name" in data else None
@@ -53,11 +72,12 @@ def read_test(value: Value, checker: Checker) -> RuleTest | None:
         checker.error(data["no_findings"].place, "write `no_findings: true`, or `findings`")
     start = _start(data.get("start"), checker)
     events = _events(data.get("events"), start, checker)
+    commits = read_commits(data.get("commits"), start, checker)
     expected = _expected(data.get("findings"), checker)
     others = "others" in data and checker.one_of(data["others"], ["allowed"]) == "allowed"
     if name is None or until is None:
         return None
-    return RuleTest(name, value.place, events, start + until, expected, others, start)
+    return RuleTest(name, value.place, events, start + until, expected, others, start, commits)
 
 
 def _start(value: Value | None, checker: Checker) -> int:
@@ -80,6 +100,39 @@ def _events(value: Value | None, start: int, checker: Checker) -> tuple[Event, .
         if event is not None:
             found.append(event)
     return tuple(found)
+
+
+def read_commits(
+    value: Value | None, start: int, checker: Checker
+) -> tuple[StatedCommit, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value.data, list):
+        checker.error(value.place, "`commits` is a list")
+        return ()
+    found = [_commit(item, start, checker) for item in value.data]
+    return tuple(sorted((one for one in found if one is not None), key=lambda one: one.at))
+
+
+def _commit(value: Value, start: int, checker: Checker) -> StatedCommit | None:
+    if not isinstance(value.data, dict) or not {"at", "group"} <= value.data.keys():
+        checker.error(value.place, "a commit is written {at: 5s, group: payment-svc, offset: 1}")
+        return None
+    checker.known_keys(value, COMMIT_KEYS, "in a test's commit")
+    data = value.data
+    at, group = checker.duration(data["at"]), checker.text(data["group"])
+    numbers = {
+        key: checker.number(data[key], 2**62)
+        for key in ("partition", "offset", "end")
+        if key in data
+    }
+    if at is None or group is None or None in numbers.values():
+        return None
+    return StatedCommit(
+        start + at, group, _plain_text(data.get("topic"), "test") or "test",
+        numbers.get("partition") or 0, numbers.get("offset"), numbers.get("end"),
+        _plain_text(data.get("state"), None),
+    )  # fmt: skip
 
 
 def _event(value: Value, number: int, start: int, checker: Checker) -> Event | None:

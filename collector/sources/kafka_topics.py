@@ -158,6 +158,10 @@ async def all_topics(client: AIOKafkaClient, node: Any) -> dict[str, Topic]:
             )
             for name in cluster.topics()
         }
+    return _described(answer)
+
+
+def _described(answer: Any) -> dict[str, Topic]:
     return {
         name: Topic(
             name if topic_id == _NO_ID else str(topic_id),
@@ -167,6 +171,11 @@ async def all_topics(client: AIOKafkaClient, node: Any) -> dict[str, Topic]:
         for error, name, topic_id, _, partitions, operations, *_ in answer.topics
         if error == 0 and name is not None
     }
+
+
+async def topics_named(client: AIOKafkaClient, node: Any, names: Sequence[str]) -> dict[str, Topic]:
+    """Those of these topics that are there and may be described."""
+    return _described(await client.send(node, _TopicsRequest(names)))
 
 
 async def undescribed(client: AIOKafkaClient, node: Any, names: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from collector.batch import Gap, PartitionState
+from collector.consumers.observation import CommitRow, EndRow, GroupRow, WatchRow
 from collector.event import Event
 
 SCHEMA_VERSION = 4
@@ -209,6 +210,71 @@ class Taken(msgspec.Struct, frozen=True, gc=False):
 AGES = Table("ages", Age, {"seq": "BIGINT", "moment": "BIGINT"})
 TAKEN = Table("taken", Taken, {"moment": "BIGINT", "to_time": "BIGINT"})
 
+GROUPS = Table(
+    "consumer_groups",
+    GroupRow,
+    {
+        "moment": "TIMESTAMP",
+        "source": "VARCHAR",
+        "group": "VARCHAR",
+        "type": "VARCHAR",
+        "state": "VARCHAR",
+        "members": "INTEGER",
+        "since": "TIMESTAMP",
+        "why": "VARCHAR",
+    },
+)
+COMMITS = Table(
+    "commits",
+    CommitRow,
+    {
+        "moment": "TIMESTAMP",
+        "source": "VARCHAR",
+        "group": "VARCHAR",
+        "topic": "VARCHAR",
+        "topic_id": "VARCHAR",
+        "partition": "INTEGER",
+        "committed": "BIGINT",
+        "since": "TIMESTAMP",
+        "before": "TIMESTAMP",
+        "end": "BIGINT",
+        "waiting_since": "TIMESTAMP",
+        "at_least": "BOOLEAN",
+    },
+)
+ENDS = Table(
+    "ends",
+    EndRow,
+    {
+        "moment": "TIMESTAMP",
+        "source": "VARCHAR",
+        "topic": "VARCHAR",
+        "topic_id": "VARCHAR",
+        "partition": "INTEGER",
+        "end": "BIGINT",
+        "high_watermark": "BIGINT",
+        "since": "TIMESTAMP",
+        "before": "TIMESTAMP",
+        "hung": "VARCHAR",
+    },
+)
+WATCHES = Table(
+    "consumer_watches",
+    WatchRow,
+    {
+        "source": "VARCHAR",
+        "began": "TIMESTAMP",
+        "moment": "TIMESTAMP",
+        "every": "BIGINT",
+        "groups": "VARCHAR[]",
+        "why": "VARCHAR",
+    },
+    primary_key=("source",),
+)
+OBSERVATIONS = (GROUPS, COMMITS, ENDS)
+"""What was observed of consumers over time: it goes with its age."""
+
 COLLECTOR_TABLES = (
     EVENTS, PAYLOADS, SPANS, MINUTES, PROBLEM_MINUTES, PARTITIONS, GAPS, AGES, TAKEN,
+    *OBSERVATIONS, WATCHES,
 )  # fmt: skip

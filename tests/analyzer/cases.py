@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from analyzer.instance import STATES
 from analyzer.rules.loader import check
 from analyzer.rules.ruleset import RuleFile
+from analyzer.rules.tests import StatedCommit
 from analyzer.trial import Trial, trial
 from collector.event import Event
 from collector.times import parse_duration
@@ -63,6 +64,25 @@ def _event(text: str, number: int) -> Event:
     )  # fmt: skip
 
 
+COMMIT = re.compile(r"(\S+) ([^\s@/]+)(?:@([^\s/]+))?(?:/(\d+))? (\d+|[A-Z]\w+)(?: of (\d+))?")
+"""AT GROUP[@TOPIC][/PARTITION] OFFSET-or-STATE [of END]"""
+
+
+def commits(case: dict[str, Any]) -> list[StatedCommit] | None:
+    return [_commit(text) for text in case["commits"]] if "commits" in case else None
+
+
+def _commit(text: str) -> StatedCommit:
+    match = COMMIT.fullmatch(text)
+    assert match, text
+    at, group, topic, partition, what, end = match.groups()
+    return StatedCommit(
+        BASE + microseconds(at), group, topic or "case", int(partition or 0),
+        int(what) if what.isdecimal() else None, None if end is None else int(end),
+        None if what.isdecimal() else what, "case",
+    )  # fmt: skip
+
+
 def microseconds(text: str) -> int:
     us = parse_duration(text)
     assert us is not None, text
@@ -70,7 +90,8 @@ def microseconds(text: str) -> int:
 
 
 def run(case: dict[str, Any], folder: Path) -> Trial:
-    return trial(rule_file(case, folder), events(case), BASE + microseconds(case["until"]))
+    until = BASE + microseconds(case["until"])
+    return trial(rule_file(case, folder), events(case), until, commits=commits(case))
 
 
 def states(result: Trial) -> dict[str, dict[str, int]]:

@@ -14,16 +14,21 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from analyzer.consumers.consumed import CommitsInMemory
 from analyzer.instance import Instance
 from analyzer.judge import judge
 from analyzer.rules.loader import check
 from analyzer.rules.ruleset import RuleFile
 from analyzer.sight import Sight
 from collector.batch import Gap, PartitionState
+from collector.consumers.history import History
+from collector.consumers.observation import End, GroupState, Known, Look, Place, WatchRow
 from collector.event import Event
 from collector.times import NEVER, US_PER_S
 from tests.analyzer.naive.flow import Hole, Life, Partition, Said, Spec, View
+from tests.analyzer.naive.handled import Looked
 from tests.analyzer.naive.judge import KINDS, naive_judge
 from tests.analyzer.naive.random_rules import NAMES, files
 
@@ -34,7 +39,7 @@ PAYLOADS = (
     None, {"items": [1, 2], "k": 1}, {"items": [], "k": 2}, {"k": 2.0}, {"items": [2, 2, 1]},
     {"k": "1"}, {"k": None, "n": 1}, {"items": [True], "k": True, "n": 5}, {"n": 2},
 )  # fmt: skip
-ABSENCES = ("missing", "late", "too_few", "neither", "not_undone")
+ABSENCES = ("missing", "late", "too_few", "neither", "not_undone", "unhandled")
 
 
 @st.composite
@@ -95,7 +100,44 @@ def views(draw: st.DrawFn) -> tuple[View, Sight]:
         skews={"s": skew},
         retention=retention,
     )  # fmt: skip
-    return View(partitions, tuple(holes), grace, skew, retention), sight
+    looks, sight.consumed = draw(looked())
+    return View(partitions, tuple(holes), grace, skew, retention, looks), sight
+
+
+PLACES = (("t", 0), ("t", 1), ("u", 0))
+
+
+@st.composite
+def looked(draw: st.DrawFn) -> tuple[tuple[Looked, ...], CommitsInMemory]:
+    """Two groups that commit, go back, or are denied, looked at now and then."""
+    consumed, history = CommitsInMemory(), History("s", Known())
+    watch = WatchRow("s", 0, 0, S, ("g", "h"))
+    consumed.see(watches=[watch])
+    committed = {group: dict.fromkeys(PLACES, 0) for group in ("g", "h")}
+    looks = []
+    for moment in sorted(draw(st.sets(st.integers(1, 2 * LAST), max_size=6))):
+        states: dict[str, dict[tuple[str, int], int] | None] = {}
+        for group, offsets in committed.items():
+            for at in PLACES:
+                offsets[at] = max(0, offsets[at] + draw(st.sampled_from((0, 0, 2, 5, -3))))
+            states[group] = None if draw(st.integers(0, 5)) == 5 else dict(offsets)
+        looks.append(Looked(moment * S, states))
+        rows = history.take(
+            Look(
+                moment * S, moment * S,
+                {
+                    group: GroupState("classic", "Stable", 1, "denied" if told is None else None)
+                    for group, told in states.items()
+                },
+                {
+                    group: {Place(*at): offset for at, offset in told.items()}
+                    for group, told in states.items() if told is not None
+                },
+                {Place(*at): End(at[0], 100, 100) for at in PLACES},
+            )
+        )  # fmt: skip
+        consumed.see(rows.groups, rows.commits, [replace(watch, moment=moment * S)])
+    return tuple(looks), consumed
 
 
 def load(written: dict[str, Any]) -> RuleFile:
@@ -111,7 +153,7 @@ def load(written: dict[str, Any]) -> RuleFile:
 def told(instance: Instance, spec: dict[str, Spec]) -> Said:
     """The judge's instance in the words of the naive one."""
     rule = spec[instance.expectation]
-    by_event = bool(rule.get("after") or rule.get("before"))
+    by_event = bool(rule.get("after") or rule.get("before") or rule.get("handled"))
     cause = instance.activation if by_event else None
     absent = instance.finding in ABSENCES
     return Said(
@@ -125,7 +167,7 @@ def told(instance: Instance, spec: dict[str, Spec]) -> Said:
     )
 
 
-NAMING = ("expect", "together", "undo")
+NAMING = ("expect", "together", "undo", "handled")
 
 
 def state(life: Life, said: list[Said], view: View) -> str | None:

@@ -26,6 +26,7 @@ from analyzer.kinds.before_require import BeforeRequire
 from analyzer.kinds.count import Bounds, Count, once
 from analyzer.kinds.either import Either
 from analyzer.kinds.for_each import ForEach
+from analyzer.kinds.handled import Handled
 from analyzer.kinds.order import Order
 from analyzer.kinds.together import Together
 from analyzer.live import Live
@@ -58,7 +59,7 @@ PAYLOADS = (
 )  # fmt: skip
 KINDS = (
     "expect", "all", "never", "once", "once after", "before", "order", "together", "either",
-    "counts", "counts after", "agree", "for each", "undo", "next",
+    "counts", "counts after", "agree", "for each", "undo", "next", "handled",
 )  # fmt: skip
 several = st.permutations(NAMES).flatmap(
     lambda every: st.integers(2, len(every)).map(lambda most: tuple(every[:most]))
@@ -103,6 +104,8 @@ def rules(draw: st.DrawFn, number: int) -> Rule:
             return Agree(given, (("*", VALUES[1]),))
         paths = tuple((name, draw(st.sampled_from(VALUES))) for name in draw(several))
         return Agree(given, paths, draw(st.sampled_from((None, Tolerance(Decimal(1), False)))))
+    if kind == "handled":
+        return Handled(given, draw(names), ("nobody looks at it",), draw(st.integers(1, 20)) * S)
     if kind == "next":
         return AfterNext(given, draw(names), draw(names), draw(within))
     if kind == "undo":

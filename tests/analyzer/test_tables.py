@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from analyzer.consumers.stated import Stated
 from analyzer.finding import findings
 from analyzer.folds.judging import JudgedWindow, judge_windows, window_findings
 from analyzer.folds.table import FOLDS
@@ -25,7 +26,7 @@ from analyzer.sight import Sight
 from collector.batch import Gap, PartitionState
 from collector.event import Event
 from collector.times import NEVER
-from tests.analyzer.cases import BASE, events, microseconds, rule_file, run
+from tests.analyzer.cases import BASE, commits, events, microseconds, rule_file, run
 
 FOLDER = Path(__file__).with_name("tables")
 ASPECTS = (
@@ -100,7 +101,10 @@ def bounded_sight(case: Case) -> Sight:
     partition = PartitionState(
         "case", "case", "case", 0, 100, first, complete_to=until, seen_from=seen
     )
-    return Sight([partition], [gap(text) for text in case.get("gaps", [])], grace=0)
+    sight = Sight([partition], [gap(text) for text in case.get("gaps", [])], grace=0)
+    if (stated := commits(case)) is not None:
+        sight.consumed = Stated(stated, events(case), BASE).consumed(until)
+    return sight
 
 
 def gap(text: str) -> Gap:

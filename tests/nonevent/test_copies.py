@@ -123,7 +123,7 @@ def test_a_snapshot_shows_headers_and_payloads_as_columns(filled: Path, nonevent
     assert names == {
         "events", "minutes", "problem_minutes", "ages", "taken", "partitions", "gaps",
         "finding_log", "outbox", "meta", "findings", "counts", "alert_log", "alerts", "tellings",
-        "acts",
+        "acts", "consumer_groups", "commits", "ends", "consumer_watches",
     }  # fmt: skip
     original, copied = tables(filled / "nonevent.duckdb"), tables(filled / "snapshot.duckdb")
     for name in names - {"events", "meta"}:

@@ -19,6 +19,7 @@ from tests.ui import samples
 from ui.access import allowed_hosts
 from ui.api import create_app
 from ui.models import (
+    ConsumerPage,
     CountPage,
     DroppedPage,
     EventPage,
@@ -46,6 +47,7 @@ class FakeQueries:
     event_page: EventPage = field(default_factory=lambda: EventPage(items=[], next=None))
     dropped_page: DroppedPage = field(default_factory=lambda: DroppedPage(items=[]))
     expectation_page: ExpectationPage = field(default_factory=lambda: ExpectationPage(items=[]))
+    consumer_page: ConsumerPage = field(default_factory=lambda: ConsumerPage(items=[]))
     now_status: Status = field(default_factory=samples.status)
     asked: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -74,6 +76,10 @@ class FakeQueries:
 
     def expectations(self) -> ExpectationPage:
         return self.expectation_page
+
+    def consumers(self, **asked: Any) -> ConsumerPage:
+        self.asked["consumers"] = asked
+        return self.consumer_page
 
     def names(self) -> NamePage:
         return NamePage(items=[])

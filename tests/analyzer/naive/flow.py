@@ -34,6 +34,8 @@ class View:
     grace: int = 0
     skew: int = 0
     retention: int = 0
+    looks: tuple[Any, ...] = ()
+    """At consumers; see `handled.py`."""
 
     def complete(self, names: Iterable[str] | None) -> int | None:
         """To which moment, for these names; None asks for whatever its name."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from collector.event import Event
 from tests.analyzer.naive.counts import counts, either
 from tests.analyzer.naive.flow import Life, Question, Said, Spec, View, lives
+from tests.analyzer.naive.handled import handled
 from tests.analyzer.naive.offences import agree, before, never, next_one, order
 from tests.analyzer.naive.waiting import expect, for_each, together, undo
 
@@ -20,6 +21,7 @@ KINDS: dict[str, Callable[[Question], list[Said]]] = {
     "undo": undo,
     "for_each": for_each,
     "agree": agree,
+    "handled": handled,
 }
 
 

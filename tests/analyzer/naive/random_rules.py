@@ -11,8 +11,11 @@ NAMES = ("start", "end", "A", "B", "C", "X")
 S = 1_000_000
 KINDS = (
     "expect", "all", "never", "next", "before", "order", "once", "counts", "together", "either",
-    "undo", "for_each", "agree",
+    "undo", "for_each", "agree", "handled",
 )  # fmt: skip
+
+GROUPS = ("g", "h", "nobody")
+"""Of the last nobody looks at the consumers."""
 
 some = st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True)
 several = st.lists(st.sampled_from(NAMES), min_size=2, max_size=4, unique=True)
@@ -136,6 +139,13 @@ def body(draw: st.DrawFn, kind: str, written: Written, spec: Spec) -> None:
         written["for_each"], written["by"] = "event.payload.items[*]", "event.payload.k"
     elif kind == "agree":
         agree(draw, written, spec)
+    elif kind == "handled":
+        names(draw, "handled", written, spec)
+        groups = st.lists(st.sampled_from(GROUPS), min_size=1, max_size=2, unique=True)
+        written["groups"] = spec["watched"] = draw(groups)
+        limit = draw(st.integers(1, 15))
+        written["within"], spec["within"] = f"{limit}s", limit * S
+        return
     else:
         count(draw, kind, written, spec)
     if kind not in ("order", "either", "agree"):

@@ -1,0 +1,65 @@
+"""Verdicts on consumers, over the table of cases."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from analyzer.consumers.verdict import verdict
+from collector.times import US_PER_S
+from tests.analyzer.consumers.acted import act
+
+CASES: list[dict[str, Any]] = YAML(typ="safe").load(Path(__file__).with_name("verdicts.yaml"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
+def test_the_table_of_cases(case: dict[str, Any]) -> None:
+    acted = act(case)
+    wrong, told = [], 0
+    for second in acted.moments:
+        course = acted.course(second)
+        assert course is not None
+        found = verdict(course)
+        for start, stop, word in case["said"]:
+            if start <= second <= stop:
+                told += 1
+                if found.word != word:
+                    wrong.append((second, word, found))
+    assert wrong == []
+    assert told >= len(case["said"])
+    if "since" in case:
+        low, high = (moment * US_PER_S for moment in case["since"])
+        assert low <= found.since <= high, found
+
+
+RATES = st.lists(st.integers(0, 400), min_size=3, max_size=12)
+
+
+@settings(max_examples=int(os.environ.get("VERDICT_EXAMPLES", "60")), deadline=None)
+@given(RATES, st.sampled_from([1, 3, 5, 8]), st.floats(0, 5), st.integers(0, 2))
+def test_whoever_reads_faster_than_anything_comes_is_fine(
+    rates: list[int], commit_every: int, phase: float, markers: int
+) -> None:
+    """Whatever comes how fast for 20 s each, and however commits and looks fall together."""
+    until = 20 * len(rates)
+    produce = [[20 * n, 20 * n + 20, rate] for n, rate in enumerate(rates)]
+    case = {
+        "until": until, "produce": produce, "consume": [[0, until, 800]], "phase": phase,
+        "commit_every": commit_every, "markers": markers,
+    }  # fmt: skip
+    acted = act(case)
+    for second in acted.moments:
+        course = acted.course(second)
+        assert course is not None
+        assert verdict(course).word == "ok", (second, verdict(course))
+
+
+def test_every_word_but_those_that_need_more_is_in_the_table() -> None:
+    said = {word for case in CASES for _, _, word in case["said"]}
+    assert said == {
+        "ok", "growing", "stuck", "stopped", "rewound", "rebalancing", "recreated", "producer_hung",
+    }  # fmt: skip
