@@ -71,7 +71,7 @@ class SelfWatch:
 
     def _away(self, seen: Seen) -> Iterator[Condition]:
         for name, tap in seen.taps.items():
-            if tap.state == "connecting":
+            if tap.state == "connecting" and tap.why is not None:
                 text = f"{name} does not answer since {format_time(tap.since)}: {tap.why}"
                 yield self._of(name, AWAY, name, text, tap.since, self._settings.blind)
 

@@ -20,8 +20,10 @@ from analyzer.reading import next_seq
 from analyzer.tables import FINDING_LOG, OUTBOX, FindingRow, OutboxRow
 from collector.batch import Batch
 from collector.store.store import Store
+from collector.times import US_PER_S
 
 FOR_EVER = 2**62
+OUT_OF_ORDER = 60 * US_PER_S
 CloseFindings = Callable[[Batch, Sequence[FindingRow], str, str], None]
 
 
@@ -50,6 +52,7 @@ class AlertStage:
         self._age = age
         self._inbox: list[ActRow] = []
         self._lock = threading.Lock()
+        self._now = 0
         self._own: dict[str, Finding] | None = None
         """What nonevent said of itself; None: it has said nothing yet."""
         with store.reader() as cursor:
@@ -142,7 +145,7 @@ class AlertStage:
         self._close_findings(batch, rows, act.author, _by(act))
 
     def _step(self, batch: Batch, new: dict[str, FindingRow]) -> None:
-        moment = batch.now
+        moment = self._moment(batch)
         # What it said of itself before a restart holds until it says something again.
         looked = self.book.step(moment, leave=None if self._own is not None else Condition.TYPE)
         changed = {alert.fingerprint: alert for alert in looked.changed}
@@ -162,6 +165,13 @@ class AlertStage:
             batch.add(ALERT_LOG.name, self._row(alert, moment))
         self.book.forget(looked.at)
         self._teller.forget(moment, self._age)
+
+    def _moment(self, batch: Batch) -> int:
+        """Batches of several taps come a little out of order: for alerts time does not go back,
+        but where the clock was set."""
+        if not batch.now < self._now <= batch.now + OUT_OF_ORDER:
+            self._now = batch.now
+        return self._now
 
     def _row(self, alert: Alert, moment: int) -> AlertRow:
         oldest = alert.oldest()

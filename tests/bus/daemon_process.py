@@ -35,7 +35,7 @@ sources:
 expectations: [{rules}]
 store: {{path: "{store}", retention: {retention}}}
 http: {{listen: "127.0.0.1:{port}"}}
-alerts: {{group_interval: 0s, sinks: {{hook: {{webhook: {{url: "{webhook}"}}}}}}}}
+alerts: {{group_interval: 0s, watch_itself: {itself}, sinks: {{hook: {{webhook: {{url: "{webhook}"}}}}}}}}
 """
 
 
@@ -92,8 +92,10 @@ class DaemonProcess:
         environment: Mapping[str, str] | None = None,
         store: Path | None = None,
         retention: str = "7d",
+        itself: str = "{}",
     ) -> None:
-        """`environment`: another one than ours; `store`: elsewhere than in the folder."""
+        """`environment`: another one than ours; `store`: elsewhere than in the folder; `itself`:
+        when it tells of itself."""
         self.folder = folder
         self._environment = environment
         self.store = store or folder / "nonevent.duckdb"
@@ -118,6 +120,7 @@ class DaemonProcess:
                 extra=extra,
                 store=self.store,
                 retention=retention,
+                itself=itself,
             ),
             encoding="utf-8",
         )

@@ -140,9 +140,10 @@ async def test_a_partition_that_cannot_be_read_holds_its_judgements_back_and_no_
     with (
         Receiver() as receiver,
         DaemonProcess(
-            tmp_path, broker.bootstrap, f"{topic_name}.*", rules, receiver.url, names
+            tmp_path, broker.bootstrap, f"{topic_name}.*", rules, receiver.url, names,
+            itself="{blind: 1s}",
         ) as daemon,
-    ):
+    ):  # fmt: skip
         await eventually(lambda: partition(daemon, payments)["complete_to"])
         # A spoilt byte in the broker's own log: the records behind it cannot be read.
         daemon.kill()
@@ -157,14 +158,26 @@ async def test_a_partition_that_cannot_be_read_holds_its_judgements_back_and_no_
         told = daemon.ask("/api/findings", flow="held")["items"]
         assert [one["expectation"] for one in told] == ["shipped"], "the payment is held back"
         assert daemon.ask("/api/status")["held"] >= 1
+        (blind,) = await eventually(lambda: told_of_itself(receiver))
+        assert (blind["expectation"], blind["status"], blind["count"]) == ("tap blind", "firing", 1)
+        assert blind["text"].startswith(f"blind on {payments}-0 of shop since ")
+        (alert,) = daemon.ask("/api/alerts", expectation="tap blind")["items"]
+        assert alert["state"] == "firing"
         log.write_bytes(sound)
         await eventually(lambda: partition(daemon, payments)["blocked_since"] is None)
         states = {
             one["expectation"]: one["state"] for one in daemon.ask("/api/flows/held")["instances"]
         }
         assert states == {"paid": "met", "shipped": "missing"}
-        assert [one["expectation"] for one in receiver.findings()] == ["shipped"]
+        await eventually(lambda: len(told_of_itself(receiver)) == 2)
+        assert told_of_itself(receiver)[1]["status"] == "resolved"
+        found = [one for one in receiver.findings() if one["type"] != "nonevent"]
+        assert [one["expectation"] for one in found] == ["shipped"]
     await producer.stop()
+
+
+def told_of_itself(receiver: Receiver) -> list[dict[str, Any]]:
+    return [body for body in receiver.taken if body["type"] == "nonevent"]
 
 
 def spoilt(log: bytes) -> bytes:

@@ -366,6 +366,17 @@ def test_retention_keeps_the_last_word_on_what_is_not_over(desk: Open) -> None:
     assert changes(d.at(4 * HOUR)) == [("again", 1)]
 
 
+def test_batches_that_come_a_little_out_of_order_tell_nothing_twice(desk: Open) -> None:
+    d = desk()
+    d.now = 10
+    d.found(finding("a"))
+    assert changes(d.at(10)) == [("new", 1)]
+    d.now = 9.5
+    assert d.at(9.5) == []
+    d.now = 10 - 2 * HOUR
+    assert changes(d.at(10 - 2 * HOUR)) == [("again", 1)], "the clock was set back"
+
+
 def test_what_was_done_before_a_crash_is_done_after_it(desk: Open) -> None:
     d = desk()
     d.found(finding("a"))
