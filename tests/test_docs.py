@@ -265,8 +265,8 @@ async def test_the_templates_in_the_docs_can_be_used() -> None:
     for template in templates.values():
         check_template(template)
     written = await texts.of(shown)
-    assert written.keys() == templates.keys(), written.note
-    assert json.loads(written["template"])["msgtype"] == "text"
+    assert written.texts.keys() == templates.keys(), written.note
+    assert json.loads(written.texts["template"])["msgtype"] == "text"
 
 
 # The rest

@@ -1,5 +1,6 @@
 """A real HTTP server at the other end: it takes, refuses, hangs, resets, goes away, comes back."""
 
+import contextlib
 import json
 import socket
 import struct
@@ -12,7 +13,7 @@ from typing import Any
 
 from demo.broker import free_port
 
-HANG, SLOW, RESET, DRIP = "hang", "slow", "reset", "drip"
+HANG, SLOW, RESET, DRIP, LONG = "hang", "slow", "reset", "drip", "long"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Receiver:
         self.headers: dict[str, str] = {}
         """Of every answer."""
         self.requests: list[Request] = []
+        self.connections = 0
+        self.open: set[socket.socket] = set()
         self._goes_on = threading.Event()
         self._server: Server | None = None
 
@@ -62,6 +65,17 @@ class Receiver:
         self._goes_on.clear()
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                outer.connections += 1
+                outer.open.add(self.request)
+                super().setup()
+
+            def finish(self) -> None:
+                outer.open.discard(self.request)
+                super().finish()
+
             def do_POST(self) -> None:
                 length = int(self.headers["content-length"])
                 body = self.rfile.read(length)
@@ -85,6 +99,7 @@ class Receiver:
                 what = code
         headers = {key.lower(): value for key, value in handler.headers.items()}
         self.requests.append(Request(handler.path, headers, body, what))
+        handler.close_connection = isinstance(what, str)
         if what == RESET:
             linger = struct.pack("ii", 1, 0)
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -95,6 +110,12 @@ class Receiver:
             if what == HANG:
                 return
             what = 200
+        if what == LONG:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            with contextlib.suppress(OSError):
+                while not self._goes_on.is_set():
+                    handler.wfile.write(b"x" * 65536)
+            return
         if what == DRIP:
             handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
             while not self._goes_on.wait(0.1):
@@ -116,6 +137,9 @@ class Receiver:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+        for one in list(self.open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from analyzer.sinks.answers import LONGEST_WISH_S, retry_after
 from analyzer.sinks.sink import NotDelivered, Refused
 from analyzer.sinks.webhook import Webhook
 from nonevent.clock import clock
-from tests.analyzer.sinks.receiver import DRIP, HANG, RESET, Receiver
+from tests.analyzer.sinks.receiver import DRIP, HANG, LONG, RESET, Receiver
 from tests.analyzer.sinks.told import told
 
 SECRET = "sixteen characters or more"
@@ -106,6 +106,18 @@ async def test_what_speaks_of_the_message_is_a_refusal(server: Receiver, code: i
     sink = webhook(server)
     with pytest.raises(Refused, match=str(code)):
         await sink.deliver(told())
+    await sink.close()
+
+
+async def test_one_connection_serves_many_and_an_endless_answer_is_not_read(
+    server: Receiver,
+) -> None:
+    sink = webhook(server)
+    for n in range(5):
+        await sink.deliver(told(n))
+    assert server.connections == 1
+    server.next = [LONG]
+    assert await sink.deliver(told(6)) == "200 OK"
     await sink.close()
 
 
