@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterator
@@ -37,9 +38,11 @@ class Server(ThreadingHTTPServer):
 class Receiver:
     """`next` says what it does to the coming requests, `always` to those after them."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}/secret-path"
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.port}/secret-path"
+        self._tls = tls
         self.next: list[int | str] = []
         self.always: int | str = 200
         self.bad: dict[str, int] = {}
@@ -89,6 +92,8 @@ class Receiver:
                 pass
 
         self._server = Server(("127.0.0.1", self.port), Handler)
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         serve = self._server.serve_forever
         threading.Thread(target=serve, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
@@ -143,8 +148,8 @@ class Receiver:
 
 
 @contextmanager
-def receiver() -> Iterator[Receiver]:
-    found = Receiver()
+def receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    found = Receiver(tls)
     found.start()
     try:
         yield found
