@@ -126,9 +126,10 @@ def forget_settled(connection: duckdb.DuckDBPyConnection, before: int) -> None:
     alert, if that was said to fire: it may have to be said again."""
     connection.execute(
         f"DELETE FROM {OUTBOX.name} WHERE epoch_us(delivered) < ? AND seq NOT IN ("
-        f"SELECT max(seq) FROM {OUTBOX.name} WHERE outcome = 'taken' GROUP BY sink, fingerprint "
-        """HAVING contains(left(arg_max(body, seq), 400), '"status":"firing"'))""",
-        [before],
+        f"SELECT seq FROM {OUTBOX.name} JOIN (SELECT max(seq) AS seq FROM {OUTBOX.name} "
+        "WHERE outcome = 'taken' GROUP BY sink, fingerprint) USING (seq) "
+        """WHERE epoch_us(delivered) < ? AND contains(left(body, 400), '"status":"firing"'))""",
+        [before, before],
     )
 
 

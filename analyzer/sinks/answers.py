@@ -10,6 +10,7 @@ from analyzer.sinks.sink import NotDelivered, Refused
 from collector.settings import TlsSettings
 from collector.tls import tls_context
 
+MOST_OF_A_BODY = 2**16
 LONGEST_WISH_S = 3600.0
 """Nobody is left alone for longer, whatever they ask for."""
 NOT_ABOUT_THE_MESSAGE = {401, 402, 403, 404, 405, 407, 408, 410, 425, 429}
@@ -30,12 +31,14 @@ class Http:
         )
 
     async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> str:
-        """What was answered; raises NotDelivered. The answer's body is not read."""
+        """What was answered; raises NotDelivered. Of its body nothing is told: it may repeat what
+        it was sent."""
         try:
             async with (
                 asyncio.timeout(self._timeout),
                 self._client.stream("POST", url, content=content, headers=headers) as answer,
             ):
+                await _to_the_end(answer)
                 return judged(answer)
         except TimeoutError as error:
             raise NotDelivered(f"no answer in {self._timeout:g} s", perhaps_taken=True) from error
@@ -46,6 +49,15 @@ class Http:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+async def _to_the_end(answer: httpx.Response) -> None:
+    """Only a connection that was read to the end is used again; one that goes on and on is not."""
+    size = 0
+    async for piece in answer.aiter_raw():
+        size += len(piece)
+        if size > MOST_OF_A_BODY:
+            return
 
 
 def judged(answer: httpx.Response) -> str:

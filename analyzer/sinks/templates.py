@@ -9,6 +9,7 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import msgspec
 from jinja2 import TemplateError, TemplateSyntaxError, nodes
@@ -55,10 +56,13 @@ def check(text: str) -> None:
         )
 
 
-class Written(dict[str, str]):
-    """Texts by their key; those of which the template failed are not among them."""
+@dataclass(frozen=True)
+class Written:
+    """What templates came to."""
 
-    note = ""
+    texts: dict[str, str]
+    """By key; those whose template failed are not among them."""
+    note: str = ""
     """What went wrong, for the people who read the default instead."""
 
 
@@ -72,7 +76,7 @@ class Texts:
 
     async def of(self, told: Notification) -> Written:
         if not self._templates:
-            return Written()
+            return Written({})
         key = (told.id, told.merged)
         if (known := self._remembered.get(key)) is not None:
             return known
@@ -84,8 +88,8 @@ class Texts:
     async def title_and_body(self, told: Notification) -> tuple[str, str]:
         """Of those that have both; with a note in the body, where a template failed."""
         written = await self.of(told)
-        title = written.get("title")
-        body = written.get("body") or wording.body(told)
+        title = written.texts.get("title")
+        body = written.texts.get("body") or wording.body(told)
         if written.note:
             body = f"{body}\n({written.note})"
         return wording.one_line(title).strip() if title else wording.title(told), body
@@ -93,41 +97,49 @@ class Texts:
     async def _write(self, told: Notification) -> Written:
         context = msgspec.to_builtins(told)
         context |= {"default_title": wording.title(told), "default_body": wording.body(told)}
-        written, problems = Written(), []
         outcomes = await _rendered(Job(self._templates, context))
+        texts: dict[str, str] = {}
+        problems: list[str] = []
         for key in self._templates:
             outcome = outcomes.get(key) or Outcome(key, problem=NOT_IN_TIME)
             if outcome.text is not None:
-                written[key] = outcome.text
+                texts[key] = outcome.text
             else:
                 problems.append(f"the template `{key}` failed: {outcome.problem}")
-        if problems:
-            written.note = f"{'; '.join(problems)}: this is the default text"
-            log.warning("sink %s: %s", self._sink, wording.one_line(written.note))
-        return written
+        if not problems:
+            return Written(texts)
+        note = f"{'; '.join(problems)}: this is the default text"
+        log.warning("sink %s: %s", self._sink, wording.one_line(note))
+        return Written(texts, note)
 
 
 NOT_IN_TIME = f"it took more than {CPU_S} s of computing, or more memory than there is for it"
 
 
 async def _rendered(job: Job) -> dict[str, Outcome]:
-    """What the other process came to; it may end before it is through."""
-    environ = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    """What the other process came to; it may end before it is through, or not begin at all."""
+    try:
+        said = await _said_by_the_other(msgspec.json.encode(job))
+        lines = [line for line in said.splitlines(keepends=True) if line.endswith(b"\n")]
+        return {one.key: one for one in (msgspec.json.decode(line, type=Outcome) for line in lines)}
+    except (TimeoutError, OSError, msgspec.DecodeError) as error:
+        log.warning("templates are not rendered: %s", type(error).__name__)
+        return {}
+
+
+async def _said_by_the_other(job: bytes) -> bytes:
     process = await asyncio.create_subprocess_exec(
         *RENDERING,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env=environ,
+        env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
     )
     try:
         async with asyncio.timeout(PATIENCE_S):
-            said, _ = await process.communicate(msgspec.json.encode(job))
-    except TimeoutError:
-        return {}
+            said, _ = await process.communicate(job)
+            return said
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    lines = [line for line in said.splitlines(keepends=True) if line.endswith(b"\n")]
-    return {one.key: one for one in (msgspec.json.decode(line, type=Outcome) for line in lines)}

@@ -34,15 +34,15 @@ class Webhook:
         self._http = Http(f"alerts.sinks.{name}.webhook", settings.timeout, settings.tls)
 
     async def deliver(self, notification: Notification) -> str:
-        texts = await self._texts.of(notification)
+        written = await self._texts.of(notification)
         headers = JSON | self._headers
-        if (own := texts.get("template")) is None:
+        if (own := written.texts.get("template")) is None:
             body = msgspec.json.encode(notification)
             headers |= JSON
         else:
             body = own.encode()
-        if texts.note:
-            headers["nonevent-note"] = _plain(cut(one_line(texts.note), 500))
+        if written.note:
+            headers["nonevent-note"] = _plain(cut(one_line(written.note), 500))
         headers["nonevent-id"] = _plain(notification.id)
         headers["nonevent-fingerprint"] = _plain(notification.fingerprint)
         if self._secret is not None:

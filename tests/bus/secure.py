@@ -21,7 +21,7 @@ from demo.broker import Broker
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 OAUTH = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required"
-OPERATIONS = {"READ": 3, "DESCRIBE": 8}
+OPERATIONS = {"READ": 3, "WRITE": 4, "DESCRIBE": 8}
 """Kafka's numbers for what may be done with a topic."""
 
 PASSWORD = "scram-wörd"

@@ -12,12 +12,16 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from analyzer.settings import KafkaSinkSettings
+from analyzer.sinks.kafka import KafkaSink
+from analyzer.sinks.sink import NotDelivered, Refused
 from collector.errors import ConfigurationError, SourceError
 from collector.settings import SourceSettings
 from collector.sources import kafka
 from collector.sources.kafka import KafkaTap
 from demo.broker import Broker
 from demo.errors import BrokerError
+from tests.analyzer.sinks import told as notifications
 from tests.bus.reading import TapReading
 from tests.bus.secure import PASSWORD, Access, Certificates, TokenEndpoint, secure_broker
 
@@ -403,3 +407,42 @@ async def test_what_is_denied_while_running_holds_its_judgements_until_it_is_gra
     await reading.until(lambda: reading.state(one).blocked_since is None)
     assert [e.offset for e in reading.events if e.topic == one] == [0, 1]
     assert reading.gaps == []
+
+
+# Who writes
+
+
+async def test_a_sink_says_who_it_is_and_needs_the_right_to_write_alone(
+    topics: Topics, guarded: Broker, access: Access, certificates: Certificates
+) -> None:
+    (topic,) = await topics("t")
+    settings = {
+        "bootstrap": guarded.address("ALL"),
+        "topic": topic,
+        "tls": {"ca": certificates.ca},
+        "sasl": password("SCRAM-SHA-512"),
+    }
+    sink = KafkaSink("out", KafkaSinkSettings.model_validate(settings), clock)
+    with pytest.raises(NotDelivered) as denied:
+        await sink.deliver(notifications.told())
+    assert not isinstance(denied.value, Refused)
+    await access.grant(topic, "WRITE")
+    assert await sink.deliver(notifications.told()) == "partition 0, offset 0"
+    await sink.close()
+
+
+async def test_a_sink_that_is_not_let_in_says_why_without_the_password(
+    guarded: Broker, certificates: Certificates
+) -> None:
+    settings = {
+        "bootstrap": guarded.address("ALL"),
+        "topic": "t",
+        "tls": {"ca": certificates.ca},
+        "sasl": password("SCRAM-SHA-512", "s3cret"),
+    }
+    sink = KafkaSink("out", KafkaSinkSettings.model_validate(settings), clock)
+    with pytest.raises(NotDelivered) as failure:
+        await sink.deliver(notifications.told())
+    await sink.close()
+    assert "s3cret" not in str(failure.value)
+    assert "sasl" in str(failure.value)

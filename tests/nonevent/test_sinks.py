@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from collector.times import format_time
+from collector.times import US_PER_S, format_time
 from nonevent.clock import clock
 from tests.analyzer.sinks.receiver import Receiver, Request, receiver
 from tests.nonevent.conftest import Running, free_port
@@ -59,8 +59,8 @@ def start(
     return run
 
 
-def happens(folder: Path, name: str, flow: str, seconds: float = 0) -> None:
-    when = format_time(clock() + round(seconds * 10**6))
+def happens(folder: Path, name: str, flow: str, moment: int) -> None:
+    when = format_time(moment)
     with (folder / "events.jsonl").open("a") as file:
         file.write(f'{{"name": "{name}", "time": "{when}", "correlation_id": "{flow}"}}\n')
 
@@ -76,9 +76,9 @@ def ends(server: Receiver) -> list[str]:
 async def test_every_kind_is_told_through_a_crash_and_an_outage(
     tmp_path: Path, server: Receiver, start: Callable[[], Running]
 ) -> None:
-    daemon = start()
-    happens(tmp_path, "order.created", "ord-1")
-    happens(tmp_path, "tick", "other", 10)
+    daemon, began = start(), clock()
+    happens(tmp_path, "order.created", "ord-1", began)
+    happens(tmp_path, "tick", "other", began + 10 * US_PER_S)
     daemon.wait_until(lambda: all(taken(server, path) for path in ("/hook", "/metrics", "/chat")))
     (hook,) = taken(server, "/hook")
     assert hook.json["status"] == "firing"
@@ -99,7 +99,7 @@ async def test_every_kind_is_told_through_a_crash_and_an_outage(
     daemon.wait_until(lambda: len(taken(server, "/metrics")) > told)
 
     server.always = 503
-    happens(tmp_path, "order.paid", "ord-1", 5)
+    happens(tmp_path, "order.paid", "ord-1", began + US_PER_S // 2)
     daemon.wait_until(lambda: b'"resolved"' in b"".join(o.body for o in server.requests))
     server.always = 200
     for path in ("/hook", "/chat"):

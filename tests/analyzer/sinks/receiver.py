@@ -1,7 +1,9 @@
 """A real HTTP server at the other end: it takes, refuses, hangs, resets, goes away, comes back."""
 
+import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from typing import Any
 
 from demo.broker import free_port
 
-HANG, SLOW, RESET, DRIP = "hang", "slow", "reset", "drip"
+HANG, SLOW, RESET, DRIP, LONG = "hang", "slow", "reset", "drip", "long"
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,11 @@ class Server(ThreadingHTTPServer):
 class Receiver:
     """`next` says what it does to the coming requests, `always` to those after them."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}/secret-path"
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.port}/secret-path"
+        self._tls = tls
         self.next: list[int | str] = []
         self.always: int | str = 200
         self.bad: dict[str, int] = {}
@@ -46,6 +50,8 @@ class Receiver:
         self.headers: dict[str, str] = {}
         """Of every answer."""
         self.requests: list[Request] = []
+        self.connections = 0
+        self.open: set[socket.socket] = set()
         self._goes_on = threading.Event()
         self._server: Server | None = None
 
@@ -62,6 +68,17 @@ class Receiver:
         self._goes_on.clear()
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                outer.connections += 1
+                outer.open.add(self.request)
+                super().setup()
+
+            def finish(self) -> None:
+                outer.open.discard(self.request)
+                super().finish()
+
             def do_POST(self) -> None:
                 length = int(self.headers["content-length"])
                 body = self.rfile.read(length)
@@ -75,6 +92,8 @@ class Receiver:
                 pass
 
         self._server = Server(("127.0.0.1", self.port), Handler)
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         serve = self._server.serve_forever
         threading.Thread(target=serve, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
@@ -85,6 +104,7 @@ class Receiver:
                 what = code
         headers = {key.lower(): value for key, value in handler.headers.items()}
         self.requests.append(Request(handler.path, headers, body, what))
+        handler.close_connection = isinstance(what, str)
         if what == RESET:
             linger = struct.pack("ii", 1, 0)
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -95,6 +115,12 @@ class Receiver:
             if what == HANG:
                 return
             what = 200
+        if what == LONG:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            with contextlib.suppress(OSError):
+                while not self._goes_on.is_set():
+                    handler.wfile.write(b"x" * 65536)
+            return
         if what == DRIP:
             handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
             while not self._goes_on.wait(0.1):
@@ -116,11 +142,14 @@ class Receiver:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+        for one in list(self.open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
-def receiver() -> Iterator[Receiver]:
-    found = Receiver()
+def receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    found = Receiver(tls)
     found.start()
     try:
         yield found

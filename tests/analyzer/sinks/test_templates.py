@@ -96,9 +96,22 @@ async def test_the_environment_is_not_handed_on(monkeypatch: pytest.MonkeyPatch)
     said = "json.dumps({'key': 'body', 'text': ' '.join(os.environ)})"
     peek = f"import json, os, sys; sys.stdin.read(); print({said})"
     monkeypatch.setattr(templates, "RENDERING", (sys.executable, "-c", peek))
-    names = (await Texts("chat", {"body": "x"}).of(told()))["body"].split()
+    written = await Texts("chat", {"body": "x"}).of(told())
+    names = written.texts["body"].split()
     assert "PATH" in names
     assert "PAGER_TOKEN" not in names
+
+
+@pytest.mark.parametrize(
+    "command", [("/nowhere/at/all",), (sys.executable, "-c", "print('?')"), ("true",)]
+)
+async def test_where_nothing_can_be_rendered_the_default_goes_out(
+    monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(templates, "RENDERING", command)
+    title, body = await Texts("chat", {"title": "x", "body": "y"}).title_and_body(told())
+    assert title == wording.title(told())
+    assert body.startswith(wording.body(told()))
 
 
 @pytest.mark.parametrize(

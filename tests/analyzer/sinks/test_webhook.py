@@ -3,9 +3,12 @@
 import hashlib
 import hmac
 import logging
+import ssl
+from pathlib import Path
 
 import msgspec
 import pytest
+import trustme
 from pydantic import SecretStr
 
 from analyzer.notification import Notification
@@ -14,7 +17,7 @@ from analyzer.sinks.answers import LONGEST_WISH_S, retry_after
 from analyzer.sinks.sink import NotDelivered, Refused
 from analyzer.sinks.webhook import Webhook
 from nonevent.clock import clock
-from tests.analyzer.sinks.receiver import DRIP, HANG, RESET, Receiver
+from tests.analyzer.sinks.receiver import DRIP, HANG, LONG, RESET, Receiver, receiver
 from tests.analyzer.sinks.told import told
 
 SECRET = "sixteen characters or more"
@@ -107,6 +110,33 @@ async def test_what_speaks_of_the_message_is_a_refusal(server: Receiver, code: i
     with pytest.raises(Refused, match=str(code)):
         await sink.deliver(told())
     await sink.close()
+
+
+async def test_one_connection_serves_many_and_an_endless_answer_is_not_read(
+    server: Receiver,
+) -> None:
+    sink = webhook(server)
+    for n in range(5):
+        await sink.deliver(told(n))
+    assert server.connections == 1
+    server.next = [LONG]
+    assert await sink.deliver(told(6)) == "200 OK"
+    await sink.close()
+
+
+async def test_a_receiver_is_trusted_by_the_authority_that_is_named(tmp_path: Path) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with receiver(context) as server:
+        sink = webhook(server, tls={"ca": tmp_path / "ca.pem"})
+        assert await sink.deliver(told()) == "200 OK"
+        await sink.close()
+        stranger = webhook(server)
+        with pytest.raises(NotDelivered, match="cannot be reached"):
+            await stranger.deliver(told())
+        await stranger.close()
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("trouble", [HANG, DRIP, RESET])
