@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.ui import samples
+from tests.ui.alerted import House
 from ui.access import allowed_hosts
 from ui.api import create_app
 from ui.models import (
@@ -122,6 +124,20 @@ def queries(stage: Stage) -> FakeQueries:
         ),
     )
     return stage.playing
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[Callable[..., House]]:
+    """Servers over stores in which alerts stand."""
+    made: list[House] = []
+
+    def make(**settings: Any) -> House:
+        made.append(House(tmp_path / str(len(made)), **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 @pytest.fixture
