@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.ui import samples
 from tests.ui.alerted import House
 from ui.access import allowed_hosts
+from ui.alert_models import Tally
 from ui.api import create_app
 from ui.models import (
     ConsumerPage,
@@ -51,6 +52,7 @@ class FakeQueries:
     expectation_page: ExpectationPage = field(default_factory=lambda: ExpectationPage(items=[]))
     consumer_page: ConsumerPage = field(default_factory=lambda: ConsumerPage(items=[]))
     now_status: Status = field(default_factory=samples.status)
+    now_tally: Tally = field(default_factory=samples.tally)
     asked: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def flows(self, **asked: Any) -> FlowPage:
@@ -85,6 +87,9 @@ class FakeQueries:
 
     def names(self) -> NamePage:
         return NamePage(items=[])
+
+    def tally(self) -> Tally:
+        return self.now_tally
 
     def status(self) -> Status:
         return self.now_status
