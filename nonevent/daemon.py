@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import duckdb
 from msgspec.structs import replace
 
-from analyzer.alerts.making import make_alerts
+from analyzer.alerts.making import make_alerts, options_of
 from analyzer.clocks import Clocks
 from analyzer.folds.live import LiveFolds, Use
 from analyzer.live import Live
@@ -194,6 +194,11 @@ class Watch:
         """Judgements that wait for a partition that is behind the others."""
         return self.live.held(self.judge.sight)
 
+    def grace_of(self, type: str, expectation: str) -> int:
+        """So long (µs) it waits for what is late on the bus."""
+        options = options_of(self.rules, type, expectation)
+        return 0 if options is None else options.grace_under(self.judge.sight)
+
     def _load_flows(self, flows: Sequence[str]) -> dict[str, list[Event]]:
         """Through the writer's queue: what was submitted before is committed by then."""
         ties = self._ties
@@ -330,7 +335,7 @@ class Daemon:
             rules=rules,
             store=self._store,
         )
-        self._instruments.look_at(watch.live.flows)
+        self._instruments.look_at(watch.live.flows, watch.grace_of)
         return watch
 
     async def run(self) -> None:

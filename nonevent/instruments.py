@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.registry import Collector
 
-from analyzer.tables import FINDING_LOG
+from analyzer.tables import FINDING_LOG, FindingRow
 from collector.batch import Batch, Stage
 from collector.times import US_PER_S
 
@@ -17,6 +17,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's own
 
 SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 EVENTS = (0, 1, 10, 100, 1_000, 10_000, 100_000)
+DELAYS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 3600.0)
+GraceOf = Callable[[str, str], int]
 UNDER_WAY = 8
 """So many batches are between the stages and their commit at most; older ones had none."""
 
@@ -58,13 +60,30 @@ class Instruments:
         self._flows = Gauge(
             "nonevent_remembered_flows", "Flows that are kept in memory.", registry=None
         )
+        self._delays = Histogram(
+            "nonevent_judgement_delay_seconds",
+            "From a deadline and its grace until that it was missed is stored.",
+            buckets=DELAYS, registry=None,
+        )  # fmt: skip
+        of = ("type", "expectation", "severity")
+        self._announced = Counter(
+            "nonevent_findings_announced", "Findings that people were to hear of.", of,
+            registry=None,
+        )  # fmt: skip
+        self._retracted = Counter(
+            "nonevent_findings_retracted", "Of these, those that were taken back: false alarms.",
+            of, registry=None,
+        )  # fmt: skip
+        self._grace_of: GraceOf = lambda type, expectation: 0
         self.collectors: Sequence[Collector] = (
-            self._stages, self._commits, self._sizes, self._judgements, self._flows,
+            self._stages, self._commits, self._sizes, self._judgements, self._flows, self._delays,
+            self._announced, self._retracted,
         )  # fmt: skip
 
-    def look_at(self, flows: Sized) -> None:
-        """What the live judge remembers."""
+    def look_at(self, flows: Sized, grace_of: GraceOf) -> None:
+        """What the live judge remembers, and how long (µs) each expectation waits."""
         self._flows.set_function(lambda: len(flows))
+        self._grace_of = grace_of
 
     def around(self, stage: Stage) -> Stage:
         """The same stage, measured."""
@@ -95,8 +114,22 @@ class Instruments:
         self._sizes.observe(batch.count)
         for row in batch.rows.get(FINDING_LOG.name, ()):
             self._judgements.labels(row.state).inc()
+            if row.news:
+                self._tell(row, now // 1_000)
         if self._passed is not None:
             self._passed(passing)
+
+    def _tell(self, row: FindingRow, now: int) -> None:
+        """Of what people are to hear of; without a reason it is new."""
+        of = (row.type, row.expectation, row.severity)
+        if row.state == "retracted":
+            self._retracted.labels(*of).inc()
+        elif row.reason is None:
+            self._announced.labels(*of).inc()
+            self._retracted.labels(*of)  # both series begin at once
+            if row.deadline is not None and row.finding == "missing":
+                due = row.deadline + self._grace_of(row.type, row.expectation)
+                self._delays.observe(max(0, now - due) / US_PER_S)
 
 
 class _Measured:

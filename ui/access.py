@@ -121,10 +121,20 @@ def presented_token(authorization: str) -> bytes:
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return value.strip().encode("latin-1", "replace")
+    return _basic(authorization).partition(b":")[2]
+
+
+def presented_user(authorization: str) -> str:
+    """The name that was given with a Basic password: whatever somebody calls themselves."""
+    return _basic(authorization).partition(b":")[0].decode(errors="replace")
+
+
+def _basic(authorization: str) -> bytes:
+    scheme, _, value = authorization.partition(" ")
     if scheme.lower() != "basic":
         return b""
     try:
-        return base64.b64decode(value.strip(), validate=True).partition(b":")[2]
+        return base64.b64decode(value.strip(), validate=True)
     except (binascii.Error, ValueError):
         return b""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from analyzer.alerts.matching import BadMatcherError, Matcher, fits_all, parse_all
+from analyzer.alerts.quiet import acknowledged
 from analyzer.alerts.reading import acts as read_acts
 from analyzer.alerts.reading import alert_rows
 from analyzer.alerts.rows import ActRow, AlertRow
@@ -104,8 +105,13 @@ class AlertQueries:
             about = [act for act in periods if fits_all(parse_all(act.matchers), fields(row))]
             ended = ends_early(periods)
             shown = found[:FINDINGS]
+            item = self._item(row)
+            if row.state != "resolved":
+                # At once, though the alert itself is judged anew a moment later.
+                own = read_acts(connection, "WHERE alert = ? ORDER BY seq", [row.fingerprint])
+                item.acknowledged = acknowledged(own, row.fingerprint, row.began)
             return AlertDetail(
-                **self._item(row).model_dump(),
+                **item.model_dump(),
                 findings=[finding_model(one, first, row.fingerprint) for one, first in shown],
                 more_findings=len(found) > FINDINGS,
                 history=alert_history.changes(connection, row.fingerprint),

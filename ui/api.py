@@ -13,7 +13,7 @@ from fastapi.security import HTTPBearer
 from prometheus_client.registry import Collector
 
 from collector.export import Selection
-from ui import alert_routes, failures, operations, pages, probes
+from ui import alert_pages, alert_routes, failures, operations, pages, probes
 from ui.access import Access
 from ui.acts import Acts
 from ui.errors import UnknownFlowError
@@ -25,6 +25,7 @@ from ui.filters import (
     FindingFilter,
     FlowFilter,
 )
+from ui.forms import Forms
 from ui.models import (
     ConsumerPage,
     CountPage,
@@ -82,12 +83,16 @@ def create_app(
     failures.install(app)
     app.include_router(routes(queries, clock))
     app.include_router(alert_routes.routes(queries, clock))
+    forms = None
     if acts is not None:
+        forms = Forms()
         app.include_router(alert_routes.act_routes(acts, clock))
+        app.include_router(alert_pages.form_routes(acts, forms, clock))
     if store is not None:
         app.include_router(operations.routes(store))
     app.include_router(probes.routes(queries, ready=ready, collectors=collectors))
     app.include_router(pages.routes(queries, clock))
+    app.include_router(alert_pages.routes(queries, forms, clock))
     return app
 
 

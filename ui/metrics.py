@@ -9,9 +9,10 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from ui import moments
+from ui.alert_metrics import alert_metrics
+from ui.alert_models import Tally
 from ui.models import ConsumerItem, ExpectationItem, PartitionStatus, Status
 
-FINDING_STATES = ("open", "closed", "retracted")
 PARTITION = ("source", "topic", "partition")
 CONSUMER = ("source", "group", "topic", "partition")
 
@@ -28,6 +29,7 @@ class _Told(Collector):
 
 def exposition(
     status: Status,
+    tally: Tally,
     expectations: Sequence[ExpectationItem],
     consumers: Sequence[ConsumerItem],
     collectors: Sequence[Collector],
@@ -35,7 +37,12 @@ def exposition(
 ) -> tuple[bytes, str]:
     """The text and its content type, in the format that the scraper asked for."""
     registry = CollectorRegistry(auto_describe=False)
-    told = [*status_metrics(status), silence(expectations), *consumer_metrics(consumers)]
+    told = [
+        *status_metrics(status),
+        *alert_metrics(tally, expectations),
+        silence(expectations),
+        *consumer_metrics(consumers),
+    ]
     registry.register(_Told(told))
     for collector in collectors:
         registry.register(collector)
@@ -102,19 +109,11 @@ def status_metrics(status: Status) -> Iterator[Metric]:
         ("problem",),
         {(problem,): count for problem, count in status.problems.items()},
     )
-    found = dict.fromkeys(FINDING_STATES, 0) | status.findings
-    yield _labelled(
-        "nonevent_findings",
-        "Findings by state.",
-        ("state",),
-        {(state,): count for state, count in found.items()},
-    )
     yield _single(
         "nonevent_judgements_held",
         "Deadlines that passed but cannot be judged until a partition is readable again.",
         status.held,
     )
-    yield _single("nonevent_outbox_waiting", "Notifications not yet delivered.", status.outbox)
     yield _single("nonevent_store_bytes", "Size of the store's file.", status.store_bytes)
     yield _single("nonevent_expectations", "Expectations in force.", len(status.expectations))
     yield _single("nonevent_rule_errors", "Mistakes in the rule files.", len(status.rule_errors))

@@ -42,6 +42,7 @@ def routes(
         """Prometheus (or, where asked for, OpenMetrics) text."""
         text, content_type = exposition(
             queries.status(),
+            queries.tally(),
             queries.expectations().items,
             queries.consumers().items,
             collectors,

@@ -56,6 +56,11 @@ def payload_block(event: TimelineEvent) -> Markup:
     return block
 
 
+def lines(text: str) -> Markup:
+    """Text whose line breaks stay: in a `<textarea>`."""
+    return Markup.escape(visible(text, block=True))
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -68,6 +73,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "flow_path": flow_path,
         "payload_block": payload_block,
+        "lines": lines,
         "clock": moments.clock,
         "day": moments.day,
         "brief": moments.brief,

@@ -45,7 +45,7 @@ def make_alerts(
 
 def manner_of(rules: RuleSet, type: str, expectation: str) -> Manner:
     """How its rule wants it; of a rule that is no more, as usual."""
-    options = _options(rules, type, expectation)
+    options = options_of(rules, type, expectation)
     if options is None:
         return Manner()
     grouped_by = tuple(name for name, _ in options.group_by)
@@ -69,7 +69,8 @@ def blinded(rules: RuleSet, sight: Sight, type: str, expectation: str) -> str | 
     return f"blind on {where} since {format_time(partition.blocked_since)}"
 
 
-def _options(rules: RuleSet, type: str, expectation: str) -> Options | None:
+def options_of(rules: RuleSet, type: str, expectation: str) -> Options | None:
+    """Its rule's; None where it is no more, or never was one."""
     which = (type, expectation)
     if rule := rules.by_name.get(which):
         return rule.options

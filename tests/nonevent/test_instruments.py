@@ -1,9 +1,13 @@
 """What the daemon measures of itself: each batch by its stages, its commit and its size."""
 
 from collections.abc import Iterator
+from typing import Any
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
+from analyzer.finding import Finding
+from analyzer.tables import FINDING_LOG, FindingRow
 from collector.batch import Batch
 from collector.event import Event
 from nonevent.instruments import UNDER_WAY, Instruments, Passing
@@ -67,3 +71,35 @@ def test_batches_that_are_never_committed_are_forgotten() -> None:
     instruments.committed(last)
     assert [one.batch is last for one in passed] == [True]
     assert len(instruments._under_way) == 0
+
+
+def found(id: str, **changes: Any) -> FindingRow:
+    finding = Finding(
+        id, "paid", "order", "missing", "open", "ord-1", "ord-1", START, START, "critical", {},
+        "1", (), None, (), "no payment",
+    )  # fmt: skip
+    row = FindingRow.of(finding, 1, None, START, historical=False, news=True)
+    return msgspec.structs.replace(row, **changes)
+
+
+def test_what_was_announced_taken_back_and_how_long_it_took_is_counted() -> None:
+    instruments = Instruments(clock=lambda: (START + 7_500_000) * 1_000)
+    instruments.look_at([], lambda type, expectation: {"paid": 5_000_000}[expectation])
+    one = batch()
+    for row in (
+        found("a"),
+        found("b", finding="repeated", deadline=None),
+        found("c", news=False),
+        found("a", state="retracted", reason="it came"),
+        found("d", state="retracted", reason="it came", news=False),
+        found("a", reason="no payment, and no refund"),
+    ):
+        one.add(FINDING_LOG.name, row)
+    instruments.around(Step("judge")).process(one)
+    instruments.committed(one)
+    registry = told(instruments)
+    of = {"type": "order", "expectation": "paid", "severity": "critical"}
+    assert registry.get_sample_value("nonevent_findings_announced_total", of) == 2
+    assert registry.get_sample_value("nonevent_findings_retracted_total", of) == 1
+    assert registry.get_sample_value("nonevent_judgement_delay_seconds_count") == 1
+    assert registry.get_sample_value("nonevent_judgement_delay_seconds_sum") == 2.5

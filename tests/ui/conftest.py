@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +17,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.ui import samples
+from tests.ui.alerted import House
 from ui.access import allowed_hosts
+from ui.alert_models import Tally
 from ui.api import create_app
 from ui.models import (
     ConsumerPage,
@@ -49,6 +52,7 @@ class FakeQueries:
     expectation_page: ExpectationPage = field(default_factory=lambda: ExpectationPage(items=[]))
     consumer_page: ConsumerPage = field(default_factory=lambda: ConsumerPage(items=[]))
     now_status: Status = field(default_factory=samples.status)
+    now_tally: Tally = field(default_factory=samples.tally)
     asked: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def flows(self, **asked: Any) -> FlowPage:
@@ -83,6 +87,9 @@ class FakeQueries:
 
     def names(self) -> NamePage:
         return NamePage(items=[])
+
+    def tally(self) -> Tally:
+        return self.now_tally
 
     def status(self) -> Status:
         return self.now_status
@@ -122,6 +129,20 @@ def queries(stage: Stage) -> FakeQueries:
         ),
     )
     return stage.playing
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[Callable[..., House]]:
+    """Servers over stores in which alerts stand."""
+    made: list[House] = []
+
+    def make(**settings: Any) -> House:
+        made.append(House(tmp_path / str(len(made)), **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ui.alert_models import AlertTally, FindingTally, SinkTally, Tally
 from ui.models import (
     DeniedTopic,
     Dropped,
@@ -83,6 +84,23 @@ def finding(**changes: Any) -> Finding:
         "reason": None,
     }
     return Finding(**(values | changes))
+
+
+def tally() -> Tally:
+    of = {"type": "order", "expectation": "payment follows order", "severity": "critical"}
+    return Tally(
+        findings=[
+            FindingTally(**of, state="open", findings=1),
+            FindingTally(**of, state="retracted", findings=1),
+        ],
+        alerts=[AlertTally(state="firing", severity="critical", alerts=1)],
+        sinks=[
+            SinkTally(
+                sink="pager", waiting=2, oldest=f"{DAY}T10:02:36Z", taken=3, merged=0, refused=1,
+                last_taken=None,
+            )
+        ],
+    )  # fmt: skip
 
 
 def retracted_finding() -> Finding:

@@ -1,7 +1,5 @@
 """Alerts by API: what they are, what people do about them, and what becomes of it."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,19 +10,6 @@ from tests.ui.alerted import US, House, Make
 from tests.ui.samples import NASTY
 
 ODD = {"team": 'a "quoted" one', "note": "two\nlines", "html": "<b>&amp;</b>", "ü": "日本 \u202e"}
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[Make]:
-    made: list[House] = []
-
-    def make(**settings: Any) -> House:
-        made.append(House(tmp_path / str(len(made)), **settings))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def at(second: float) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.analyzer.alerts.desk import finding
+from tests.ui.alerted import House, Make
 from tests.ui.conftest import FakeQueries
 from ui.server import Server
 
@@ -68,3 +70,78 @@ def test_no_page_scrolls_sideways(page: Page, path: str, width: int) -> None:
         details.evaluate("row => { row.open = true }")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("getComputedStyle(document.body).fontSize") == "14px"
+
+
+@pytest.fixture
+def alarmed(browser: Browser, house: Make, complaints: list[str]) -> Iterator[tuple[Page, House]]:
+    """A tab at the list of alerts, of which one fires."""
+    h = house()
+    h.desk.found(finding("a", labels={"team": 'the "A" <team>'}), finding("b", expectation="other"))
+    h.desk.at(0)
+    opened = browser.new_page(base_url=h.server.url, viewport={"width": 1200, "height": 800})
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.goto("/alerts")
+    yield opened, h
+    opened.close()
+
+
+def test_acknowledging_an_alert(alarmed: tuple[Page, House], complaints: list[str]) -> None:
+    page, h = alarmed
+    page.get_by_role("link", name="paid", exact=True).click()
+    form = page.locator('form[action$="/acknowledge"]')
+    form.get_by_label("Your name").fill("Ann")
+    form.get_by_label("Comment").fill("on it")
+    form.get_by_role("button", name="Acknowledge").click()
+    expect(page.locator(".head")).to_contain_text("acknowledged by Ann")
+    h.desk.at(1)
+    assert {one["expectation"]: one["acknowledged"] for one in h.alerts()} == {
+        "paid": "Ann", "other": None,
+    }  # fmt: skip
+    taking = page.locator('form[action$="/take-back"]')
+    taking.get_by_label("Your name").fill("Ann")
+    taking.get_by_role("button", name="Take back").click()
+    expect(page.get_by_role("button", name="Acknowledge")).to_be_visible()
+    form.get_by_label("Your name").fill("Ann")
+    form.get_by_role("button", name="Close").click()
+    expect(page.get_by_text("close by Ann")).to_be_visible()
+    h.desk.at(2)
+    assert {one["expectation"]: one["state"] for one in h.alerts()} == {
+        "paid": "resolved", "other": "firing",
+    }  # fmt: skip
+    assert complaints == []
+
+
+def test_silencing_an_alert(alarmed: tuple[Page, House], complaints: list[str]) -> None:
+    page, h = alarmed
+    page.get_by_role("link", name="paid", exact=True).click()
+    page.locator("summary", has_text="Silence").click()
+    form = page.locator('form[action="/silences"]')
+    form.get_by_label("Your name").fill("Ann")
+    form.get_by_role("button", name="Silence").click()
+    expect(page.get_by_role("heading", name="Silences")).to_be_visible()
+    h.desk.at(1)
+    quiet = {one["expectation"]: one["quiet"] for one in h.alerts()}
+    assert quiet["other"] is None
+    assert quiet["paid"].startswith("silenced by Ann until ")
+    page.get_by_role("link", name="All silences and marks").click()
+    row = page.get_by_role("row").filter(has_text='team="the "A" <team>"')
+    row.get_by_label("Your name").fill("Bob")
+    row.get_by_role("button", name="Expire").click()
+    expect(page.get_by_role("cell", name="ended by Bob")).to_be_visible()
+    assert complaints == []
+
+
+@pytest.mark.parametrize("path", ["/alerts", "/silences", "/acts"])
+@pytest.mark.parametrize("width", [400, 1400])
+def test_no_page_of_alerts_scrolls_sideways(
+    alarmed: tuple[Page, House], path: str, width: int
+) -> None:
+    page, h = alarmed
+    h.did("/silences", matchers=["team=" + "x" * 200], **{"for": "1h"})
+    page.set_viewport_size({"width": width, "height": 800})
+    for one in (path, f"/alerts/{h.alerts()[0]['fingerprint']}"):
+        page.goto(one)
+        for details in page.locator("details").all():
+            details.evaluate("row => { row.open = true }")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -42,14 +42,8 @@ def test_metrics_tell_what_the_status_tells(make_client: Make, queries: FakeQuer
     assert told["nonevent_events"] == [({}, 12_410)]
     assert told["nonevent_untied_events"] == [({}, 3)]
     assert told["nonevent_judgements_held"] == [({}, 214)]
-    assert told["nonevent_outbox_waiting"] == [({}, 0)]
     assert told["nonevent_store_bytes"] == [({}, 5_505_024)]
     assert told["nonevent_problem_events"] == [({"problem": "bad time"}, 2)]
-    assert told["nonevent_findings"] == [
-        ({"state": "open"}, 1),
-        ({"state": "closed"}, 0),
-        ({"state": "retracted"}, 1),
-    ]
     assert told["nonevent_settled_to_timestamp_seconds"] == [({}, 1_772_359_494)]
     assert (HERE, 4712) in told["nonevent_partition_position"]
     assert (HERE, 1) in told["nonevent_partition_blocked"]
@@ -101,3 +95,23 @@ def test_metric_labels_from_the_bus_are_escaped(make_client: Make, queries: Fake
     assert metrics(make_client(queries))["nonevent_problem_events"] == [
         ({"problem": samples.NASTY}, 1)
     ]
+
+
+def test_metrics_tell_findings_alerts_and_their_delivery(
+    make_client: Make, queries: FakeQueries
+) -> None:
+    told = metrics(make_client(queries))
+    paid = {"type": "order", "expectation": "payment follows order", "severity": "critical"}
+    assert ({**paid, "state": "open"}, 1) in told["nonevent_findings"]
+    assert ({**paid, "state": "closed"}, 0) in told["nonevent_findings"]
+    assert ({**paid, "state": "retracted"}, 1) in told["nonevent_findings"]
+    assert ({"state": "firing", "severity": "critical"}, 1) in told["nonevent_alerts"]
+    assert ({"state": "pending", "severity": "info"}, 0) in told["nonevent_alerts"]
+    pager = {"sink": "pager"}
+    assert told["nonevent_outbox_waiting"] == [(pager, 2)]
+    assert told["nonevent_outbox_refused"] == [(pager, 1)]
+    assert told["nonevent_outbox_oldest_timestamp_seconds"] == [(pager, 1_772_359_356)]
+    events = {
+        labels["expectation"]: n for labels, n in told["nonevent_expectation_activating_events"]
+    }
+    assert events == {one.name: one.last_day for one in queries.expectation_page.items}
