@@ -10,7 +10,6 @@ from analyzer.folds.latency import Latency
 from analyzer.folds.table import FOLDS
 from analyzer.guards import Guard
 from analyzer.kinds import table
-from analyzer.kinds.table import NOT_YET
 from analyzer.rules.checker import Checker
 from analyzer.rules.fields import Fields
 from analyzer.rules.kind import Expectation, Kind
@@ -74,13 +73,8 @@ def read_expectation(value: Value, checker: Checker, inherited: Inherited) -> Ex
 def _kind(value: Value, checker: Checker) -> Kind | None:
     """The kind whose sentence this is: the one that needs most of the keys that are there."""
     keys = value.data.keys() if isinstance(value.data, dict) else set()
-    for key in NOT_YET:
-        if key in keys:
-            place = (value.keys or {}).get(key, value.place)
-            have = ", ".join("/".join(kind.needs) for kind in KINDS)
-            checker.error(place, f"`{key}` is not judged by this version yet; there are {have}")
-            return None
-    _tell_of_later(value, LATER, checker)
+    # In `lag`, how long it may stand belongs to the judgement.
+    _tell_of_later(value, [key for key in LATER if key != "for" or "lag" not in keys], checker)
     fitting = [kind for kind in KINDS if keys >= set(kind.needs)]
     served = {key for kind in fitting for key in kind.needs}
     for kind in KINDS:
