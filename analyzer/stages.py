@@ -6,6 +6,7 @@ import duckdb
 import msgspec
 
 from analyzer.consumers.consumed import CommitsInMemory
+from analyzer.consumers.live_lags import LiveLags
 from analyzer.consumers.stored import commits_in
 from analyzer.finding import Finding
 from analyzer.folds.live import LiveFolds, nothing
@@ -19,7 +20,7 @@ from collector.batch import Batch, Gap, PartitionState
 from collector.interest import Interest
 from collector.store import reading
 from collector.store.store import Store
-from collector.store.tables import COMMITS, GROUPS, WATCHES, Taken
+from collector.store.tables import COMMITS, ENDS, GROUPS, WATCHES, Taken
 from collector.store.tied import keyed_events
 from collector.times import US_PER_MS, US_PER_S
 
@@ -55,6 +56,7 @@ class JudgeStage:
         self._gaps: list[Gap] = []
         self._taken: list[Taken] = []
         self._consumed = CommitsInMemory(live.rules.groups())
+        self._lags = LiveLags(live.rules)
         self._silent: set[str] = set()
         """Findings that are historical, and so stay unheard when they change."""
         self._closed: dict[str, str] = {}
@@ -80,13 +82,15 @@ class JudgeStage:
                 self.live.absorb(chunk, stored=True)
             self.live.recovered()
             standing = findings(cursor, "WHERE state <> 'retracted'")
+            told = [self._as_judged(row) for row, _ in standing]
+            changed = self._lags.restore(cursor, [one for one in told if self._lags.mine(one)])
         self._silent = {row.id for row, _ in standing if row.historical}
         self._closed = {row.id: row.closed_by for row, _ in standing if row.closed_by is not None}
-        self._remember([self._as_judged(row) for row, _ in standing])
+        self._remember([one for one in told if not self._lags.mine(one)])
         self.folds.resume(self.sight)
         self._stored = store.last_seq()
         batch = Batch(now=moment)
-        self._announce(self._advance(), batch, restoring=True)
+        self._announce([*changed, *self._advance()], batch, restoring=True)
         return batch
 
     def partitions(self) -> list[PartitionState]:
@@ -117,7 +121,8 @@ class JudgeStage:
         self.folds.remember(one for one in standing if one.flow is None)
 
     def _advance(self) -> list[Transition]:
-        return [*self.live.advance(self.sight), *self.folds.advance(self.sight)]
+        found = [*self.live.advance(self.sight), *self.folds.advance(self.sight)]
+        return [*found, *self._lags.advance()]
 
     def _recover(self, cursor: duckdb.DuckDBPyConnection) -> int:
         """Takes up what was remembered; the number of the newest event that is in it."""
@@ -130,7 +135,9 @@ class JudgeStage:
         return found.seq
 
     def process(self, batch: Batch) -> None:
-        self._consumed.see(*(batch.rows.get(t.name, ()) for t in (GROUPS, COMMITS, WATCHES)))
+        rows = [batch.rows.get(table.name, ()) for table in (GROUPS, COMMITS, ENDS, WATCHES)]
+        self._consumed.see(rows[0], rows[1], rows[3])
+        self._lags.see(*rows)
         self._see(batch.partitions, batch.gaps)
         if batch.columns is None:
             self.live.absorb(batch.events)

@@ -1,13 +1,15 @@
 """Judging a handful of events without a bus: the tests of rule files, and cases of all kinds."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from analyzer.consumers.lag import Lag, Lagging
 from analyzer.consumers.stated import Stated
 from analyzer.finding import Finding, findings
+from analyzer.folds.fold import Window
 from analyzer.folds.judging import JudgedWindow, judge_windows, window_findings
 from analyzer.judge import Judged, judge
 from analyzer.rules.ruleset import RuleFile, RuleSet
@@ -67,12 +69,23 @@ def _judged(
     sight = Sight.everything_until(until, grace)
     sight.consumed = None if stated is None else stated.consumed(until)
     judged = [one for flow, members in flows.items() for one in judge(flow, members, file, sight)]
-    windows = tuple(judge_windows(file, events, sight, since, until))
+    windows = (*judge_windows(file, events, sight, since, until), *_lags(file, stated, until))
     rules = RuleSet.of([file]).by_name
     found = [finding for one in judged for finding in findings(one, rules)]
     for window in windows:
         found += window_findings(file, window.fold, window.instances).values()
     return Trial(tuple(judged), windows, tuple(found))
+
+
+def _lags(file: RuleFile, stated: Stated | None, until: int) -> Iterator[JudgedWindow]:
+    for fold in file.folds:
+        if isinstance(fold, Lag):
+            lagging = Lagging(fold)
+            if stated is not None:
+                rows = stated.until(until)
+                lagging.see(rows.groups, rows.commits, rows.ends, [stated.watch(until)])
+            window = Window(until, until, until, ())
+            yield JudgedWindow(fold, window, lagging.instances())
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from analyzer.consumers.lag import Lag
 from analyzer.rules.kind import Expectation
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.rules.sighted import activating, activations_sighted
+from collector.store import observed
 from collector.store.rollups import Sighting, sightings
 from collector.times import US_PER_S
 from ui.models import ExpectationItem
@@ -39,10 +41,22 @@ def expectations(
     seen = sightings(cursor, max(0, now - DAY))
     found = _found(cursor)
     return [
-        _item(file, one, seen, found.get((file.flow, one.options.name), _Found()))
+        _of_consumers(
+            cursor, one, _item(file, one, seen, found.get((file.flow, one.options.name), _Found()))
+        )
         for file in rules.files
         for one in file.expectations()
     ]
+
+
+def _of_consumers(
+    cursor: duckdb.DuckDBPyConnection, expectation: Expectation, item: ExpectationItem
+) -> ExpectationItem:
+    """What looks at no events is silent while nothing of its group was ever seen."""
+    if not isinstance(expectation, Lag):
+        return item
+    last = observed.last_commit(cursor, expectation.group)
+    return item.model_copy(update={"last_seen": moment(last), "silent": last is None})
 
 
 def _item(

@@ -1,7 +1,7 @@
 """The past that rules are judged over: its events, and how far they show what happened."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -14,7 +14,7 @@ from collector.event import Event
 from collector.progress import Report
 from collector.settings import SourceSettings
 from collector.sources.event_file import EventFile
-from collector.store import reading
+from collector.store import observed, reading
 from collector.store.store import Store
 from collector.store.tied import stored_tying
 from collector.ties import Tying, tying_of
@@ -65,6 +65,10 @@ class Past(ABC):
     @abstractmethod
     def sight(self, span: Span, groups: frozenset[str] = frozenset()) -> Sight:
         """What was seen, given what was read; and how far these groups had committed."""
+
+    def observed(self, group: str, use: Callable[..., None]) -> None:
+        """Calls `use` with what was observed of a group: with groups, commits, ends and watches."""
+        use()  # nothing, of a file
 
 
 class FilePast(Past):
@@ -124,6 +128,21 @@ class StorePast(Past):
                 done += len(events)
                 report(done, of)
                 yield [event for event in events if self.period.holds(event)]
+
+    def observed(self, group: str, use: Callable[..., None]) -> None:
+        since, until = self.period.since or 0, self.period.until
+        with self._store.reader() as cursor:
+            seen = observed.since(cursor, since, group)
+            watches = observed.watches(cursor)
+        if until is not None:
+            use(
+                [row for row in seen.groups if row.moment <= until],
+                [row for row in seen.commits if row.moment <= until],
+                [row for row in seen.ends if row.moment <= until],
+                [msgspec.structs.replace(w, moment=min(w.moment, until)) for w in watches],
+            )
+        else:
+            use(seen.groups, seen.commits, seen.ends, watches)
 
     def sight(self, span: Span, groups: frozenset[str] = frozenset()) -> Sight:
         with self._store.reader() as cursor:

@@ -2,13 +2,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from analyzer.backtest.difference import Difference
 from analyzer.backtest.past import Past, Span
 from analyzer.backtest.shelves import SHELVES, Shelves
 from analyzer.backtest.slots import Slots
 from analyzer.backtest.tally import WENT_WRONG, Tally, tallies
-from analyzer.backtest.windows import found_in_windows, judged_windows, looked_at
+from analyzer.backtest.windows import (
+    found_in_windows,
+    judged_lags,
+    judged_windows,
+    looked_at,
+)
 from analyzer.finding import Finding, finding_of, findings
 from analyzer.folds.judging import window_findings
 from analyzer.judge import Judged, judge
@@ -59,7 +65,7 @@ def backtest(
                 take(events)
         groups = rules.groups() | (frozenset() if against is None else against.groups())
         sight = past.sight(span, groups)
-        return _judged(shelves, slots, sight, span, rules, against, found, judging)
+        return _judged(shelves, slots, sight, span, past, rules, against, found, judging)
 
 
 def _both(ours: frozenset[str] | None, theirs: frozenset[str] | None) -> frozenset[str] | None:
@@ -72,6 +78,7 @@ def _judged(
     slots: Slots,
     sight: Sight,
     span: Span,
+    past: Past,
     rules: RuleSet,
     against: RuleSet | None,
     found: Found,
@@ -102,14 +109,15 @@ def _judged(
         judging(number, SHELVES)
     first = span.first if events else None
     in_windows: dict[str, Finding] = {}
-    for file, one in judged_windows(rules, slots, sight, first, shelves.flows_of):
+    in_time = judged_windows(rules, slots, sight, first, shelves.flows_of)
+    for file, one in chain(in_time, judged_lags(rules, past)):
         by_rule[file.flow, one.fold.options.name].add_window(one)
         in_windows.update(window_findings(file, one.fold, one.instances))
     for finding in in_windows.values():
         by_rule[finding.type, finding.expectation].found_in_window(finding)
         found(finding)
     if difference is not None and against is not None:
-        others = found_in_windows(against, slots, sight, first, shelves.flows_of)
+        others = found_in_windows(against, slots, sight, first, shelves.flows_of, past)
         difference.add(in_windows, others)
     complete_to = sight.settled_to()
     return Outcome(events, flows, runaway, first, complete_to, list(by_rule.values()), difference)

@@ -15,7 +15,7 @@ from analyzer.judge import Judged
 from analyzer.rules.rule import Rule
 
 EXAMPLES = 3
-OFFENCES = ("too_many", "too_slow")
+OFFENCES = ("too_many", "too_slow", "lagging")
 WENT_WRONG: tuple[State, ...] = ("missing", "late", "violated")
 
 

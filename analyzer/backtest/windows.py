@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from itertools import chain
 
+from analyzer.backtest.past import Past
 from analyzer.backtest.slots import Slots
+from analyzer.consumers.lag import Lag, Lagging
 from analyzer.finding import Finding
+from analyzer.folds.fold import Window
 from analyzer.folds.judging import Flows, JudgedWindow, judge_window, window_findings
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
@@ -36,10 +39,20 @@ def judged_windows(
                 yield file, JudgedWindow(fold, window, instances)
 
 
+def judged_lags(rules: RuleSet, past: Past) -> Iterator[tuple[RuleFile, JudgedWindow]]:
+    """Expectations about lag, over all that was observed."""
+    for file, fold in rules.folds.values():
+        if isinstance(fold, Lag):
+            lagging = Lagging(fold)
+            past.observed(fold.group, lagging.see)
+            yield file, JudgedWindow(fold, Window(0, 0, 0, ()), lagging.instances())
+
+
 def found_in_windows(
-    rules: RuleSet, slots: Slots, sight: Sight, first: int | None, flows: Flows
+    rules: RuleSet, slots: Slots, sight: Sight, first: int | None, flows: Flows, past: Past
 ) -> dict[str, Finding]:
     found: dict[str, Finding] = {}
-    for file, one in judged_windows(rules, slots, sight, first, flows):
+    everything = chain(judged_windows(rules, slots, sight, first, flows), judged_lags(rules, past))
+    for file, one in everything:
         found.update(window_findings(file, one.fold, one.instances))
     return found

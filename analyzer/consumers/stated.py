@@ -17,6 +17,7 @@ class Stated:
     """Rows as the store would hold them, of one bus."""
 
     def __init__(self, stated: Sequence[StatedCommit], events: Sequence[Event], start: int) -> None:
+        stated = sorted(stated, key=lambda one: one.at)
         sources = [*(one.source for one in stated), *(event.source for event in events)]
         self.source = sources[0] if sources else ""
         self._start = min([start, *(one.at for one in stated)])

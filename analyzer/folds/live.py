@@ -9,6 +9,7 @@ from heapq import merge
 from itertools import chain
 from typing import Protocol
 
+from analyzer.consumers.lag import Lag
 from analyzer.finding import Finding
 from analyzer.folds.fold import Fold, Seen, Window
 from analyzer.folds.judging import Flows, judge_window, own_flows, window_findings
@@ -68,6 +69,7 @@ class LiveFolds:
             _Line(file, fold, history, default_grace, flows)
             for file in rules.files
             for fold in file.folds
+            if not isinstance(fold, Lag)
         ]
         self._known = {(line.file.flow, line.fold.options.name): line for line in self._lines}
         self._by_name: dict[str, list[_Line]] = {}

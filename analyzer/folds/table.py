@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSimError
 
+from analyzer.consumers.lag import Lag
 from analyzer.folds.fold import Fold
 from analyzer.folds.latency import Latency
 from analyzer.folds.rate import Comparison, Rate
@@ -15,6 +16,7 @@ from analyzer.kinds.count import Bounds, Count
 from analyzer.rules.fields import Fields
 from analyzer.rules.kind import Expectation, Kind
 from analyzer.rules.rule import Options
+from collector.times import parse_duration
 
 QUANTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 ODDEST = 1_000_000_000
@@ -139,6 +141,29 @@ def _retries(fields: Fields, options: Options) -> Expectation | None:
     return Count(options, ((counted, Bounds(None, most)),), (), None, by, anywhere=True)
 
 
+_BOUND = re.compile(r"(\d{1,9})\s*events?")
+
+
+def _lag(fields: Fields, options: Options) -> Fold | None:
+    checker, value = fields.checker, fields.get("at_most")
+    group = fields.get("lag")
+    name = None if group is None else checker.text(group)
+    for key in ("where", "such_that", "same", "unless", "copies", "skew", "grace"):
+        if key in fields:
+            what = f"`{key}`: `lag` looks at no events"
+            checker.error((fields.value.keys or {}).get(key, fields.value.place), what)
+    stands = fields.duration("for")
+    if name is None or value is None:
+        return None
+    counted = _BOUND.fullmatch(str(value.data).strip())
+    seconds = None if counted else parse_duration(str(value.data))
+    if counted is None and seconds is None:
+        checker.error(value.place, "a bound of lag is written `60s`, or `500 events`")
+        return None
+    events = None if counted is None else int(counted[1])
+    return Lag(options, name, fields.names("topic"), seconds, events, stands or 0)
+
+
 FOLDS: tuple[Kind, ...] = (
     Kind(
         "rate", ("rate", "per"),
@@ -148,6 +173,7 @@ FOLDS: tuple[Kind, ...] = (
     Kind("every", ("every", "expect", "within"), ("tz", "each_of", "by"), _every,
          ("missing", "late")),
     Kind("latency", ("latency", "per"), (*QUANTILES, "during", "tz"), _latency, ("too_slow",)),
+    Kind("lag", ("lag", "at_most"), ("topic", "for"), _lag, ("lagging",)),
     Kind("retries", ("retries", "at_most"), ("by", "per", "during", "tz"), _retries,
          ("too_many",)),
 )  # fmt: skip

@@ -179,6 +179,3 @@ KINDS: tuple[Kind, ...] = (
     Kind("handled", ("handled", "groups", "within"), (), _handled, ("unhandled", "late")),
     Kind("either", ("either",), (), _either, ("both", "neither", "late")),
 )  # fmt: skip
-
-NOT_YET: tuple[str, ...] = ("lag",)
-"""Keys of kinds that the language has and this version does not judge yet."""

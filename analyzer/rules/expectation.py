@@ -11,7 +11,6 @@ from analyzer.folds.latency import Latency
 from analyzer.folds.table import FOLDS
 from analyzer.guards import Guard
 from analyzer.kinds import table
-from analyzer.kinds.table import NOT_YET
 from analyzer.rules.checker import Checker
 from analyzer.rules.fields import Fields
 from analyzer.rules.kind import Expectation, Kind
@@ -78,12 +77,6 @@ def read_expectation(value: Value, checker: Checker, inherited: Inherited) -> Ex
 def _kind(value: Value, checker: Checker) -> Kind | None:
     """The kind whose sentence this is: the one that needs most of the keys that are there."""
     keys = value.data.keys() if isinstance(value.data, dict) else set()
-    for key in NOT_YET:
-        if key in keys:
-            place = (value.keys or {}).get(key, value.place)
-            have = ", ".join("/".join(kind.needs) for kind in KINDS)
-            checker.error(place, f"`{key}` is not judged by this version yet; there are {have}")
-            return None
     fitting = [kind for kind in KINDS if keys >= set(kind.needs)]
     served = {key for kind in fitting for key in kind.needs}
     for kind in KINDS:
@@ -133,7 +126,7 @@ def _options(fields: Fields, checker: Checker, kind: Kind, inherited: Inherited)
         severity=(checker.one_of(severity, SEVERITIES) if severity else None) or "warning",
         labels=checker.texts(labels) or () if labels else (),
         group_by=_group_by(fields, checker),
-        wait=optional_duration(fields, "for") or 0,
+        wait=_wait(fields, kind),
         keep=_keep(fields, checker),
         runbook=checker.text(runbook) if runbook else None,
         version=inherited.version(fields.value.plain()),
@@ -161,6 +154,11 @@ def _group_by(fields: Fields, checker: Checker) -> tuple[tuple[str, Guard], ...]
         elif guard is not None:
             found.append((name, guard))
     return tuple(found)
+
+
+def _wait(fields: Fields, kind: Kind) -> int:
+    """A kind that takes `for` itself (`lag`) has waited when it finds something."""
+    return 0 if "for" in kind.takes else optional_duration(fields, "for") or 0
 
 
 def _keep(fields: Fields, checker: Checker) -> int | None:

@@ -61,7 +61,16 @@ TYPES: dict[str, Schema] = {
     "expect": {"anyOf": [_NAMES, _mapping({"all": _NAMES}, ["all"])]},
     "exactly": _NUMBERS,
     "at_least": {"anyOf": [_NUMBER, _NUMBERS]},
-    "at_most": {"anyOf": [_NUMBER, _NUMBERS]},
+    "at_most": {
+        "anyOf": [
+            _NUMBER,
+            _NUMBERS,
+            _DURATION,
+            {"type": "string", "pattern": r"^\s*[0-9]{1,9}\s*events?\s*$"},
+        ]
+    },
+    "lag": {"type": "string", "minLength": 1, "description": "a consumer group"},
+    "topic": _NAMES,
     "undo": {"type": "object", "additionalProperties": _TEXT, "minProperties": 1},
     "across": {"anyOf": [_LISTED, {"type": "object", "additionalProperties": _CEL}]},
     "tolerance": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^[0-9.]+ *%?$"}]},
@@ -122,7 +131,7 @@ def _test() -> Schema:
         **dict.fromkeys(EVENT_KEYS, anything),
         "at": _DURATION, "name": _TEXT, "arrives": _DURATION, "partition": _NUMBER,
     }  # fmt: skip
-    commit: Schema = {
+    commit: dict[str, Schema] = {
         **dict.fromkeys(COMMIT_KEYS, _TEXT),
         **dict.fromkeys(("offset", "partition", "end"), _NUMBER),
         "at": _DURATION,

@@ -2,6 +2,7 @@
 
 from array import array
 from bisect import bisect_right
+from math import ceil
 from typing import NamedTuple
 
 MOST = 600
@@ -47,4 +48,4 @@ class Ends:
             return Appended(moments[0], True)
         begin, end = moments[after - 1], moments[after]
         share = (offset - ends[after - 1] + 0.5) / (ends[after] - ends[after - 1])
-        return Appended(begin + round(share * (end - begin)), False)
+        return Appended(begin + ceil(share * (end - begin)), False)

@@ -94,6 +94,22 @@ def lately(
     )
 
 
+def since(cursor: duckdb.DuckDBPyConnection, moment: int, group: str) -> Observed:
+    """What was observed of a group since then."""
+    clause, of_group = "WHERE moment >= make_timestamp(?)", ' AND "group" = ?'
+    return Observed(
+        groups(cursor, clause + of_group, (moment, group)),
+        commits(cursor, clause + of_group, (moment, group)),
+        ends(cursor, clause, (moment,)),
+    )
+
+
+def last_commit(cursor: duckdb.DuckDBPyConnection, group: str) -> int | None:
+    """When the newest of a group's commits that are kept was seen; None: none is."""
+    found = commits(cursor, 'WHERE "group" = ? AND committed IS NOT NULL', (group,))
+    return found[-1].since if found else None
+
+
 def known(cursor: duckdb.DuckDBPyConnection, source: str) -> Known:
     """How it stood at the last look, for going on from there."""
     watch = next((one for one in watches(cursor) if one.source == source), None)
