@@ -56,8 +56,7 @@ from nonevent.keeping import Keeping
 from nonevent.pace import CatchUp
 from nonevent.progress import progress
 from nonevent.rule_watch import RuleWatch
-from nonevent.self_watch import Seen, SelfWatch, room_at
-from nonevent.silence import unusually_silent
+from nonevent.vigil import Vigil
 from ui.access import allowed_hosts, check_listen
 from ui.api import create_app
 from ui.models import CatchingUp
@@ -72,8 +71,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("nonevent")
 
-LOOK_S = 1.0
-SILENCE_EVERY = 300 * US_PER_S
 PARTING_S = 30
 """So long at most a stop waits until open flows are written down."""
 TAP_PROCESS = (sys.executable, "-m", "nonevent.tap_process")
@@ -282,12 +279,14 @@ class Daemon:
         # Whom to tell: what is committed is delivered, at least once.
         self._outbox = Outbox(store, sinks, clock)
 
-        # What it has to say of itself, and to whom it is silent when it has.
-        self._self_watch = SelfWatch(configuration.alerts.watch_itself)
-        self._silent: list[tuple[str, str, str]] = []
-        self._silence_asked = 0
+        # What it has to say of itself, and who hears from it while that is nothing.
+        self._vigil = Vigil(
+            configuration, store, clock,
+            taps=self._conditions,
+            troubles=self._outbox.troubles,
+            rule_errors=lambda: self._rules.errors,
+        )  # fmt: skip
         self._yet_to_start: set[Tap] = set()
-        self._healthy = False
         beat = configuration.alerts.heartbeat
         self._heartbeat = None if beat is None else Heartbeat(beat, self._well)
 
@@ -385,7 +384,9 @@ class Daemon:
         async with asyncio.TaskGroup() as tasks:
             working = [
                 tasks.create_task(watch.pipeline.run(self._start), name="pipeline"),
-                tasks.create_task(self._watch_itself(), name="self watch"),
+                tasks.create_task(
+                    self._vigil.run(watch.judge, watch.alert, watch.rules, watch.held), name="vigil"
+                ),
                 tasks.create_task(watch.keeping.run(), name="retention"),
             ]
             rules = await self._rules.changed()
@@ -419,42 +420,6 @@ class Daemon:
             log.info("watching %d sources with %d expectations",
                      len(watch.taps), len(watch.rules.expectations()))  # fmt: skip
 
-    async def _watch_itself(self) -> None:
-        """Tells people what keeps it from seeing, or from telling."""
-        while True:
-            now = clock()
-            if now - self._silence_asked > SILENCE_EVERY or now < self._silence_asked:
-                self._silence_asked = now
-                self._silent = await asyncio.to_thread(self._unusually_silent)
-            conditions = self._self_watch.conditions(self._seen(), now)
-            self._watch.alert.watch_itself(conditions)
-            self._healthy = self._self_watch.healthy(conditions, now)
-            await asyncio.sleep(LOOK_S)
-
-    def _seen(self) -> Seen:
-        watch = self._watch
-        partitions = watch.judge.partitions()
-        # To count what is held, all that waits is walked through: only where it is to be told.
-        holding = any(one.blocked_since or one.hidden_since for one in partitions)
-        return Seen(
-            partitions,
-            self._conditions(),
-            watch.held() if holding else 0,
-            self._outbox.troubles(),
-            self._rules.errors,
-            self._silent,
-            room_at(self._configuration.store.path),
-        )
-
-    def _unusually_silent(self) -> list[tuple[str, str, str]]:
-        if not self._configuration.alerts.watch_itself.silent:
-            return []
-        watch = self._watch
-        # What was not seen yet is no silence.
-        settled = min(clock(), watch.judge.sight.settled_to())
-        with self._store.reader() as cursor:
-            return list(unusually_silent(cursor, watch.rules, settled))
-
     def _conditions(self) -> dict[str, Condition]:
         """How the taps stand with their buses; asked from the server's threads."""
         found = {tap.name: tap.condition() for tap in self._watch.taps}
@@ -476,8 +441,7 @@ class Daemon:
         self._garbage.after(batch)
 
     def _well(self) -> bool:
-        """Whether people would be told if something were missing."""
-        return self._ready and self._healthy and self._store.full is None
+        return self._ready and self._vigil.well
 
     def _tell_progress(self, batch: Batch) -> None:
         # A batch is of one source, and holds the state of each of its partitions.

@@ -94,6 +94,8 @@ class SelfWatch:
             # Of what cannot be read, or is hidden, is told above.
             if p.complete_to == NEVER or p.blocked_since or p.hidden_since:
                 continue
+            if p.source in seen.taps and seen.taps[p.source].kind == "file":
+                continue  # its time stands still at its end
             if p.source not in least or p.complete_to < least[p.source].complete_to:
                 least[p.source] = p
         for name, p in least.items():

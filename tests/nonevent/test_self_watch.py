@@ -77,6 +77,8 @@ def test_what_is_seen_late_is_told_and_how_late() -> None:
     assert name == "tap behind"
     assert "6m late" in text
     assert told(Seen([partition(complete_to=NOW - 4 * MINUTE)])) == []
+    file = {"eu-prod": TapCondition("file", "reading", NOW)}
+    assert told(Seen([partition(complete_to=NOW - 6 * MINUTE)], file)) == []
 
 
 def test_an_open_transaction_is_told_by_its_partition_and_offset() -> None:
