@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Callable
-from itertools import islice
 from typing import TypeVar
 
 import msgspec
@@ -14,6 +12,7 @@ from analyzer import deliveries
 from analyzer.deliveries import Waiting
 from analyzer.marks import PARTING_S, Marks
 from analyzer.notification import Notification
+from analyzer.resending import Resending
 from analyzer.rest import Chance, Rest
 from analyzer.sinks.sink import NotDelivered, Refused, Sink
 from collector.sources.patience import Patience
@@ -65,10 +64,7 @@ class Errand:
         """When to say in the log that it is in trouble."""
         self._perhaps_told_to = 0
         """What was written up to here may have been sent by the process before this one."""
-        self._fires: dict[str, int] = {}
-        """What the sink was last told to fire, where it wants to hear of it again."""
-        self._again: deque[str] = deque()
-        self._resend_at = 0
+        self._resending = Resending(name, sink.resend_every, store, clock)
 
     def wake(self) -> None:
         self._news.set()
@@ -88,7 +84,7 @@ class Errand:
                 well = await self._tell(waiting)
                 await self._marks.written()
                 well = well and await self._tell_again()
-                if well and not waiting and not self._again:
+                if well and not waiting and self._resending.left() != 0:
                     if not self._rests:
                         # What it failed to take is gone: of a sink with nothing to do nobody knows.
                         self._trouble = self._telling = None
@@ -104,15 +100,7 @@ class Errand:
     def _begin(self) -> None:
         with self._store.reader() as cursor:
             self._perhaps_told_to = deliveries.last_waiting(cursor, self._name)
-            if self._sink.resend_every is None:
-                return
-            told = list(deliveries.newest_taken(cursor, self._name).items())
-            for some in (told[at : at + LIMIT] for at in range(0, len(told), LIMIT)):
-                found = deliveries.notifications(cursor, self._name, [seq for _, seq in some])
-                firing = {seq for seq, one in found.items() if one.status == "firing"}
-                self._fires |= {of: seq for of, seq in some if seq in firing}
-        self._again.extend(self._fires)
-        self._resend_at = self._clock() + round(self._sink.resend_every * US_PER_S)
+        self._resending.recall(LIMIT)
 
     def _waiting(self) -> list[Waiting]:
         now = self._clock()
@@ -142,8 +130,8 @@ class Errand:
         """Or until one that rests is to be tried again, or what fires is to be told again."""
         now = self._clock()
         left = [rest.left(now) for rest in self._rests.values()]
-        if self._sink.resend_every is not None:
-            left.append(max(0, self._resend_at - now))
+        if (again := self._resending.left()) is not None:
+            left.append(again)
         await self._news_within(min(left, default=None))
 
     async def _news_within(self, us: int | None) -> None:
@@ -233,45 +221,29 @@ class Errand:
 
     def _settle(self, one: Waiting, outcome: str) -> None:
         self._marks.add(one, outcome)
-        fingerprint = one.notification.fingerprint
-        self._rests.pop(fingerprint, None)
-        if outcome == "taken" and self._sink.resend_every is not None:
-            if one.notification.status == "firing":
-                self._fires[fingerprint] = one.seq
-            else:
-                self._fires.pop(fingerprint, None)
+        self._rests.pop(one.notification.fingerprint, None)
+        if outcome == "taken":
+            self._resending.taken(one)
 
     # Telling again
 
     async def _tell_again(self) -> bool:
         """Some of what fires, to a sink that forgets it otherwise. False as soon as it is in
         trouble."""
-        if self._sink.resend_every is None:
+        if not (some := self._resending.due(LIMIT)):
             return True
-        now = self._clock()
-        every = round(self._sink.resend_every * US_PER_S)
-        if not self._again and not now < self._resend_at <= now + every:
-            self._resend_at = now + every
-            self._again.extend(self._fires)
-        some = list(islice(self._again, LIMIT))
-        seqs = {of: self._fires[of] for of in some if of in self._fires}
-        found = await _through(lambda: self._told(list(seqs.values())))
+        found = await _through(lambda: self._resending.read(some))
         for fingerprint in some:
-            told = found.get(seqs.get(fingerprint, 0))
             try:
-                if told is not None:
+                if (told := found.get(fingerprint)) is not None:
                     await self._deliver(told)
             except Refused as error:
-                log.warning("sink %s: %s, of %s told again", self._name, error, told and told.id)
+                log.warning("sink %s: %s, of %s told again", self._name, error, fingerprint)
             except NotDelivered as error:
                 self._failed(None, error)
                 return False
-            self._again.popleft()
+            self._resending.done()
         return True
-
-    def _told(self, seqs: list[int]) -> dict[int, Notification]:
-        with self._store.reader() as cursor:
-            return deliveries.notifications(cursor, self._name, seqs)
 
 
 async def _through(read: Callable[[], T]) -> T:
