@@ -54,10 +54,15 @@ format: install ## ruff's formatting and its safe corrections
 alertmanager: install
 	@command -v alertmanager >/dev/null || sh tests/install-alertmanager.sh $(VENV)/alertmanager
 
+.PHONY: prometheus
+prometheus: install
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null \
+		|| sh tests/install-prometheus.sh $(VENV)/prometheus
+
 bench: install ## The figures: see docs/benchmarks.md
 	$(BIN)/python bench/pipeline.py $(ARGS)
 
-field: install browser faketime alertmanager ## Each bus scenario ROUNDS times, and the long ones; tests/field-results.jsonl
+field: install browser faketime alertmanager prometheus ## Each bus scenario ROUNDS times, and the long ones; tests/field-results.jsonl
 	ROUNDS=$(ROUNDS) $(BIN)/pytest -m field $(ARGS)
 
 soak: install faketime ## A thousand kills (KILLS=n for another number); hours; adds to tests/field-results.jsonl

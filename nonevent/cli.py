@@ -173,6 +173,7 @@ def findings(
     expectation: Annotated[str | None, typer.Option(help="Of this expectation.")] = None,
     state: Annotated[FindingState | None, typer.Option(help="How it stands.")] = None,
     flow: Annotated[str | None, typer.Option(help="Of this flow.")] = None,
+    alert: Annotated[str | None, typer.Option(help="Of this alert (its fingerprint).")] = None,
     since: Since = None, cursor: Cursor = None,
 ) -> None:  # fmt: skip
     """List findings, the one that changed last first. Exit code 1 when any is open.
@@ -181,8 +182,8 @@ def findings(
     """
     with asking(config, url, store, rules, token) as queries:
         page = queries.findings(
-            expectation=expectation, state=state, flow=flow, since=_micros("since", since),
-            limit=limit, cursor=cursor,
+            expectation=expectation, state=state, flow=flow, alert=alert,
+            since=_micros("since", since), limit=limit, cursor=cursor,
         )  # fmt: skip
     _print_json(page) if json else terminal.print_findings(page)
     raise typer.Exit(1 if any(item.state == "open" for item in page.items) else 0)

@@ -211,6 +211,7 @@ def print_status(status: Status, console: Console | None = None) -> None:
         "behind": _behind(status),
         "problems": _counts(status.problems),
         "findings": _counts(status.findings),
+        "alerts": _counts(status.alerts),
         "expectations": f"{len(status.expectations):,}",
         "outbox": f"{status.outbox:,} waiting",
     }

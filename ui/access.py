@@ -15,6 +15,7 @@ from ui.errors import UnsafeListenError
 
 ANY_HOST = "*"
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+MOST_BYTES = 256_000
 PROBES = ("/healthz", "/readyz")
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -89,8 +90,14 @@ class Access:
         if ANY_HOST not in self.allowed_hosts and host not in self.allowed_hosts:
             names = ", ".join(sorted(self.allowed_hosts))
             return _answer(scope, 403, f"this server answers as {names}, not as {host!r}")
-        if self.token is None or scope["path"] in PROBES:
-            return None
+        if self.token is not None and scope["path"] not in PROBES:
+            refused = self._without_token(scope, headers)
+            if refused is not None:
+                return refused
+        return _too_much(scope, headers)
+
+    def _without_token(self, scope: Scope, headers: Headers) -> Response | None:
+        assert self.token is not None
         if hmac.compare_digest(presented_token(headers.get("authorization", "")), self.token):
             return None
         return _answer(
@@ -100,6 +107,16 @@ class Access:
             "or give it as the password (any user name) when the browser asks",
             {"WWW-Authenticate": 'Basic realm="nonevent", charset="UTF-8"'},
         )
+
+
+def _too_much(scope: Scope, headers: Headers) -> Response | None:
+    """Whatever is sent here is short, and is read into memory as a whole."""
+    if "transfer-encoding" in headers:
+        return _answer(scope, 411, "say how long the body is: Content-Length")
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > MOST_BYTES:
+        return _answer(scope, 413, f"a body may have {MOST_BYTES:,} bytes: shorten what it says")
+    return None
 
 
 def guard(headers: MutableHeaders) -> None:

@@ -1,7 +1,7 @@
 """Who is let in, and what every answer tells the browser."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -128,3 +128,14 @@ def test_every_answer_carries_the_security_headers(client: httpx.Client, path: s
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cache-control"] == "no-store"
     assert "server" not in headers
+
+
+def test_what_is_sent_is_short_and_says_so(client: httpx.Client) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"{}"
+
+    headers = {"Content-Type": "application/json"}
+    long = client.post("/api/silences", content=b"x" * 300_000, headers=headers)
+    assert (long.status_code, "shorten" in long.json()["error"]) == (413, True)
+    endless = client.post("/api/silences", content=chunks(), headers=headers)
+    assert (endless.status_code, "Content-Length" in endless.json()["error"]) == (411, True)

@@ -65,11 +65,13 @@ class Desk:
             lambda: "http://here", lambda: self.sight,
         )  # fmt: skip
 
-    def restart(self) -> None:
-        """As after `kill -9`: what was not committed is gone."""
+    def restart(self, *taken_back: Finding) -> None:
+        """As after `kill -9`: what was not committed is gone. The judge takes these back."""
         self.store.close()
         self._open()
         self._batch = Batch(now=self._moment())
+        for one in taken_back:
+            self.gone(one)
         self.stage.restore(self._batch)
         self._commit()
 

@@ -387,3 +387,44 @@ def test_what_was_done_before_a_crash_is_done_after_it(desk: Open) -> None:
     assert [(one.status, one.reason) for _, _, one in d.heard[1:]] == [
         ("resolved", "closed by bob")
     ]
+
+
+def test_an_act_that_is_read_back_and_handed_over_is_done_once(desk: Open) -> None:
+    d = desk()
+    d.found(finding("a"))
+    (told,) = d.at(0)
+    d.now = 1
+    act = d.act("acknowledge", "bob", alert=told.fingerprint)
+    d.restart()
+    d.stage.act(act)
+    d.at(2)
+    assert [one.seq for one in d.stage.book.acts] == [act.seq]
+    assert d.alerts()["paid"].acknowledged == "bob"
+
+
+def test_what_the_judge_takes_back_at_a_start_nobody_closes_afterwards(desk: Open) -> None:
+    d = desk()
+    a = finding("a")
+    d.found(a)
+    (told,) = d.at(0)
+    d.now = 1
+    d.act("close", "bob", alert=told.fingerprint)
+    d.restart(a)
+    with d.store.reader() as cursor:
+        rows = cursor.execute("SELECT state FROM finding_log ORDER BY seq").fetchall()
+    assert rows == [("open",), ("retracted",)]
+
+
+def test_a_finding_that_stands_in_no_alert_is_closed_once_though_it_is_read_back(
+    desk: Open,
+) -> None:
+    d = desk()
+    d.found(finding("old"), historical=True, news=False)
+    d.at(0)
+    d.now = 1
+    d.act("close", "bob", finding="old")
+    for _ in range(2):
+        d.restart()
+    with d.store.reader() as cursor:
+        rows = cursor.execute("SELECT state, closed_by FROM finding_log ORDER BY seq").fetchall()
+    assert rows == [("open", None), ("closed", "bob")]
