@@ -49,6 +49,8 @@ class Book:
     """Which alert a finding stands in."""
     _many: dict[tuple[str, str], int] = field(default_factory=dict)
     """How many alerts each expectation has."""
+    _acts_on: dict[str, list[ActRow]] = field(default_factory=dict)
+    """By alert."""
     _silences: list[Silence] = field(default_factory=list)
     _touched: set[str] = field(default_factory=set)
     _looked: int | None = None
@@ -84,6 +86,8 @@ class Book:
     def act(self, act: ActRow) -> None:
         """Somebody did something. What it closes, the log of findings says."""
         self.acts.append(act)
+        if act.alert is not None:
+            self._acts_on.setdefault(act.alert, []).append(act)
         if act.kind in ("silence", "expire", "mark"):
             self._silences = silences(self.acts)
         self._looked = None
@@ -144,6 +148,7 @@ class Book:
         at = [self.alerts[fingerprint] for fingerprint in sorted(self._touched)]
         at = [alert for alert in at if alert.type != leave]
         self._touched.clear()
+        self._silences = [one for one in self._silences if moment < one.ends()]
         return Looked(at, [alert for alert in at if self._judge(alert, moment)])
 
     def _judge(self, alert: Alert, moment: int) -> bool:
@@ -154,11 +159,11 @@ class Book:
         alert.judge(moment)
         alert.quiet = alert.acknowledged = None
         if alert.state != RESOLVED:
-            silenced = [one for one in self._silences if moment < one.ends()]
-            alert.quiet = quiet(alert.fields(), silenced, self.muted, moment) or self.blinded(
+            alert.quiet = quiet(alert.fields(), self._silences, self.muted, moment) or self.blinded(
                 alert.type, alert.expectation
             )
-            alert.acknowledged = acknowledged(self.acts, alert.fingerprint, alert.began)
+            acts = self._acts_on.get(alert.fingerprint, ())
+            alert.acknowledged = acknowledged(acts, alert.fingerprint, alert.began)
         if (alert.state, alert.quiet, alert.acknowledged) != before:
             return True
         written, count = alert.written
