@@ -422,7 +422,8 @@ def test_status_counts_what_there_is(asked: StoreQueries, folder: Path) -> None:
     assert (status.events, status.untied, status.unnamed) == (len(EVENTS), 2, 2)
     assert status.problems == {"bad-line": 1, "no-correlation-id": 1, "no-name": 1}
     assert status.findings == {"open": 3, "closed": 1}
-    assert status.outbox == 2, "one for each alert"
+    assert status.alerts == {"firing": 2, "pending": 0}
+    assert status.outbox == 1, "they are about the same flows, and told in one breath"
     assert status.settled_to == moment(82)
     assert (status.running, status.held) == (False, 0)
     assert status.store == str(folder / "store.duckdb")
