@@ -2,6 +2,7 @@
 
 import getpass
 import io
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -157,6 +158,31 @@ def test_what_is_done_while_no_daemon_runs_is_taken_up_when_it_starts(house: Hou
         "resolved", "closed by bob: known",
     )  # fmt: skip
     assert len(house.ask("acts", "--json").json["items"]) == 3
+
+
+def test_what_was_answered_is_done_whatever_becomes_of_the_daemon(house: House) -> None:
+    daemon = house.run()
+    one, other = house.fingerprint("paid"), house.fingerprint("packed")
+    rules = house.folder / "rules.yaml"
+    rules.write_text(
+        RULES + "  - {name: new, after: order.created, expect: order.sent, within: 1d}\n"
+    )
+    # The daemon goes on with other rules within a second or two: before, during and after it.
+    for number in range(20):
+        assert house.ask("ack", one, "--author", f"person {number}").code == 0
+    daemon.wait_until(lambda: house.alerts()["paid"]["acknowledged"] == "person 19")
+    daemon.wait_until(lambda: "the rules have changed" in daemon.log())
+    daemon.wait_until(lambda: daemon.log().count("watching 1 sources with 3 expectations") == 1)
+    assert house.ask("ack", one, "--author", "after all").code == 0
+    daemon.wait_until(lambda: house.alerts()["paid"]["acknowledged"] == "after all")
+    assert house.ask("close", other, "--author", "bob").code == 0
+    assert house.ask("silence", "add", "expectation=paid", "--for", "1h").code == 0
+    daemon.stop(signal.SIGKILL)
+    daemon = house.run()
+    daemon.wait_until(lambda: house.alerts()["packed"]["reason"] == "closed by bob")
+    daemon.wait_until(lambda: house.alerts()["paid"]["quiet"] is not None)
+    assert house.alerts()["paid"]["acknowledged"] == "after all"
+    assert len(house.ask("acts", "--limit", "100", "--json").json["items"]) == 23
 
 
 def test_mistakes_are_told_in_the_same_words_by_daemon_and_store(
