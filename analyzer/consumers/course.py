@@ -22,6 +22,11 @@ class Commit(NamedTuple):
     """Since when the oldest one waits that is left; None: none is."""
 
     @property
+    def left(self) -> int:
+        """How many were left then."""
+        return 0 if self.end is None else max(0, self.end - self.committed)
+
+    @property
     def behind(self) -> int:
         """How old the oldest one was that was left; µs."""
         return 0 if self.waiting_since is None else max(0, self.since - self.waiting_since)

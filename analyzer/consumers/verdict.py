@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Literal, NamedTuple
 
-from analyzer.consumers.course import Course
+from analyzer.consumers.course import Commit, Course
 from collector.consumers.observation import EMPTY, REBALANCING
 from collector.times import US_PER_S, format_duration
 
@@ -39,6 +39,8 @@ OLDER = 1.2
 """And it is so much older than is usual."""
 REWIND_SHOWN = 60
 """So many looks a rewind is told of after it was regained."""
+STANDS = 8
+"""So many commits it is growing still, unless less is left."""
 STORM = 6
 """In so many looks two rebalances, or one for half of them, are one too many."""
 
@@ -144,7 +146,13 @@ def _stopped(course: Course) -> Verdict | None:
 
 
 def _stuck(course: Course) -> Verdict | None:
-    return None if course.state.name in EMPTY else _idle(course, "stuck")
+    state = course.state
+    found = None if state.name in EMPTY else _idle(course, "stuck")
+    if found is not None and state.name in REBALANCING:
+        # Nobody reads while members are handed their partitions, however long that takes.
+        stood = format_duration(_whole_seconds(course.now - state.since))
+        return Verdict("rebalancing", state.since, f"{state.name} for {stood}, and work is owed")
+    return found
 
 
 def _idle(course: Course, word: Literal["stopped", "stuck"]) -> Verdict | None:
@@ -184,20 +192,35 @@ def _rewound(course: Course) -> Verdict | None:
 
 
 def _growing(course: Course) -> Verdict | None:
-    """After each commit more is left than after the one before, and older."""
-    if not course.lag:
+    """After each commit more is left than after the one before, and older; and it is so still as
+    long as it does not get less."""
+    known = [one for one in course.commits if one.end is not None]
+    if not course.lag or len(known) < RISES:
         return None
     least = OLDER * usual(course)
-    for count, share in ((RISES, RISE), (SLOW_RISES, SLOW_RISE)):
-        tail = [one for one in course.commits[-count:] if one.end is not None]
-        if len(tail) < count:
+    for since in range(min(STANDS, len(known) - RISES) + 1):
+        grown = known[: len(known) - since]
+        if since and known[-1].left < grown[-1].left:
             continue
-        left = [(one.end or 0) - one.committed for one in tail]
+        found = _grew(grown, least)
+        if found is not None:
+            first, last = found
+            span = format_duration(_whole_seconds(last.since - first.since))
+            why = f"{last.left} were left after a commit, and {first.left} {span} before"
+            return Verdict("growing", first.since, why)
+    return None
+
+
+def _grew(commits: Sequence[Commit], least: float) -> tuple[Commit, Commit] | None:
+    if commits[-1].behind < least:
+        return None
+    # A step that does not rise is no end of it: it is looked at from further back, too.
+    spans = [(RISES, RISE), *((count, RISE) for count in range(6, SLOW_RISES, 2))]
+    for count, share in (*spans, (SLOW_RISES, SLOW_RISE)):
+        tail = commits[-count:]
         took, older = tail[-1].since - tail[0].since, tail[-1].behind - tail[0].behind
-        if _rises(left) and older >= share * took and tail[-1].behind >= least:
-            span = format_duration(_whole_seconds(took))
-            why = f"{left[-1]} are left after a commit, and were {left[0]} {span} before"
-            return Verdict("growing", tail[0].since, why)
+        if len(tail) == count and _rises([one.left for one in tail]) and older >= share * took:
+            return tail[0], tail[-1]
     return None
 
 
