@@ -65,9 +65,6 @@ class Course:
     now: int
     every: int
     """How often it is looked at."""
-    last_record: int | None = None
-    """The last offset at which there is a record, where that is known: what lies behind it are
-    markers of transactions."""
 
     @property
     def committed(self) -> int:

@@ -24,9 +24,6 @@ WORDS: tuple[Word, ...] = (
 
 TIMES = 3
 """So many of its usual intervals a consumer may be silent while work is owed."""
-MARKERS = 2
-"""A lag of no more than this behind an end that is still may be markers of transactions, which no
-consumer reads."""
 LOOKED_AT = 10
 """So many commits tell what is usual."""
 RISES = 4
@@ -127,18 +124,9 @@ def _rebalancing(course: Course) -> Verdict | None:
 
 
 def _markers(course: Course) -> Verdict | None:
-    end, lag = course.end, course.lag
-    if not lag or end is None:
+    if not course.lag or course.waiting_since is not None:
         return None
-    if course.last_record is not None:
-        if course.last_record >= course.committed:
-            return None
-        return Verdict("ok", course.commits[-1].since, "all is read: what is left are markers")
-    still = course.now - end.since >= TIMES * course.every
-    if lag > MARKERS or not still:
-        return None
-    why = f"{lag} left behind an end that is still: no more than markers of transactions may take"
-    return Verdict("ok", course.commits[-1].since, why)
+    return Verdict("ok", course.commits[-1].since, "all is read: what is left are markers")
 
 
 def _stopped(course: Course) -> Verdict | None:
@@ -251,18 +239,10 @@ def _ok(course: Course) -> Verdict:
 
 
 def owed_since(course: Course) -> int | None:
-    """Since when nothing was done of what was there to do; None while nothing is sure to be."""
+    """Since when nothing was done of what was there to do; None while nothing is."""
     if course.waiting_since is None:
         return None
-    last = course.commits[-1]
-    since = course.waiting_since
-    if course.last_record is None:
-        # A marker of a transaction may have waited before, which nobody reads.
-        more = [one.since for one in course.ends if one.end - last.committed > MARKERS]
-        if not more:
-            return None
-        since = max(since, more[0]) if more[0] > course.ends[0].since else since
-    return max(last.since, since)
+    return max(course.commits[-1].since, course.waiting_since)
 
 
 def usual(course: Course) -> int:

@@ -10,11 +10,9 @@ import httpx
 import pytest
 
 from analyzer.rules.ruleset import RuleSet
-from collector.batch import Batch
 from collector.consumers.observation import End, GroupState, Place
-from collector.event import Event
 from collector.store.store import Store
-from tests.consumed import NOW, Bus
+from tests.consumed import Bus
 from tests.ui.conftest import FakeQueries
 from ui.models import ConsumerItem, ConsumerPage
 from ui.store_queries import StoreQueries
@@ -99,17 +97,17 @@ def test_while_the_bus_is_away_nothing_is_said_of_its_consumers(store: Store, bu
     assert "connection refused" in one.because
 
 
-def test_the_last_record_is_no_marker_where_it_is_stored(store: Store, bus: Bus) -> None:
-    """One behind an end that is still: a marker of a transaction, or a record that nobody takes."""
+def test_markers_of_transactions_are_no_lag_and_the_last_record_is(store: Store, bus: Bus) -> None:
+    """One behind an end that is still: a marker, or a record that nobody takes."""
     bus.look(3)
     bus.ends[Place("orders", 0)] = End("id", 101, 101)
     bus.look(10)
     (one,) = ask(store)
-    assert (one.lag, one.verdict) == (1, "ok")
-    event = Event("bus", "orders", "id", 0, 100, NOW, NOW, "order.created")
-    store.commit(Batch(events=[event])).result()
-    (one,) = ask(store)
     assert (one.lag, one.verdict) == (1, "stuck")
+    bus.done = frozenset(((Place("orders", 0), 100),))
+    bus.look()
+    (one,) = ask(store)
+    assert (one.lag, one.lag_seconds, one.verdict) == (1, 0, "ok")
 
 
 def test_a_store_without_observations_has_no_consumers(store: Store) -> None:
