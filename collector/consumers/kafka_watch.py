@@ -83,7 +83,7 @@ class KafkaWatch:
             return self._failed(TOO_OLD)
         except (KafkaError, OSError, TimeoutError) as error:
             return self._failed(_said(error))
-        except Exception as error:  # noqa: BLE001  # who only looks on stops nobody from reading
+        except Exception as error:  # who only looks on stops nobody from reading
             log.exception("source %s: consumers could not be looked at", self.name)
             await self.stop()
             return self._failed(f"{type(error).__name__}: {_said(error)}")
