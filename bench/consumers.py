@@ -20,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from analyzer.rules.ruleset import RuleSet  # noqa: E402
 from collector.consumers.kafka_watch import KafkaWatch  # noqa: E402
 from collector.consumers.observation import Known  # noqa: E402
 from collector.settings import KafkaSettings, SourceSettings  # noqa: E402
@@ -132,7 +133,7 @@ class Bench:
     def verdicts(self) -> float:
         began = time.thread_time()
         with self._store.reader() as cursor:
-            items = consumers(cursor)
+            items = consumers(cursor, RuleSet())
         assert len(items) == self._groups * self._partitions, len(items)
         return (time.thread_time() - began) * 1000
 

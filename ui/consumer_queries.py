@@ -1,22 +1,31 @@
 """How consumers stand: each group's partitions with their verdicts, from what was observed."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import duckdb
 
 from analyzer.consumers.course import Course, courses
+from analyzer.consumers.outcomes import outcomes
 from analyzer.consumers.verdict import Verdict, verdict
+from analyzer.rules.ruleset import RuleSet
 from collector.consumers.observation import GroupRow, WatchRow
 from collector.store import observed
 from ui.models import ConsumerItem
 from ui.rows import moment
 
 
-def consumers(cursor: duckdb.DuckDBPyConnection, group: str | None = None) -> list[ConsumerItem]:
+def consumers(
+    cursor: duckdb.DuckDBPyConnection, rules: RuleSet, group: str | None = None
+) -> list[ConsumerItem]:
     """All, or those of one group; a group of which no partition is known has one item."""
     watches = observed.watches(cursor)
     seen = observed.lately(cursor, watches, group)
-    found = courses(watches, seen.groups, seen.commits, seen.ends)
+    came = outcomes(cursor, rules)
+    found = [
+        replace(one, outcomes=came.get((one.source, one.group, one.place), ()))
+        for one in courses(watches, seen.groups, seen.commits, seen.ends)
+    ]
     by_source = {watch.source: watch for watch in watches}
     items = [_item(course, _said(course, by_source[course.source])) for course in found]
     items += _without_partitions(seen.groups, found, by_source)

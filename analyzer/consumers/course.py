@@ -39,6 +39,14 @@ class Ends(NamedTuple):
     hung: str | None
 
 
+class Outcome(NamedTuple):
+    """An event that a service takes in: whether something that it brings out came in its flow."""
+
+    offset: int
+    time: int
+    answered: bool
+
+
 class State(NamedTuple):
     since: int
     name: str
@@ -65,6 +73,9 @@ class Course:
     now: int
     every: int
     """How often it is looked at."""
+    outcomes: Sequence["Outcome"] = ()
+    """Where a service of this group is declared: what became of the last events that it is to take
+    in, in the order of their offsets."""
 
     @property
     def committed(self) -> int:

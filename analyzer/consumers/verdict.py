@@ -38,6 +38,10 @@ REWIND_SHOWN = 60
 """So many looks a rewind is told of after it was regained."""
 STANDS = 8
 """So many commits it is growing still, unless less is left."""
+SETTLE = 30 * US_PER_S
+"""So long after an event what comes of it may take."""
+SWALLOWED = 3
+"""So many events in a row of which nothing comes are no chance."""
 STORM = 6
 """In so many looks two rebalances, or one for half of them, are one too many."""
 
@@ -221,6 +225,21 @@ def _rises(behind: Sequence[int]) -> bool:
     return one < two < three and behind[-third] < behind[-1]
 
 
+def _swallowing(course: Course) -> Verdict | None:
+    """It commits on, and nothing comes out."""
+    settled = [
+        one
+        for one in course.outcomes
+        if one.offset < course.committed and one.time + SETTLE <= course.now
+    ]
+    last = max((n for n, one in enumerate(settled) if one.answered), default=-1)
+    silent = settled[last + 1 :]
+    if len(silent) < SWALLOWED:
+        return None
+    why = f"it committed {len(silent)} events in a row of which nothing came out"
+    return Verdict("swallowing", silent[0].time, why)
+
+
 def _ok(course: Course) -> Verdict:
     since, lag = course.commits[0].since, course.lag or 0
     if not lag:
@@ -262,5 +281,5 @@ def _whole_seconds(us: int) -> int:
 Rule = Callable[[Course], Verdict | None]
 RULES: tuple[Rule, ...] = (
     _unseen, _recreated, _producer_hung, _markers, _stopped, _rebalancing, _stuck, _rewound,
-    _growing,
+    _growing, _swallowing,
 )  # fmt: skip
