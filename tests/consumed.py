@@ -24,11 +24,13 @@ class Bus:
         self.ends = {Place("orders", 0): End("id", 100, 100)}
         self.now = NOW
         self.why: str | None = None
+        self.done: frozenset[tuple[Place, int]] = frozenset()
 
     def look(self, times: int = 1) -> None:
         for _ in range(times):
             self.now += EVERY
-            seen = Look(self.now, self.now, self.groups, self.commits, self.ends)
+            seen = Look(self.now, self.now, self.groups, self.commits, self.ends,
+                        done=self.done)  # fmt: skip
             rows = self._history.take(seen)
             watch = WatchRow(self._source, NOW, self.now, EVERY, ("*", "named"), self.why)
             batch = Batch(now=self.now, rows={WATCHES.name: [watch]})

@@ -6,26 +6,28 @@ from dataclasses import replace
 import duckdb
 
 from analyzer.consumers.course import Course, courses
-from analyzer.consumers.verdict import MARKERS, Verdict, verdict
-from collector.consumers.observation import GroupRow, Place, WatchRow
+from analyzer.consumers.outcomes import outcomes
+from analyzer.consumers.verdict import Verdict, verdict
+from analyzer.rules.ruleset import RuleSet
+from collector.consumers.observation import GroupRow, WatchRow
 from collector.store import observed
 from ui.models import ConsumerItem
 from ui.rows import moment
 
-NEWEST = 500_000
-"""Among so many of the newest events a record is looked for that may be unread."""
 
-
-def consumers(cursor: duckdb.DuckDBPyConnection, group: str | None = None) -> list[ConsumerItem]:
+def consumers(
+    cursor: duckdb.DuckDBPyConnection, rules: RuleSet, group: str | None = None
+) -> list[ConsumerItem]:
     """All, or those of one group; a group of which no partition is known has one item."""
     watches = observed.watches(cursor)
     seen = observed.lately(cursor, watches, group)
-    found = courses(watches, seen.groups, seen.commits, seen.ends)
-    by_source = {watch.source: watch for watch in watches}
-    items = [
-        _item(course, _said(course, by_source[course.source]))
-        for course in _with_records(cursor, found)
+    came = outcomes(cursor, rules)
+    found = [
+        replace(one, outcomes=came.get((one.source, one.group, one.place), ()))
+        for one in courses(watches, seen.groups, seen.commits, seen.ends)
     ]
+    by_source = {watch.source: watch for watch in watches}
+    items = [_item(course, _said(course, by_source[course.source])) for course in found]
     items += _without_partitions(seen.groups, found, by_source)
     return sorted(items, key=lambda one: (one.group, one.topic or "", one.partition or 0))
 
@@ -76,26 +78,3 @@ def _without_partitions(
 def _is_there(row: GroupRow, watch: WatchRow) -> bool:
     """A group that is gone is told of only where it is named as such."""
     return row.state != "Gone" or row.group in watch.groups
-
-
-def _with_records(cursor: duckdb.DuckDBPyConnection, found: Iterable[Course]) -> list[Course]:
-    """Of what is behind by so little that it may be markers: whether a record is stored there."""
-    doubtful = [course for course in found if course.lag and course.lag <= MARKERS]
-    if not doubtful:
-        return list(found)
-    lows = [course.committed for course in doubtful]
-    rows = cursor.execute(
-        'SELECT source, topic, partition, max("offset") FROM events '
-        'WHERE seq > (SELECT max(seq) FROM events) - ? AND "offset" >= ? '
-        "AND topic IN (SELECT unnest(?::VARCHAR[])) GROUP BY ALL",
-        [NEWEST, min(lows), list({course.place.topic for course in doubtful})],
-    ).fetchall()
-    last = {(source, Place(topic, number)): offset for source, topic, number, offset in rows}
-    return [
-        replace(course, last_record=offset)
-        if (offset := last.get((course.source, course.place), -1)) >= course.committed
-        and course.lag
-        and course.lag <= MARKERS
-        else course
-        for course in found
-    ]

@@ -210,7 +210,7 @@ class StoreQueries(AlertQueries):
 
     def consumers(self, *, group: str | None = None) -> ConsumerPage:
         with self._store.reader() as connection:
-            return ConsumerPage(items=consumers(connection, group))
+            return ConsumerPage(items=consumers(connection, self._rules(), group))
 
     def names(self) -> NamePage:
         with self._store.reader() as connection:

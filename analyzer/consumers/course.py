@@ -22,6 +22,11 @@ class Commit(NamedTuple):
     """Since when the oldest one waits that is left; None: none is."""
 
     @property
+    def left(self) -> int:
+        """How many were left then."""
+        return 0 if self.end is None else max(0, self.end - self.committed)
+
+    @property
     def behind(self) -> int:
         """How old the oldest one was that was left; µs."""
         return 0 if self.waiting_since is None else max(0, self.since - self.waiting_since)
@@ -32,6 +37,14 @@ class Ends(NamedTuple):
     end: int
     high_watermark: int
     hung: str | None
+
+
+class Outcome(NamedTuple):
+    """An event that a service takes in: whether something that it brings out came in its flow."""
+
+    offset: int
+    time: int
+    answered: bool
 
 
 class State(NamedTuple):
@@ -60,9 +73,9 @@ class Course:
     now: int
     every: int
     """How often it is looked at."""
-    last_record: int | None = None
-    """The last offset at which there is a record, where that is known: what lies behind it are
-    markers of transactions."""
+    outcomes: Sequence["Outcome"] = ()
+    """Where a service of this group is declared: what became of the last events that it is to take
+    in, in the order of their offsets."""
 
     @property
     def committed(self) -> int:

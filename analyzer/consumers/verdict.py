@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Literal, NamedTuple
 
-from analyzer.consumers.course import Course
+from analyzer.consumers.course import Commit, Course
 from collector.consumers.observation import EMPTY, REBALANCING
 from collector.times import US_PER_S, format_duration
 
@@ -24,9 +24,6 @@ WORDS: tuple[Word, ...] = (
 
 TIMES = 3
 """So many of its usual intervals a consumer may be silent while work is owed."""
-MARKERS = 2
-"""A lag of no more than this behind an end that is still may be markers of transactions, which no
-consumer reads."""
 LOOKED_AT = 10
 """So many commits tell what is usual."""
 RISES = 4
@@ -39,6 +36,12 @@ OLDER = 1.2
 """And it is so much older than is usual."""
 REWIND_SHOWN = 60
 """So many looks a rewind is told of after it was regained."""
+STANDS = 8
+"""So many commits it is growing still, unless less is left."""
+SETTLE = 30 * US_PER_S
+"""So long after an event what comes of it may take."""
+SWALLOWED = 3
+"""So many events in a row of which nothing comes are no chance."""
 STORM = 6
 """In so many looks two rebalances, or one for half of them, are one too many."""
 
@@ -125,18 +128,9 @@ def _rebalancing(course: Course) -> Verdict | None:
 
 
 def _markers(course: Course) -> Verdict | None:
-    end, lag = course.end, course.lag
-    if not lag or end is None:
+    if not course.lag or course.waiting_since is not None:
         return None
-    if course.last_record is not None:
-        if course.last_record >= course.committed:
-            return None
-        return Verdict("ok", course.commits[-1].since, "all is read: what is left are markers")
-    still = course.now - end.since >= TIMES * course.every
-    if lag > MARKERS or not still:
-        return None
-    why = f"{lag} left behind an end that is still: no more than markers of transactions may take"
-    return Verdict("ok", course.commits[-1].since, why)
+    return Verdict("ok", course.commits[-1].since, "all is read: what is left are markers")
 
 
 def _stopped(course: Course) -> Verdict | None:
@@ -144,7 +138,13 @@ def _stopped(course: Course) -> Verdict | None:
 
 
 def _stuck(course: Course) -> Verdict | None:
-    return None if course.state.name in EMPTY else _idle(course, "stuck")
+    state = course.state
+    found = None if state.name in EMPTY else _idle(course, "stuck")
+    if found is not None and state.name in REBALANCING:
+        # Nobody reads while members are handed their partitions, however long that takes.
+        stood = format_duration(_whole_seconds(course.now - state.since))
+        return Verdict("rebalancing", state.since, f"{state.name} for {stood}, and work is owed")
+    return found
 
 
 def _idle(course: Course, word: Literal["stopped", "stuck"]) -> Verdict | None:
@@ -184,20 +184,35 @@ def _rewound(course: Course) -> Verdict | None:
 
 
 def _growing(course: Course) -> Verdict | None:
-    """After each commit more is left than after the one before, and older."""
-    if not course.lag:
+    """After each commit more is left than after the one before, and older; and it is so still as
+    long as it does not get less."""
+    known = [one for one in course.commits if one.end is not None]
+    if not course.lag or len(known) < RISES:
         return None
     least = OLDER * usual(course)
-    for count, share in ((RISES, RISE), (SLOW_RISES, SLOW_RISE)):
-        tail = [one for one in course.commits[-count:] if one.end is not None]
-        if len(tail) < count:
+    for since in range(min(STANDS, len(known) - RISES) + 1):
+        grown = known[: len(known) - since]
+        if since and known[-1].left < grown[-1].left:
             continue
-        left = [(one.end or 0) - one.committed for one in tail]
+        found = _grew(grown, least)
+        if found is not None:
+            first, last = found
+            span = format_duration(_whole_seconds(last.since - first.since))
+            why = f"{last.left} were left after a commit, and {first.left} {span} before"
+            return Verdict("growing", first.since, why)
+    return None
+
+
+def _grew(commits: Sequence[Commit], least: float) -> tuple[Commit, Commit] | None:
+    if commits[-1].behind < least:
+        return None
+    # A step that does not rise is no end of it: it is looked at from further back, too.
+    spans = [(RISES, RISE), *((count, RISE) for count in range(6, SLOW_RISES, 2))]
+    for count, share in (*spans, (SLOW_RISES, SLOW_RISE)):
+        tail = commits[-count:]
         took, older = tail[-1].since - tail[0].since, tail[-1].behind - tail[0].behind
-        if _rises(left) and older >= share * took and tail[-1].behind >= least:
-            span = format_duration(_whole_seconds(took))
-            why = f"{left[-1]} are left after a commit, and were {left[0]} {span} before"
-            return Verdict("growing", tail[0].since, why)
+        if len(tail) == count and _rises([one.left for one in tail]) and older >= share * took:
+            return tail[0], tail[-1]
     return None
 
 
@@ -208,6 +223,21 @@ def _rises(behind: Sequence[int]) -> bool:
     third = len(behind) // 3
     one, two, three = (median(behind[n * third : (n + 1) * third or None]) for n in range(3))
     return one < two < three and behind[-third] < behind[-1]
+
+
+def _swallowing(course: Course) -> Verdict | None:
+    """It commits on, and nothing comes out."""
+    settled = [
+        one
+        for one in course.outcomes
+        if one.offset < course.committed and one.time + SETTLE <= course.now
+    ]
+    last = max((n for n, one in enumerate(settled) if one.answered), default=-1)
+    silent = settled[last + 1 :]
+    if len(silent) < SWALLOWED:
+        return None
+    why = f"it committed {len(silent)} events in a row of which nothing came out"
+    return Verdict("swallowing", silent[0].time, why)
 
 
 def _ok(course: Course) -> Verdict:
@@ -228,18 +258,10 @@ def _ok(course: Course) -> Verdict:
 
 
 def owed_since(course: Course) -> int | None:
-    """Since when nothing was done of what was there to do; None while nothing is sure to be."""
+    """Since when nothing was done of what was there to do; None while nothing is."""
     if course.waiting_since is None:
         return None
-    last = course.commits[-1]
-    since = course.waiting_since
-    if course.last_record is None:
-        # A marker of a transaction may have waited before, which nobody reads.
-        more = [one.since for one in course.ends if one.end - last.committed > MARKERS]
-        if not more:
-            return None
-        since = max(since, more[0]) if more[0] > course.ends[0].since else since
-    return max(last.since, since)
+    return max(course.commits[-1].since, course.waiting_since)
 
 
 def usual(course: Course) -> int:
@@ -259,5 +281,5 @@ def _whole_seconds(us: int) -> int:
 Rule = Callable[[Course], Verdict | None]
 RULES: tuple[Rule, ...] = (
     _unseen, _recreated, _producer_hung, _markers, _stopped, _rebalancing, _stuck, _rewound,
-    _growing,
+    _growing, _swallowing,
 )  # fmt: skip

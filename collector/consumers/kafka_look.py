@@ -50,7 +50,7 @@ async def look(client: PatientClient, globs: Sequence[str], clock: Callable[[], 
         groups.pop(group, None)
     places = {place for of_group in commits.values() for place in of_group}
     ends = await _ends(client, places)
-    return Look(asked, answered, groups, commits, ends, frozenset(unseen), listed_all)
+    return Look(asked, answered, groups, commits, ends, frozenset(unseen), whole=listed_all)
 
 
 async def _list(client: PatientClient, globs: Sequence[str]) -> tuple[Groups, bool]:
@@ -189,7 +189,9 @@ async def _ends_at(
     held = [p for p, end in stable.items() if end < marks.get(p, end)]
     hung = await _producers(client, node, held) if held else {}
     return {
-        place: End(topics[place.topic].id, end, max(end, marks.get(place, end)), hung.get(place))
+        place: End(
+            topics[place.topic].id, end, max(end, marks.get(place, end)), hung.get(place), node
+        )
         for place, end in stable.items()
     }
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
@@ -10,6 +11,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 from collector.batch import Batch
 from collector.consumers.history import History
 from collector.consumers.kafka_look import look
+from collector.consumers.kafka_tails import Tails
 from collector.consumers.observation import Known, Look, WatchRow
 from collector.settings import KafkaSettings, SourceSettings
 from collector.sources.condition import Condition
@@ -47,6 +49,7 @@ class KafkaWatch:
             now if before is None else before.moment, self._settings.every_us(),
             tuple(self._settings.groups), None if before is None else before.why,
         )  # fmt: skip
+        self._tails = Tails()
         self._client: PatientClient | None = None
         self._trouble: Patience | None = None
         self._next = now
@@ -82,6 +85,10 @@ class KafkaWatch:
             return self._failed(TOO_OLD)
         except (KafkaError, OSError, TimeoutError) as error:
             return self._failed(_said(error))
+        except Exception as error:  # who only looks on stops nobody from reading
+            log.exception("source %s: consumers could not be looked at", self.name)
+            await self.stop()
+            return self._failed(f"{type(error).__name__}: {_said(error)}")
         self._there_again()
         return self._rows(seen)
 
@@ -96,9 +103,9 @@ class KafkaWatch:
                 raise
             self._client = client
         seconds = REQUEST_TIMEOUT_MS / 1000
-        return await asyncio.wait_for(
-            look(self._client, self._settings.groups, self._clock), seconds
-        )
+        async with asyncio.timeout(seconds):
+            seen = await look(self._client, self._settings.groups, self._clock)
+            return replace(seen, done=await self._tails.read_to_the_end(self._client, seen))
 
     def _options(self) -> dict[str, Any]:
         return {

@@ -38,6 +38,7 @@ class End(NamedTuple):
     end: int
     high_watermark: int
     hung: str | None = None
+    leader: int = -1
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Look:
     ends: Mapping[Place, End] = field(default_factory=dict)
     unseen: frozenset[str] = frozenset()
     """Groups of which this round could not tell: their coordinator is away."""
+    done: frozenset[tuple[Place, int]] = frozenset()
+    """Partitions, with a committed offset from which on there is nothing but markers."""
     whole: bool = True
     """Every broker has listed its groups: what is not here is no more."""
 

@@ -18,6 +18,7 @@ from tests.bus.daemon_process import DaemonProcess, Receiver
 from tests.bus.groups import Watching, consuming, send
 from tests.bus.new_protocol import Member
 from tests.bus.reading import committed
+from tests.bus.test_sight import eventually
 
 
 async def test_groups_of_every_kind_are_seen_with_state_members_and_commits(
@@ -147,7 +148,7 @@ async def test_the_history_of_commits_survives_any_kill(
         daemon.configuration.write_text(text.replace("start: earliest", consumers))
         async with consuming(broker.bootstrap, topic, topic) as one:
             with daemon:
-                for number in range(1, 4):
+                for number in range(1, 3):
                     await one.commit({TopicPartition(topic, 0): number * 10})
                     await _stored(daemon, lambda rows, n=number: rows and rows[-1] == n * 10)
                     daemon.kill()
@@ -159,7 +160,7 @@ async def test_the_history_of_commits_survives_any_kill(
             "ORDER BY moment", [topic],
         ).fetchall()  # fmt: skip
         changes = [row for row in rows if row[1] == row[3]]
-        assert [row[0] for row in changes] == [10, 20, 30]
+        assert [row[0] for row in changes] == [10, 20]
         for earlier, later in itertools.pairwise(changes):
             # When it was last seen that the earlier one stood: a start that knew nothing could not.
             assert earlier[2] is None or earlier[2] < later[2]
@@ -176,3 +177,69 @@ async def _stored(daemon: DaemonProcess, done: Callable[[list[int]], object]) ->
             return
         await asyncio.sleep(0.05)
     raise AssertionError(daemon.tail())
+
+
+EXPECTED = """\
+version: 1
+flow: order
+begins: order.created
+expectations:
+  - {name: taken up, handled: order.created, groups: [GROUP], within: 2s, grace: 1s}
+  - {name: keeps up, lag: GROUP, at_most: 3s, for: 1s}
+"""
+
+
+async def test_what_a_group_does_not_handle_is_told_and_closed_when_it_does(
+    broker: Broker, create_topic: CreateTopic, tmp_path: Path
+) -> None:
+    """A group takes the first order up, and the second one only after a kill of the daemon."""
+    topic = await create_topic()
+    place = TopicPartition(topic, 0)
+    with Receiver() as receiver:
+        daemon = DaemonProcess(
+            tmp_path, broker.bootstrap, topic, EXPECTED.replace("GROUP", topic), receiver.url
+        )
+        text = daemon.configuration.read_text()
+        consumers = f'start: earliest, consumers: {{every: 300ms, groups: ["{topic}"]}}'
+        daemon.configuration.write_text(text.replace("start: earliest", consumers))
+        async with consuming(broker.bootstrap, topic, topic) as one:
+            await one.commit({place: 0})
+            with daemon:
+                await order(broker.bootstrap, topic, "ord-1")
+                await one.commit({place: 1})
+                await eventually(lambda: _committed(daemon) == [1])
+                await order(broker.bootstrap, topic, "ord-2")
+                await eventually(lambda: _standing(daemon) == {"unhandled", "lagging"})
+                (unhandled,) = [f for f in daemon.findings() if f["finding"] == "unhandled"]
+                assert (unhandled["flow"], unhandled["values"]) == ("ord-2", [topic])
+                (lagging,) = [f for f in daemon.findings() if f["finding"] == "lagging"]
+                assert (lagging["flow"], lagging["values"]) == (None, [f"{topic}-0"])
+                assert "stuck" in lagging["text"]
+                before = {f["id"] for f in daemon.findings()}
+                daemon.kill()
+                daemon.start()
+                await eventually(lambda: bool(_committed(daemon)))
+                assert {f["id"] for f in daemon.findings()} == before
+                await one.commit({place: 2})
+                await eventually(lambda: _standing(daemon) == set())
+                states = {(f["finding"], f["state"]) for f in daemon.findings()}
+                assert states == {("late", "closed"), ("lagging", "closed")}
+                assert {f["id"] for f in daemon.findings()} == before
+        told = {(one["finding"]["finding"], one["finding"]["state"]) for one in receiver.taken}
+        assert {("unhandled", "open"), ("lagging", "open"), ("late", "closed")} <= told
+
+
+async def order(bootstrap: str, topic: str, flow: str) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await producer.start()
+    headers = [("type", b"order.created"), ("correlation_id", flow.encode())]
+    await producer.send_and_wait(topic, b"{}", partition=0, headers=headers)
+    await producer.stop()
+
+
+def _committed(daemon: DaemonProcess) -> list[int | None]:
+    return [item["committed"] for item in daemon.ask("/api/consumers")["items"]]
+
+
+def _standing(daemon: DaemonProcess) -> set[str]:
+    return {one["finding"] for one in daemon.findings() if one["state"] == "open"}

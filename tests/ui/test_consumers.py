@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from analyzer.rules.loader import load
 from analyzer.rules.ruleset import RuleSet
 from collector.batch import Batch
 from collector.consumers.observation import End, GroupState, Place
@@ -99,17 +100,63 @@ def test_while_the_bus_is_away_nothing_is_said_of_its_consumers(store: Store, bu
     assert "connection refused" in one.because
 
 
-def test_the_last_record_is_no_marker_where_it_is_stored(store: Store, bus: Bus) -> None:
-    """One behind an end that is still: a marker of a transaction, or a record that nobody takes."""
+def test_markers_of_transactions_are_no_lag_and_the_last_record_is(store: Store, bus: Bus) -> None:
+    """One behind an end that is still: a marker, or a record that nobody takes."""
     bus.look(3)
     bus.ends[Place("orders", 0)] = End("id", 101, 101)
     bus.look(10)
     (one,) = ask(store)
-    assert (one.lag, one.verdict) == (1, "ok")
-    event = Event("bus", "orders", "id", 0, 100, NOW, NOW, "order.created")
-    store.commit(Batch(events=[event])).result()
-    (one,) = ask(store)
     assert (one.lag, one.verdict) == (1, "stuck")
+    bus.done = frozenset(((Place("orders", 0), 100),))
+    bus.look()
+    (one,) = ask(store)
+    assert (one.lag, one.lag_seconds, one.verdict) == (1, 0, "ok")
+
+
+def test_a_service_that_takes_in_and_brings_nothing_out_swallows(
+    store: Store, bus: Bus, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(SERVICE)
+    ruleset = load([rules])
+    queries = StoreQueries(store, lambda: ruleset)
+
+    def verdict() -> str:
+        (one,) = queries.consumers().items
+        return one.verdict
+
+    def happened(offset: int, *names: str) -> None:
+        """Orders at these offsets, each with what comes of it in its flow."""
+        made = [
+            Event("bus", "orders", "id", n, offset, NOW, NOW, name, (f"ord-{offset}",))
+            for n, name in enumerate(names)
+        ]
+        store.commit(Batch(events=made)).result()
+
+    for offset in range(90, 94):
+        happened(offset, "order.created", "payment.declined")
+    for offset in range(94, 96):
+        happened(offset, "order.created")
+    bus.look(12)
+    assert verdict() == "ok"
+    happened(96, "order.created", "order.looked_at")
+    assert verdict() == "swallowing"
+    happened(97, "order.created", "payment.authorized")
+    assert verdict() == "ok"
+    # What it has not committed it may still be about to answer.
+    for offset in range(100, 104):
+        happened(offset, "order.created")
+    assert verdict() == "ok"
+
+
+SERVICE = """
+version: 1
+flow: order
+begins: order.created
+services:
+  payment: {group: payment, consumes: order.created, emits: [payment.authorized, payment.declined]}
+expectations: []
+"""
 
 
 def test_a_store_without_observations_has_no_consumers(store: Store) -> None:

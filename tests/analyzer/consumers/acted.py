@@ -96,6 +96,7 @@ def act(case: dict[str, Any]) -> Acted:
                 {"g": {PLACE: int(committed)}},
                 {PLACE: End(topic_id, int(visible) + markers, int(end) + markers,
                             "producer 7 since offset 1" if hung else None)},
+                done=frozenset(((PLACE, int(committed)),) if committed >= int(visible) else ()),
             )  # fmt: skip
             rows = history.take(look)
             acted.groups += rows.groups
