@@ -1,7 +1,7 @@
 """Why something is missing from a flow: what was seen is gathered from the store, and judged."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analyzer.consumers.course import State, courses
 from analyzer.consumers.stored import CommitsAsked
@@ -236,6 +236,8 @@ class WhyReader:
             last = groups[-1]
             state = State(last.since, last.state, last.members, last.why)
         course = found[0] if found else None
+        if course is not None and cause.offset >= course.committed:
+            course = replace(course, last_record=cause.offset)  # what is left are no mere markers
         said = None if course is None else verdict(course)
         if said is not None and said.word in ("recreated", "unseen"):
             return Consumption(one.group, f"{one.group}: {said.because}", one.passage)

@@ -1,6 +1,6 @@
 """The cause was not read: nobody is there, they do not get on, or it is not its turn."""
 
-from analyzer.consumers.verdict import usual
+from analyzer.consumers.verdict import TIMES, usual
 from analyzer.why.case import Case, Confidence, Found, Not
 from analyzer.why.proof import Proof, of_consumption, of_event
 from analyzer.why.seen import Consumption
@@ -59,11 +59,11 @@ def in_queue(case: Case) -> Found | Not:
     if course.lag_seconds:
         text += f", {course.lag_seconds:.1f} s behind"
     rate = _rate(one)
-    if rate:
+    if rate and (one.passage is None or one.passage.by is None):
         by = course.now + round((before + 1) / rate * US_PER_S)
         text += f", read at {rate:.1f}/s: its turn comes by about {format_time(by)}"
     # What was read within the usual interval may only not be committed yet.
-    behind = (course.lag_seconds or 0) * US_PER_S > usual(course)
+    behind = (course.lag_seconds or 0) * US_PER_S > TIMES * usual(course)
     sure: Confidence = "certain" if behind else "likely"
     return _found(sure, case, one, cause, text)
 

@@ -8,7 +8,7 @@ from analyzer.instance import Instance
 from analyzer.kinds.handled import Handled
 from analyzer.rules.rule import Rule
 from analyzer.rules.services import Service
-from analyzer.why.letters import is_letter_topic
+from analyzer.why.letters import is_letter_topic, letter_of, tied_by
 from collector.event import ORDER, Event
 
 
@@ -91,11 +91,8 @@ def _candidates(instance: Instance, episode: Episode, services: Sequence[Service
 
 def _first_copy(event: Event | None, episode: Episode, services: Sequence[Service]) -> Event | None:
     """What was published, where this is the copy that a retry or a dead letter is."""
-    if event is None or event.id is None or not is_letter_topic(event.topic, services):
+    letter = None if event is None else letter_of(event, services)
+    if letter is None:
         return event
-    for other in episode.events:
-        if (other.name, other.id) == (event.name, event.id) and not is_letter_topic(
-            other.topic, services
-        ):
-            return other
-    return event
+    tied = (other for other in episode.events if tied_by(letter, other))
+    return next((one for one in tied if not is_letter_topic(one.topic, services)), event)
