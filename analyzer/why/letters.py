@@ -193,7 +193,10 @@ def number(raw: bytes | None) -> int | None:
     """As text, or as Java writes it: big-endian bytes."""
     if not raw or len(raw) > 20:
         return None
-    return int(raw) if raw.isdigit() else int.from_bytes(raw) if len(raw) <= 8 else None
+    if raw.isdigit():
+        return int(raw)
+    text = raw.isascii() and raw.decode().isprintable()
+    return None if text or len(raw) > 8 else int.from_bytes(raw)
 
 
 def _text(raw: bytes | None) -> str | None:

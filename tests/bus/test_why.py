@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -149,11 +149,13 @@ async def found(daemon: DaemonProcess) -> dict[tuple[str, str], str]:
             return told
 
 
-async def until(holds: Callable[[], Any], daemon: DaemonProcess) -> None:
+async def until(
+    holds: Callable[[], Awaitable[bool]], daemon: DaemonProcess, lacks: Callable[[], object] = str
+) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + PATIENCE_S
     while not await holds():
-        assert loop.time() < end, daemon.tail()
+        assert loop.time() < end, (lacks(), daemon.tail())
         await asyncio.sleep(0.3)
 
 
@@ -162,14 +164,18 @@ async def settled(daemon: DaemonProcess, lines: Iterable[TruthLine], *, after: f
     wanted = {(line.flow, line.expect["expectation"]): line.expect["finding"] for line in lines}
     last = max(datetime.fromisoformat(line.at).timestamp() for line in lines)
 
+    lacks: object = None
+
     async def there() -> bool:
+        nonlocal lacks
         told = await found(daemon)
         to = (await asked(daemon, "/api/status"))["settled_to"]
-        return wanted.items() <= told.items() and (
-            not after or datetime.fromisoformat(to).timestamp() > last + after
-        )
+        whole = not after or datetime.fromisoformat(to).timestamp() > last + after
+        missing = wanted.items() - told.items()
+        lacks = missing, [told.get(key) for key, _ in missing], to, last
+        return whole and not missing
 
-    await until(there, daemon)
+    await until(there, daemon, lambda: lacks)
 
 
 async def compare(daemon: DaemonProcess, branch: Branch, matrix: Matrix, *faults: str) -> None:

@@ -179,8 +179,9 @@ def test_what_is_missing_is_told_before_what_is_awaited_still(tmp_path: Path) ->
     assert [one.verdict for one in later.items] == ["unobserved"]
 
 
+DUE = "2026-03-01T10:02:30Z"
 ITEM = WhyItem(
-    type="order", deadline="2026-03-01T10:00:30Z", flow="ord-8812", expectation="payment",
+    type="order", deadline=DUE, flow="ord-8812", expectation="payment",
     verdict="in_queue", confidence="certain", text=f"41 before it {samples.NASTY}",
     evidence=[{"kind": "cause", "offset": 3}],
     ruled_out=[{"verdict": "swallowed", "why": "not read"}],  # type: ignore[list-item]
@@ -197,3 +198,26 @@ def test_the_api_answers_one_object_or_a_list(client: httpx.Client, queries: Fak
     assert client.get("/api/flows/ord-8812/why").json() == {"items": [], "next": None}
     assert client.get("/api/flows/nobody/why").status_code == 404
     assert client.get("/api/flows/ord-8812/why?expectaton=x").status_code == 400
+
+
+def test_a_page_says_why_beside_the_ghost(client: httpx.Client, queries: FakeQueries) -> None:
+    flow = samples.broken_flow()
+    item = ITEM.model_copy(update={"expectation": "payment follows order", "deadline": DUE})
+    queries.details, queries.whys = {"ord-8812": flow}, WhyPage(items=[item])
+    page = client.get("/flows/ord-8812").text
+    assert page.count('class="why"') == 1
+    ghost, why, other = (page.index(text) for text in (
+        "row ghost missing", 'class="why"', "row ghost pending"))  # fmt: skip
+    assert ghost < why < other
+    assert "<b>in queue</b>" in page
+    assert "not read" in page[why:other]
+    assert samples.NASTY not in page
+
+
+def test_a_flow_in_which_nothing_is_awaited_is_not_asked_about(
+    client: httpx.Client, queries: FakeQueries
+) -> None:
+    flow = samples.broken_flow(timeline=samples.broken_flow().timeline[:3])
+    queries.details = {"ord-8812": flow}
+    assert client.get("/flows/ord-8812").status_code == 200
+    assert "why" not in queries.asked
