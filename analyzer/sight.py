@@ -183,6 +183,12 @@ class Sight:
             None,
         )
 
+    def hiding(self, names: frozenset[str]) -> PartitionState | None:
+        """A partition in which an open transaction hides what may have one of these names."""
+        names = self._stored(names)
+        hiding = (p for p in self._partitions if p.hidden_since is not None)
+        return next((p for p in hiding if names and _carries(p.carries, names)), None)
+
     def left_out(self, names: frozenset[str], ids: Iterable[str]) -> str | None:
         """A topic that could carry these names, and of which not all of this flow is kept."""
         names = self._stored(names)

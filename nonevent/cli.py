@@ -25,6 +25,7 @@ from nonevent import (
     quiet_commands,
     store_commands,
     terminal,
+    why_command,
 )
 from nonevent.asking import asking
 from nonevent.config import explained, load_configuration, without_file
@@ -345,6 +346,7 @@ def schema() -> None:
 
 backtest_command.register(app)
 store_commands.register(app)
+app.command()(why_command.why)
 notify_command.register(app)
 alert_commands.register(app)
 quiet_commands.register(app)

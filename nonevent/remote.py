@@ -26,6 +26,8 @@ from ui.models import (
     FlowPage,
     NamePage,
     Status,
+    WhyAnswer,
+    WhyPage,
 )
 from ui.operations import COMMAND_HEADER
 
@@ -38,6 +40,13 @@ SAID: dict[int, type[NoneventError]] = {
     409: NothingToDoError,
 }
 """What is not about the daemon, but about what was asked."""
+
+
+def _flow_path(flow_or_key: str) -> str:
+    name = quote(flow_or_key, safe="")
+    if name in (".", ".."):  # a folder, to whoever handles addresses
+        name = name.replace(".", "%2E")
+    return f"/api/flows/{name}"
 
 
 class RemoteError(NoneventError):
@@ -59,11 +68,15 @@ class RemoteQueries:
         return self._get("/api/flows", FlowPage, filters)
 
     def flow(self, flow_or_key: str) -> FlowDetail | None:
-        name = quote(flow_or_key, safe="")
-        if name in (".", ".."):  # a folder, to whoever handles addresses
-            name = name.replace(".", "%2E")
-        answer = self._ask(f"/api/flows/{name}", {})
+        answer = self._ask(_flow_path(flow_or_key), {})
         return None if answer.status_code == 404 else self._read(answer, FlowDetail)
+
+    def why(self, flow_or_key: str, expectation: str | None = None) -> WhyPage | None:
+        answer = self._ask(f"{_flow_path(flow_or_key)}/why", {"expectation": expectation})
+        if answer.status_code == 404:
+            return None
+        found = self._read(answer, WhyAnswer)
+        return found.root if isinstance(found.root, WhyPage) else WhyPage(items=[found.root])
 
     def findings(self, **filters: Any) -> FindingPage:
         return self._get("/api/findings", FindingPage, filters)

@@ -24,6 +24,7 @@ from ui.filters import (
     ExportFilter,
     FindingFilter,
     FlowFilter,
+    WhyFilter,
 )
 from ui.forms import Forms
 from ui.models import (
@@ -37,6 +38,7 @@ from ui.models import (
     FlowPage,
     NamePage,
     Status,
+    WhyAnswer,
 )
 from ui.moments import parse_moment
 from ui.queries import Queries
@@ -124,6 +126,15 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
             limit=asked.limit,
             cursor=asked.cursor,
         )
+
+    # Before the flow's own, whose ID may hold slashes.
+    @router.get("/flows/{id:path}/why")
+    def why(id: str, asked: Annotated[WhyFilter, Query()]) -> WhyAnswer:
+        """Why something is missing from a flow: an object; a list where not just one is."""
+        found = queries.why(id, asked.expectation)
+        if found is None:
+            raise UnknownFlowError(id)
+        return WhyAnswer.of(found)
 
     @router.get("/flows/{id:path}")
     def flow(id: str) -> FlowDetail:

@@ -65,6 +65,12 @@ class FindingFilter(Filter):
     cursor: Annotated[Text, Field(description="`next` of the page before")] = None
 
 
+class WhyFilter(Filter):
+    """Of what in the flow; all that is missing unless one is given."""
+
+    expectation: Text = None
+
+
 class AlertFilter(Filter):
     """Which alerts; all states unless one is given, and those that fit every `label`."""
 

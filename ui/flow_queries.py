@@ -1,6 +1,7 @@
 """Flows out of the store, judged: as items of a list, and one of them with its timeline."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import duckdb
 
@@ -28,6 +29,14 @@ from ui.whose_alert import alerts_of
 
 FEW = 2_000
 """Events that are simply read; of more, the database is asked what they are."""
+
+
+class Whole(NamedTuple):
+    """A flow with its events, in order, and the flows that name it as their parent."""
+
+    flow: str
+    events: list[Event]
+    children: list[str]
 
 
 class FlowReader:
@@ -150,6 +159,10 @@ class FlowReader:
     # One flow
 
     def detail(self, flow_or_key: str) -> FlowDetail | None:
+        found = self.whole(flow_or_key)
+        return None if found is None else self._detail(found)
+
+    def whole(self, flow_or_key: str) -> Whole | None:
         """The flow of this ID; or of an episode's; or the only flow with a key of this value."""
         base, mark, number = flow_or_key.rpartition("#")
         stored_as = self._stored_as(flow_or_key)
@@ -171,7 +184,7 @@ class FlowReader:
             by_key = {f for e in events if _carries(e, stored_as) for f in self.flows_with(e)}
         return self._whole(by_key.pop()) if len(by_key) == 1 else None
 
-    def _whole(self, flow: str, events: list[Event] | None = None) -> FlowDetail:
+    def _whole(self, flow: str, events: list[Event] | None = None) -> Whole:
         """`events`: its own and those that name it, if they are known already."""
         ids = self.ids(flow)
         if events is None:
@@ -184,9 +197,10 @@ class FlowReader:
             if any(key == PARENT and value in ids for key, value in event.keys)
             for child in self.flows_with(event)
         }
-        return self._detail(flow, sorted(own, key=ORDER), sorted(named_by.difference(ids)))
+        return Whole(flow, sorted(own, key=ORDER), sorted(named_by.difference(ids)))
 
-    def _detail(self, flow: str, events: list[Event], children: list[str]) -> FlowDetail:
+    def _detail(self, whole: Whole) -> FlowDetail:
+        flow, events = whole.flow, whole.events
         judged = self.judge(flow, events)
         ghosts = [
             (instance.deadline, ghost(one.episode.type, instance))
@@ -211,7 +225,7 @@ class FlowReader:
         return FlowDetail(
             **self._item(flow, events, judged).model_dump(),
             parents=[self.flow(id) for id in named if id not in ids],
-            children=children,
+            children=whole.children,
             timeline=timeline,
             instances=[instance_model(one, i) for one in judged for i in one.instances],
             found=[finding_model(row, first, alerts.get(row.id)) for row, first in found],

@@ -5,7 +5,10 @@ Times are RFC 3339 strings in UTC; a field that is not known is null, never abse
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
+
+from analyzer.why.case import Confidence
+from analyzer.why.case import Word as WhyVerdict
 
 FlowState = Literal["open", "ended", "failed", "partial", "unbegun", "runaway"]
 FindingState = Literal["open", "closed", "retracted"]
@@ -352,6 +355,42 @@ class ConsumerItem(BaseModel):
 class ConsumerPage(BaseModel):
     items: list[ConsumerItem]
     next: str | None = None
+
+
+class RuledOut(BaseModel):
+    """A verdict that it is not, and why not."""
+
+    verdict: WhyVerdict
+    why: str
+
+
+class WhyItem(BaseModel):
+    """Why one thing is missing from a flow, late, or awaited still."""
+
+    type: str = Field(default="", exclude=True)
+    deadline: str | None = Field(default=None, exclude=True)
+    flow: str
+    expectation: str
+    verdict: WhyVerdict
+    confidence: Confidence
+    text: str
+    evidence: list[dict[str, str | int | float | bool | None]]
+    ruled_out: list[RuledOut]
+
+
+class WhyPage(BaseModel):
+    """Where not exactly one thing is missing."""
+
+    items: list[WhyItem]
+    next: str | None = None
+
+
+class WhyAnswer(RootModel[WhyItem | WhyPage]):
+    """One object where one thing is missing, else a list."""
+
+    @classmethod
+    def of(cls, found: WhyPage) -> "WhyAnswer":
+        return cls(found.items[0] if len(found.items) == 1 else found)
 
 
 class EventItem(TimelineEvent):

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from ui import timeline
 from ui.errors import UnknownFlowError
 from ui.filters import ConsumerFilter, FindingFilter, FlowFilter
-from ui.models import FindingState, FlowDetail, FlowState, Status
+from ui.models import FindingState, FlowDetail, FlowState, Status, WhyPage
 from ui.moments import parse_moment
 from ui.queries import Queries
 from ui.rendering import ICON, STYLE, flow_path, page
@@ -35,7 +35,9 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
         found = queries.flow(id)
         if found is None:
             raise UnknownFlowError(id)
-        return flow_page(found, queries.status(), clock())
+        waited = any(item.kind == "ghost" for item in found.timeline)
+        whys = queries.why(found.flow) if waited else None
+        return flow_page(found, whys, queries.status(), clock())
 
     @router.get("/findings")
     def findings(asked: Annotated[FindingFilter, Query()]) -> HTMLResponse:
@@ -84,14 +86,15 @@ def flow_list(queries: Queries, asked: FlowFilter, now: float) -> HTMLResponse:
     )
 
 
-def flow_page(found: FlowDetail, status: Status, now: float) -> HTMLResponse:
-    """One flow: what happened, what did not, and what is still awaited."""
+def flow_page(found: FlowDetail, whys: WhyPage | None, status: Status, now: float) -> HTMLResponse:
+    """One flow: what happened, what did not and why not, and what is still awaited."""
     laid_out = timeline.rows(found.timeline)
     return page(
         "flow.html",
         status=status,
         flow=found,
         rows=timeline.shortened(laid_out, MOST_ROWS),
+        whys={(one.type, one.expectation, one.deadline): one for one in whys.items} if whys else {},
         several_sources=len(timeline.sources(found.timeline)) > 1,
         api_path=f"/api/flows/{quote(found.flow, safe='', errors='replace')}",
         now=now,

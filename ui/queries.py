@@ -17,6 +17,7 @@ from ui.models import (
     FlowPage,
     NamePage,
     Status,
+    WhyPage,
 )
 
 
@@ -41,6 +42,10 @@ class Queries(Protocol):
 
     def flow(self, flow_or_key: str) -> FlowDetail | None:
         """One flow, by its correlation ID or, if exactly one flow carries it, by a key's value."""
+        ...
+
+    def why(self, flow_or_key: str, expectation: str | None = None) -> WhyPage | None:
+        """Why things are missing from a flow; None where there is no such flow."""
         ...
 
     def findings(

@@ -41,11 +41,13 @@ from ui.models import (
     NameItem,
     NamePage,
     Status,
+    WhyPage,
 )
 from ui.rows import event_item, finding_model, moment
 from ui.sources import source_statuses
 from ui.store_acts import the_alert
 from ui.whose_alert import alerts_of, of_alert
+from ui.why_queries import WhyReader
 
 LATEST = 2**62
 TAKEN_BACK_S = 0.3
@@ -110,6 +112,13 @@ class StoreQueries(AlertQueries):
         clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):
             return self._flow_reader(connection, clocks, ties).detail(flow_or_key)
+
+    def why(self, flow_or_key: str, expectation: str | None = None) -> WhyPage | None:
+        clocks = Clocks.stored(self._store)
+        with self._ties.reader() as (connection, ties):
+            reader = self._flow_reader(connection, clocks, ties)
+            items = WhyReader(reader, self._rules()).explain(flow_or_key, expectation)
+        return None if items is None else WhyPage(items=items)
 
     def _flow_reader(
         self, cursor: duckdb.DuckDBPyConnection, clocks: Clocks, ties: Ties | None

@@ -1,6 +1,7 @@
 """`services:` of a rule file: who runs a step, what it takes and what comes out of it."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from analyzer.rules.checker import Checker
 from analyzer.rules.fields import Fields
@@ -19,6 +20,9 @@ class Service:
     retry: tuple[str, ...] = ()
     """Topics (globs) on which it tries again."""
     dead_letter: tuple[str, ...] = ()
+
+    def has_letters_on(self, topic: str) -> bool:
+        return any(fnmatchcase(topic, glob) for glob in (*self.retry, *self.dead_letter))
 
 
 def read_services(value: Value | None, checker: Checker) -> tuple[Service, ...]:

@@ -32,6 +32,7 @@ from ui.models import (
     FlowPage,
     NamePage,
     Status,
+    WhyPage,
 )
 from ui.server import Server
 
@@ -46,6 +47,7 @@ class FakeQueries:
 
     flow_page: FlowPage = field(default_factory=lambda: FlowPage(items=[], next=None))
     details: dict[str, FlowDetail] = field(default_factory=dict)
+    whys: WhyPage = field(default_factory=lambda: WhyPage(items=[]))
     finding_page: FindingPage = field(default_factory=lambda: FindingPage(items=[], next=None))
     event_page: EventPage = field(default_factory=lambda: EventPage(items=[], next=None))
     dropped_page: DroppedPage = field(default_factory=lambda: DroppedPage(items=[]))
@@ -62,6 +64,10 @@ class FakeQueries:
     def flow(self, flow_or_key: str) -> FlowDetail | None:
         self.asked["flow"] = {"flow_or_key": flow_or_key}
         return self.details.get(flow_or_key)
+
+    def why(self, flow_or_key: str, expectation: str | None = None) -> WhyPage | None:
+        self.asked["why"] = {"flow_or_key": flow_or_key, "expectation": expectation}
+        return self.whys if flow_or_key in self.details else None
 
     def findings(self, **asked: Any) -> FindingPage:
         self.asked["findings"] = asked

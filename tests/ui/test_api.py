@@ -220,6 +220,7 @@ def test_openapi_describes_every_answer(client: httpx.Client) -> None:
         "/api/counts",
         "/api/flows",
         "/api/flows/{id}",
+        "/api/flows/{id}/why",
         "/api/findings",
         "/api/alerts",
         "/api/alerts/{fingerprint}",

@@ -1,0 +1,114 @@
+"""Nothing came: it is hidden, was swallowed, nobody publishes it, or it was not seen."""
+
+from analyzer.why.case import SETTLE, Case, Confidence, Found, Not
+from analyzer.why.proof import Proof, of_consumption, of_event, of_sight, of_transaction
+from analyzer.why.telling import placed, span
+from collector.times import format_time
+
+
+def hidden(case: Case) -> Found | Not:
+    """Only while it cannot be told otherwise: what was seen whole hides nothing."""
+    if case.instance.state != "pending":
+        return Not("what could hold it was seen to its deadline and beyond")
+    if not case.step.awaited:
+        return Not("a commit cannot be hidden by a transaction")
+    partition = case.seen.sight.hiding(case.step.awaited)
+    if partition is None:
+        return Not("no open transaction hides what could hold it")
+    producer = case.seen.producers.get((partition.source, partition.topic, partition.partition))
+    text = (
+        f"{producer or 'an open transaction'} hides what lies on {partition.topic}-"
+        f"{partition.partition} from offset {partition.last_stable_offset} on, since "
+        f"{format_time(partition.hidden_since or 0)}: {case.wanted} may be there"
+    )
+    sure: Confidence = "likely" if _read(case) else "possible"
+    return Found(sure, text, [*_basis(case), of_transaction(partition, producer)])
+
+
+def swallowed(case: Case) -> Found | Not:
+    one, service = case.consumption, case.step.service
+    if case.instance.state != "missing":
+        return Not("it is not settled that nothing came")
+    if one is None or service is None:
+        return Not("nobody is declared in `services` who should have acted")
+    if not case.step.awaited:
+        return Not("nothing has to come out of it")
+    if one.unseen is not None or one.passage is None:
+        return Not(f"consumption unobserved: {one.unseen}")
+    by = one.passage.by
+    if by is None:
+        return Not(f"{one.group} has not read it")
+    if not case.settled(by):
+        return Not(
+            f"{one.group} read it by {format_time(by)}: less than {span(SETTLE)} is seen since"
+        )
+    if case.cause is None:
+        return Not("the step has no cause on the bus")
+    sure: Confidence = "likely" if one.passage.not_by is not None else "possible"
+    text = (
+        f"{one.group} read {placed(case.cause)} by {format_time(by)}, and nothing came out of "
+        f"{service.name} by {format_time(case.complete_to)}"
+    )
+    if one.passage.not_by is None:
+        text += f"; {one.group} was past it when it was first looked at"
+    return Found(sure, text, _basis(case))
+
+
+def never_published(case: Case) -> Found | Not:
+    """That nobody is declared is no proof that there is nobody."""
+    if case.instance.state != "missing":
+        return Not("it is not settled that nothing came")
+    if case.step.groups:
+        return Not(f"{' and '.join(case.step.groups)} should act on {_cause(case)}")
+    if case.cause is None:
+        return Found("likely", f"nothing on the bus causes {case.wanted}, and none was published")
+    text = (
+        f"no {case.wanted} was published, and nobody is declared in `services` who makes it of "
+        f"{placed(case.cause)}"
+    )
+    return Found("possible", text, _basis(case))
+
+
+def unobserved(case: Case) -> Found | Not:
+    """What is left: nothing is claimed, and it is said what was not seen."""
+    instance, one = case.instance, case.consumption
+    names = case.step.awaited
+    sight = of_sight(instance.text, case.complete_to)
+    proofs = [*_basis(case), sight]
+    if instance.state == "unknown":
+        return Found("certain", instance.text, proofs)
+    blind = case.seen.sight.blind(names)
+    if blind is not None and instance.state == "pending":
+        text = f"{blind.topic}-{blind.partition} cannot be read, and {case.wanted} may be there"
+        return Found("certain", text, proofs)
+    if one is not None and one.unseen is not None:
+        return Found("certain", f"consumption unobserved: {one.unseen}", proofs)
+    if instance.state == "pending":
+        return Found("certain", _not_yet(case), proofs)
+    if one is not None and one.passage is not None and one.passage.by is not None:
+        text = f"{one.group} read it by {format_time(one.passage.by)}, and may be at it still"
+        return Found("possible", text, proofs)
+    return Found("possible", "nothing that was seen says why", proofs)
+
+
+def _not_yet(case: Case) -> str:
+    seen = f"everything was seen up to {format_time(case.complete_to)}"
+    due = case.instance.due
+    if due is None:
+        return f"{case.wanted} is due when the flow ends; {seen}"
+    deadline = format_time(case.instance.deadline or due)
+    return f"{case.wanted} is due at {deadline}, and is judged after {format_time(due)}; {seen}"
+
+
+def _read(case: Case) -> bool:
+    one = case.consumption
+    return one is not None and one.passage is not None and one.passage.by is not None
+
+
+def _basis(case: Case) -> list[Proof]:
+    cause = [] if case.cause is None else [of_event("cause", case.cause)]
+    return cause if case.consumption is None else [*cause, of_consumption(case.consumption)]
+
+
+def _cause(case: Case) -> str:
+    return "it" if case.cause is None else case.cause.name

@@ -1,0 +1,58 @@
+"""Why an event is missing: the verdicts in the order in which they are asked.
+
+First what is there to be seen, then whether the cause was read at all, then what absence itself
+tells; and where none of it says why, that. A new one is a function and a row.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from analyzer.episode import Episode
+from analyzer.instance import Instance
+from analyzer.rules.rule import Rule
+from analyzer.rules.services import Service
+from analyzer.why.absent import hidden, never_published, swallowed, unobserved
+from analyzer.why.came import correlation_dropped, dead_lettered, late, other_path, retrying
+from analyzer.why.case import Case, Confidence, Found, Not, Word
+from analyzer.why.proof import Proof
+from analyzer.why.queued import consumer_down, in_queue, stalled
+from analyzer.why.seen import Seen
+from analyzer.why.steps import step_of
+
+VERDICTS: tuple[tuple[Word, Callable[[Case], Found | Not]], ...] = (
+    ("dead_lettered", dead_lettered),
+    ("retrying", retrying),
+    ("late", late),
+    ("other_path", other_path),
+    ("correlation_dropped", correlation_dropped),
+    ("consumer_down", consumer_down),
+    ("stalled", stalled),
+    ("in_queue", in_queue),
+    ("hidden", hidden),
+    ("swallowed", swallowed),
+    ("never_published", never_published),
+    ("unobserved", unobserved),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    verdict: Word
+    confidence: Confidence
+    text: str
+    evidence: Sequence[Proof]
+    ruled_out: Sequence[tuple[Word, str]]
+    """The others, and why they are not so."""
+
+
+def why(
+    instance: Instance, episode: Episode, rule: Rule, services: Sequence[Service], seen: Seen
+) -> Why:
+    """Pure: of an instance that lacks something, what was seen tells the reason, or that it does
+    not tell."""
+    step = step_of(instance, episode, rule, services)
+    case = Case(instance, episode, step, services, seen)
+    said = [(word, verdict(case)) for word, verdict in VERDICTS]
+    word, found = next((w, one) for w, one in said if isinstance(one, Found))
+    ruled_out = [(w, one.why) for w, one in said if isinstance(one, Not)]
+    return Why(word, found.confidence, found.text, found.evidence, ruled_out)
