@@ -18,13 +18,17 @@ class Watching:
     """A watch that is polled, and the rows that came of it."""
 
     def __init__(
-        self, bootstrap: str, *groups: str, every: str = "200ms", known: Known | None = None
+        self,
+        bootstrap: str,
+        *groups: str,
+        every: str = "200ms",
+        known: Known | None = None,
+        **kafka: object,
     ) -> None:
+        """`kafka`: further settings of the source."""
         consumers = {"groups": list(groups) or ["*"], "every": every}
-        kafka = KafkaSettings.model_validate(
-            {"bootstrap": bootstrap, "topics": ["*"], "consumers": consumers}
-        )
-        settings = SourceSettings(name="bus", kafka=kafka)
+        found = {"bootstrap": bootstrap, "topics": ["*"], "consumers": consumers, **kafka}
+        settings = SourceSettings(name="bus", kafka=KafkaSettings.model_validate(found))
         self.watch = KafkaWatch(settings, known or Known(), lambda: time.time_ns() // 1000)
         self.groups: list[GroupRow] = []
         self.commits: list[CommitRow] = []

@@ -101,29 +101,33 @@ def secure_broker(certificates: Certificates) -> Broker:
     )
 
 
+TOPIC, GROUP = 2, 3
+"""Kinds of what may be granted."""
+
+
 class Access:
     """What the user `tap` may do; nothing else is granted than what a test grants."""
 
     def __init__(self, client: AIOKafkaClient) -> None:
         self._client = client
 
-    async def grant(self, topic: str, *operations: str) -> None:
+    async def grant(self, name: str, *operations: str, of: int = TOPIC) -> None:
         for operation in operations:
-            request = CreateAclsRequest(*self._acl(topic, operation))
+            request = CreateAclsRequest(*self._acl(name, operation, of))
             answer: Any = await self._client.send(self._client.get_random_node(), request)
             assert [error for error, _ in answer.creation_responses] == [0], answer
 
-    async def take_back(self, topic: str, *operations: str) -> None:
+    async def take_back(self, name: str, *operations: str, of: int = TOPIC) -> None:
         for operation in operations:
-            request = DeleteAclsRequest(*self._acl(topic, operation))
+            request = DeleteAclsRequest(*self._acl(name, operation, of))
             answer: Any = await self._client.send(self._client.get_random_node(), request)
             ((error, _, matching),) = answer.filter_responses
             assert (error, len(matching)) == (0, 1), answer
 
     @staticmethod
-    def _acl(topic: str, operation: str) -> tuple[int, str, int, str, str, int, int]:
-        of_topic, literal, allowed = 2, 3, 3
-        return of_topic, topic, literal, "User:tap", "*", OPERATIONS[operation], allowed
+    def _acl(name: str, operation: str, of: int) -> tuple[int, str, int, str, str, int, int]:
+        literal, allowed = 3, 3
+        return of, name, literal, "User:tap", "*", OPERATIONS[operation], allowed
 
 
 class TokenEndpoint:

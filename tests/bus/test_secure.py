@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from analyzer.settings import KafkaSinkSettings
 from analyzer.sinks.kafka import KafkaSink
 from analyzer.sinks.sink import NotDelivered, Refused
+from collector.consumers.observation import Place
 from collector.errors import ConfigurationError, SourceError
 from collector.settings import SourceSettings
 from collector.sources import kafka
@@ -22,8 +23,16 @@ from collector.sources.kafka import KafkaTap
 from demo.broker import Broker
 from demo.errors import BrokerError
 from tests.analyzer.sinks import told as notifications
+from tests.bus.groups import Watching, consuming
 from tests.bus.reading import TapReading
-from tests.bus.secure import PASSWORD, Access, Certificates, TokenEndpoint, secure_broker
+from tests.bus.secure import (
+    GROUP,
+    PASSWORD,
+    Access,
+    Certificates,
+    TokenEndpoint,
+    secure_broker,
+)
 
 
 def clock() -> int:
@@ -446,3 +455,39 @@ async def test_a_sink_that_is_not_let_in_says_why_without_the_password(
     await sink.close()
     assert "s3cret" not in str(failure.value)
     assert "sasl" in str(failure.value)
+
+
+async def test_groups_need_describe_and_a_named_one_is_said_to_be_denied(
+    guarded: Broker,
+    topics: Topics,
+    topic_name: str,
+    access: Access,
+    produce: Callable[..., Awaitable[None]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, "collector")
+    (topic,) = await topics("read")
+    await access.grant(topic, "READ", "DESCRIBE")
+    await produce(topic, 3)
+    seen, named, unnamed = (f"{topic_name}-{name}" for name in ("seen", "named", "unnamed"))
+    for group in (seen, named, unnamed):
+        async with consuming(guarded.bootstrap, group, topic) as one:
+            await one.getmany(timeout_ms=2_000)
+            await one.commit({TopicPartition(topic, 0): 2})
+    await access.grant(seen, "DESCRIBE", of=GROUP)
+    async with Watching(
+        guarded.address("PASSWORDS"), f"{topic_name}-*", named, sasl=password("SCRAM-SHA-256")
+    ) as watching:
+        await watching.until(lambda: watching.committed(seen) == {Place(topic, 0): 2})
+        assert {row.group for row in watching.groups} == {seen, named}
+        assert "grant DESCRIBE" in (watching.group(named).why or "")
+        assert watching.committed(named) == {}
+        for _ in range(5):
+            await watching.poll()
+        assert told(caplog, named) == 1
+        await access.grant(named, "DESCRIBE", of=GROUP)
+        await watching.until(lambda: watching.committed(named) == {Place(topic, 0): 2})
+        assert watching.group(named).why is None
+        await access.take_back(named, "DESCRIBE", of=GROUP)
+        await watching.until(lambda: watching.group(named).why is not None)
+        assert watching.committed(named) == {Place(topic, 0): 2}, "it may be there still"
