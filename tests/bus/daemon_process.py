@@ -35,7 +35,8 @@ sources:
 expectations: [{rules}]
 store: {{path: "{store}", retention: {retention}}}
 http: {{listen: "127.0.0.1:{port}"}}
-alerts: {{group_interval: 0s, watch_itself: {itself}, sinks: {{hook: {{webhook: {{url: "{webhook}"}}}}}}}}
+alerts:
+  {{group_interval: 0s, watch_itself: {itself}, sinks: {{hook: {{webhook: {{url: "{webhook}"}}}}}}}}
 """
 
 
