@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from analyzer.consumers.course import State, courses
+from analyzer.consumers.course import Course, State, courses
 from analyzer.consumers.stored import CommitsAsked
 from analyzer.consumers.verdict import TIMES, verdict
 from analyzer.episode import Episode
@@ -113,11 +113,13 @@ class WhyReader:
             who := self._holder(hiding.source, hiding.topic, hiding.partition)
         ):
             producers[hiding.source, hiding.topic, hiding.partition] = who
+        strays = self._strays(lack, step)
         return Seen(
             sight,
             consumption,
             self._letters(cause, until, events, lack.file.services),
-            self._strays(lack, step),
+            strays,
+            self._shared(lack, strays),
             producers,
         )
 
@@ -142,8 +144,18 @@ class WhyReader:
                 self._cursor,
                 "WHERE source = ? AND topic IN (SELECT unnest(?::VARCHAR[])) "
                 "AND time BETWEEN make_timestamp(?) AND make_timestamp(?) "
+                "AND (? IS NULL OR key IS NULL OR key = ? OR id = ?) "
                 "ORDER BY coalesce(key = ?, false) DESC, time LIMIT ?",
-                [cause.source, topics, cause.time - SPARE, end, cause.key, MOST],
+                [
+                    cause.source,
+                    topics,
+                    cause.time - SPARE,
+                    end,
+                    *[cause.key] * 2,
+                    cause.id,
+                    cause.key,
+                    MOST,
+                ],
             )
         every = {event.seq: event for event in (*events, *beside)}
         letters = (letter_of(event, services) for event in every.values())
@@ -172,6 +184,14 @@ class WhyReader:
             if not is_letter_topic(event.topic, lack.file.services)
             and not step.awaited.isdisjoint(lack.file.calls(event))
         ]  # fmt: skip
+
+    def _shared(self, lack: Lack, strays: Sequence[Event]) -> frozenset[str]:
+        """Values of keys that this flow and another one carry: they tell nothing of whose it is."""
+        ours = {value for event in lack.episode.events for _, value in event.keys}
+        asked = ours & {value for event in strays for _, value in event.keys}
+        return frozenset(
+            value for value in asked if set(self._reader.flows_of(value)) - {lack.flow}
+        )
 
     def _holder(self, source: str, topic: str, partition: int) -> str | None:
         rows = observed.ends(
@@ -240,6 +260,8 @@ class WhyReader:
             # What is left are no mere markers, whatever the watch has seen of it so far.
             course = replace(course, waiting_since=cause.arrival)
         said = None if course is None else verdict(course)
+        if one.passage is not None and one.passage.by is None and _came_after(course, cause):
+            return Consumption(one.group, "consumers were last looked at before it was there")
         if said is not None and said.word in ("recreated", "unseen"):
             return Consumption(one.group, f"{one.group}: {said.because}", one.passage)
         return Consumption(one.group, None, one.passage, course, said, busy, state)
@@ -256,6 +278,16 @@ def _not_seen(watch: WatchRow, cause: Event) -> str | None:
     if watch.moment <= cause.time:
         return f"consumers were last looked at {format_time(watch.moment)}" + _because(watch)
     return None
+
+
+def _came_after(course: Course | None, cause: Event) -> bool:
+    """Whether it was not in its partition yet when that was last looked at."""
+    return (
+        course is not None
+        and course.end is not None
+        and course.topic_id == course.ends_topic_id == cause.topic_id
+        and course.end.high_watermark <= cause.offset
+    )
 
 
 def _because(watch: WatchRow) -> str:

@@ -99,13 +99,16 @@ def _only(case: Case, instead: Event) -> bool:
 def correlation_dropped(case: Case) -> Found | Not:
     if not case.absent:
         return Not("it came with its correlation ID")
-    for event in case.seen.strays:
-        found = _shared(case, event)
-        if found is not None:
-            sure, what = found
-            text = f"{placed(event)} came without a correlation ID, and has {what} of this flow"
-            return Found(sure, text, _stray(case, event))
+    ours = [(event, had) for event in case.seen.strays if (had := _shared(case, event))]
+    # What should come of an event seldom comes before it is read: only a key of its own tells.
+    sharing = [one for one in ours if one[1][0] == "likely"] or ([] if case.waits else ours)
+    if sharing:
+        event, (sure, what) = sharing[0]
+        text = f"{placed(event)} came without a correlation ID, and has {what} of this flow"
+        return Found(sure, text, _stray(case, event))
     nameless = [one for one in case.seen.strays if not one.keys and one.key is None]
+    if case.waits is not None and nameless:
+        return Not("what came without an ID has no key of this flow, and its cause was not read")
     if len(nameless) == 1 and len(case.seen.strays) == 1:
         text = f"{placed(nameless[0])} came without a correlation ID or a key: it may be this one"
         return Found("possible", text, _stray(case, nameless[0]))
@@ -124,7 +127,8 @@ def _shared(case: Case, event: Event) -> tuple[Confidence, str] | None:
     if any(value not in ours[name] for name, value in known):
         return None
     if known:
-        return "likely", f"{known[0][0]}={known[0][1]}"
+        name, value = min(known, key=lambda pair: pair[1] in case.seen.shared)
+        return "possible" if value in case.seen.shared else "likely", f"{name}={value}"
     keys = {one.key for one in case.episode.events}
     return ("possible", f"the key {event.key}") if event.key in keys - {None} else None
 

@@ -47,5 +47,7 @@ class Seen:
     letters: Sequence[Letter] = ()
     strays: Sequence[Event] = ()
     """Events of the awaited names without a correlation ID, near the time."""
+    shared: frozenset[str] = frozenset()
+    """Values of keys that other flows carry, too."""
     producers: Mapping[tuple[str, str, int], str] = field(default_factory=dict)
     """Who holds an open transaction, by source, topic and partition."""

@@ -249,13 +249,18 @@ async def hung(eyes: DaemonProcess, branch: Branch, matrix: Matrix) -> None:
     await branch.shop.take(4.0, 4)
     flows = set(branch.shop.ledger.flows) - known
 
-    async def paid() -> bool:
-        page = await asked(eyes, "/api/flows", name="payment.authorized", limit=1000)
-        return flows <= {item["flow"] for item in page["items"]}
+    async def answered(name: str) -> set[str]:
+        page = await asked(eyes, "/api/flows", name=name, limit=1000)
+        return {item["flow"] for item in page["items"]} & flows
 
-    await until(paid, eyes)
+    async def all_are() -> bool:
+        return await answered("payment.authorized") | await answered("payment.declined") == flows
+
+    await until(all_are, eyes)
     await asyncio.sleep(TIMING.within + STABLE_S)
-    for flow in flows:
+    paid = await answered("payment.authorized")
+    assert paid
+    for flow in paid:
         answer = await why(eyes, flow, STOCK)
         matrix.note("hidden", answer)
         assert f"{branch.shop.topics[2]}-" in answer["text"]
