@@ -13,10 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from analyzer.episode import episodes
 from analyzer.finding import Finding, findings
 from analyzer.guards import compile_guard
-from analyzer.judge import fine, judge
+from analyzer.judge import episodes_in, fine, judge
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.after_never import AfterNever
 from analyzer.kinds.after_next import AfterNext
@@ -348,7 +347,8 @@ def test_what_is_plainly_fine_is_one_ended_episode_in_which_all_is_met_or_void(
     sight = sight_at(moment * S)
     for flow in FLOWS:
         events = [e for e in log if flow in e.correlation_ids]
-        found = episodes(flow, file.flow, file.begins, file.ends, file.within, events)
+        # As the file calls its events: names may mean others.
+        found = episodes_in(flow, events, file)
         if fine(found, file, sight):
             (one,) = judge(flow, events, file, sight)
             assert one.state == "ended"

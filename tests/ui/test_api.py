@@ -217,6 +217,7 @@ def test_openapi_describes_every_answer(client: httpx.Client) -> None:
     described = client.get("/openapi.json").json()
     paths = {path: operations["get"] for path, operations in described["paths"].items()}
     assert set(paths) == {
+        "/api/consumers",
         "/api/counts",
         "/api/flows",
         "/api/flows/{id}",

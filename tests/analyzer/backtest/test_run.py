@@ -30,7 +30,7 @@ class ListPast(Past):
         for start in range(0, len(self._events), 3):
             yield self._events[start : start + 3]
 
-    def sight(self, span: Span) -> Sight:
+    def sight(self, span: Span, groups: frozenset[str] = frozenset()) -> Sight:
         return sight_at(self._moment)
 
 
