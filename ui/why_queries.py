@@ -18,7 +18,7 @@ from analyzer.why.seen import Consumption, Seen
 from analyzer.why.steps import Step, step_of
 from analyzer.why.table import Why, why
 from collector.consumers.history import REPEAT_EVERY
-from collector.consumers.observation import NEVER_LOOKED, WatchRow
+from collector.consumers.observation import NEVER_LOOKED, CommitRow, WatchRow
 from collector.event import Event
 from collector.store import observed, reading
 from collector.times import US_PER_S, format_time
@@ -244,13 +244,9 @@ class WhyReader:
             ],
             observed.ends(self._cursor, of.format(place), [cause.source, *where]),
         )
-        busy = any(
-            (row.topic, row.partition) != (cause.topic, cause.partition)
-            and row.since >= at - max(BUSY, TIMES * watch.every)
-            and row.waiting_since is not None
-            and row.waiting_since <= at - TIMES * watch.every
-            for row in commits
-        )
+        newest = {(row.topic, row.partition): row for row in commits}
+        newest.pop((cause.topic, cause.partition), None)
+        busy = any(_at_work(row, at, TIMES * watch.every) for row in newest.values())
         state = None
         if groups:
             last = groups[-1]
@@ -278,6 +274,12 @@ def _not_seen(watch: WatchRow, cause: Event) -> str | None:
     if watch.moment <= cause.time:
         return f"consumers were last looked at {format_time(watch.moment)}" + _because(watch)
     return None
+
+
+def _at_work(row: CommitRow, at: int, long: int) -> bool:
+    """Whether a group moves there, and what it left has waited for long."""
+    waits = row.waiting_since is not None and row.waiting_since <= at - long
+    return waits and row.since >= at - max(BUSY, long)
 
 
 def _came_after(course: Course | None, cause: Event) -> bool:

@@ -62,9 +62,12 @@ def in_queue(case: Case) -> Found | Not:
     if rate and (one.passage is None or one.passage.by is None):
         by = course.now + round((before + 1) / rate * US_PER_S)
         text += f", read at {rate:.1f}/s: its turn comes by about {format_time(by)}"
+    elsewhere = one.verdict is not None and one.verdict.word == "stuck"
+    if elsewhere:
+        text += "; it is at work on other partitions, and behind there, too"
     # What was read within the usual interval may only not be committed yet.
     behind = (course.lag_seconds or 0) * US_PER_S > TIMES * usual(course)
-    sure: Confidence = "certain" if behind else "likely"
+    sure: Confidence = "certain" if behind and not elsewhere else "likely"
     return _found(sure, case, one, cause, text)
 
 

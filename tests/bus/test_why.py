@@ -265,6 +265,12 @@ async def hung(eyes: DaemonProcess, branch: Branch, matrix: Matrix) -> None:
         matrix.note("hidden", answer)
         assert f"{branch.shop.topics[2]}-" in answer["text"]
         assert "since offset" in answer["text"], "its producer is named"
+    branch.switches.switch("hung-transaction", False)
+
+    async def is_off() -> bool:
+        return any(line.switched == "off" for line in branch.truth.lines)
+
+    await until(is_off, eyes)
 
 
 async def stopped(eyes: DaemonProcess, branch: Branch, matrix: Matrix) -> None:

@@ -229,7 +229,6 @@ def test_openapi_describes_every_answer(client: httpx.Client) -> None:
         "/api/marks",
         "/api/acts",
         "/api/tally",
-        "/api/consumers",
         "/api/events",
         "/api/dropped",
         "/api/expectations",
