@@ -116,7 +116,8 @@ def views(draw: st.DrawFn, around: int, far: int) -> tuple[Watched, Sight]:
         taken=[] if taken is None else [Taken(moment=around, to_time=taken)],
         samples={"s": [Sample("t", 0.5)]} if sampled else None,
     )  # fmt: skip
-    return Watched(partitions, tuple(holes), grace, skew, 0, taken, sampled), sight
+    view = Watched(partitions, tuple(holes), grace, skew, 0, taken=taken, sampled=sampled)
+    return view, sight
 
 
 def told(instance: Instance, start: int) -> WindowSaid:
