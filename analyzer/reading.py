@@ -6,10 +6,7 @@ import duckdb
 
 from analyzer.tables import FINDING_LOG, FindingRow
 
-_MICROS = {"at", "deadline", "moment"}
-COLUMNS = ", ".join(
-    f'epoch_us("{name}")' if name in _MICROS else f'"{name}"' for name in FINDING_LOG.columns
-)
+COLUMNS = FINDING_LOG.selected()
 
 
 JUDGED_BY = "judged_by"

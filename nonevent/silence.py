@@ -6,7 +6,7 @@ import duckdb
 
 from analyzer.rules.ruleset import RuleSet
 from analyzer.rules.sighted import activating
-from collector.store.rollups import pauses
+from collector.store.rollups import Pauses, pauses
 from collector.times import US_PER_S, format_duration, format_time
 
 LEAST = 15 * 60 * US_PER_S
@@ -21,12 +21,16 @@ def unusually_silent(
     cursor: duckdb.DuckDBPyConnection, rules: RuleSet, now: int
 ) -> Iterator[tuple[str, str, str]]:
     """(flow type, expectation, why); from the counts by minute, never from the events."""
+    # Many expectations are brought to bear by the same events.
+    known: dict[frozenset[str], Pauses | None] = {}
     for file in rules.files:
         for one in file.expectations():
             names = file.stored_names(activating(file, one))
             if not names:
                 continue  # it looks at whatever comes
-            found = pauses(cursor, sorted(names))
+            if names not in known:
+                known[names] = pauses(cursor, sorted(names))
+            found = known[names]
             if found is None or found.minutes < ENOUGH:
                 continue
             silence = now - found.last

@@ -81,7 +81,7 @@ def options_of(rules: RuleSet, type: str, expectation: str) -> Options | None:
 def _gathers(settings: AlertSettings, sink: str) -> bool:
     """Whether a sink groups and repeats by itself, and wants to hear of everything at once."""
     one = settings.sinks.get(sink)
-    return one is not None and getattr(one, "alertmanager", None) is not None
+    return one is not None and one.alertmanager is not None
 
 
 def _muted(settings: MuteSettings) -> Muted:

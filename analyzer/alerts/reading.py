@@ -10,18 +10,9 @@ from analyzer.alerts.book import Book
 from analyzer.alerts.rows import ACTS, ALERT_LOG, TELLINGS, ActRow, AlertRow, TellingRow
 from analyzer.reading import findings
 from analyzer.tables import FindingRow
-from collector.store.tables import Table
 
-
-def _columns(table: Table) -> str:
-    return ", ".join(
-        f'epoch_us("{name}")' if kind == "TIMESTAMP" else f'"{name}"'
-        for name, kind in table.columns.items()
-    )
-
-
-ALERT_COLUMNS = _columns(ALERT_LOG)
-ACT_COLUMNS = _columns(ACTS)
+ALERT_COLUMNS = ALERT_LOG.selected()
+ACT_COLUMNS = ACTS.selected()
 _PLACES = ", ".join(
     "make_timestamp(?::BIGINT)" if kind == "TIMESTAMP" else "?" for kind in ACTS.columns.values()
 )
@@ -57,17 +48,16 @@ def alert_rows(
     return [AlertRow(*row) for row in rows.fetchall()]
 
 
-def standing_alerts(
-    cursor: duckdb.DuckDBPyConnection, book: Book
-) -> Iterator[tuple[Alert, AlertRow]]:
+def standing_alerts(cursor: duckdb.DuckDBPyConnection, book: Book) -> Iterator[Alert]:
     """Those that were not over, without their findings."""
     for row in alert_rows(cursor, "WHERE state <> 'resolved' ORDER BY fingerprint"):
         manner = book.manner_of(row.type, row.expectation)
-        alert = Alert(
+        yield Alert(
             row.fingerprint, row.expectation, row.type, row.severity, _labels(row.labels),
             _labels(row.own_labels), manner, book.keep if manner.keep is None else manner.keep,
+            state=row.state, since=row.since, began=row.began, quiet=row.quiet,
+            acknowledged=row.acknowledged, text=row.text, written=(row.moment, row.count),
         )  # fmt: skip
-        yield alert, row
 
 
 def _labels(text: str) -> dict[str, str]:
@@ -114,7 +104,7 @@ def rows_of(cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> list[Findi
 def tellings(cursor: duckdb.DuckDBPyConnection) -> list[TellingRow]:
     """What each sink was last told of each alert."""
     rows = cursor.execute(
-        f"SELECT {_columns(TELLINGS)} FROM tellings "
+        f"SELECT {TELLINGS.selected()} FROM tellings "
         "QUALIFY row_number() OVER (PARTITION BY fingerprint, sink ORDER BY rowid DESC) = 1"
     ).fetchall()
     return [TellingRow(*row) for row in rows]

@@ -63,11 +63,8 @@ class AlertStage:
         """Reads back what stands, then takes what the judge found in restoring itself."""
         with self._store.reader() as cursor:
             acts = reading.acts(cursor)
-            for alert, row in reading.standing_alerts(cursor, self.book):
+            for alert in reading.standing_alerts(cursor, self.book):
                 self.book.restore(alert)
-                alert.state, alert.since, alert.began = row.state, row.since, row.began
-                alert.quiet, alert.acknowledged = row.quiet, row.acknowledged
-                alert.text, alert.written = row.text, (row.moment, row.count)
             for one in reading.standing_findings(cursor, judged.now - LEAST):
                 self.book.open(one.row.to_finding(), one.seq, one.found)
                 if one.row.state == "closed":
@@ -148,6 +145,8 @@ class AlertStage:
         moment = self._moment(batch)
         # What it said of itself before a restart holds until it says something again.
         looked = self.book.step(moment, leave=None if self._own is not None else Condition.TYPE)
+        if not looked.at:
+            return
         changed = {alert.fingerprint: alert for alert in looked.changed}
         for tell in self._teller.due(looked.at, self.book.alerts, moment):
             body = self._body(tell, moment, new)

@@ -143,14 +143,10 @@ def _rows(
     parameters: Sequence[object],
 ) -> list[Row]:
     """Times come as µs: making datetimes would cost more than all that is done with them."""
-    columns = ", ".join(
-        f'epoch_us("{name}")' if kind == "TIMESTAMP" else f'"{name}"'
-        for name, kind in table.columns.items()
-    )
     there = "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?"
     if cursor.execute(there, [table.name]).fetchall() == [(0,)]:
         return []  # a store that no daemon has opened since there is such a table
     found: list[tuple[Any, ...]] = cursor.execute(
-        f"SELECT {columns} FROM {table.name} {clauses}", list(parameters)
+        f"SELECT {table.selected()} FROM {table.name} {clauses}", list(parameters)
     ).fetchall()
     return [row(*one) for one in found]

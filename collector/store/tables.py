@@ -49,6 +49,13 @@ class Table:
         key = f", PRIMARY KEY ({', '.join(self.primary_key)})" if self.primary_key else ""
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns}{key})"
 
+    def selected(self) -> str:
+        """Its columns as the fields of its struct: moments in µs."""
+        return ", ".join(
+            f'epoch_us("{name}")' if kind == "TIMESTAMP" else f'"{name}"'
+            for name, kind in self.columns.items()
+        )
+
     def insert_sql(self, view: str) -> str:
         verb = "INSERT OR REPLACE INTO" if self.primary_key else "INSERT INTO"
         return f"{verb} {self.name} SELECT * FROM {view}"
