@@ -10,10 +10,10 @@ import msgspec
 
 from analyzer import deliveries
 from analyzer.deliveries import Waiting
-from analyzer.marks import PARTING_S, Marks
 from analyzer.notification import Notification
 from analyzer.resending import Resending
 from analyzer.rest import Chance, Rest
+from analyzer.settling import PARTING_S, Settling
 from analyzer.sinks.sink import NotDelivered, Refused, Sink
 from collector.sources.patience import Patience
 from collector.store.store import Store
@@ -55,7 +55,7 @@ class Errand:
         self._store = store
         self._clock = clock
         self._chance = chance
-        self._marks = Marks(name, store, clock)
+        self._settling = Settling(name, store, clock)
         self._news = asyncio.Event()
         self._rests: dict[str, Rest] = {}
         """By fingerprint."""
@@ -82,7 +82,7 @@ class Errand:
                 self._news.clear()
                 waiting = await _through(self._waiting)
                 well = await self._tell(waiting)
-                await self._marks.written()
+                await self._settling.written()
                 well = well and await self._tell_again()
                 if well and not waiting and self._resending.left() != 0:
                     if not self._rests:
@@ -90,7 +90,7 @@ class Errand:
                         self._trouble = self._telling = None
                     await self._until_news()
         finally:
-            await self._marks.close()
+            await self._settling.close()
 
     async def close(self) -> None:
         await self._sink.close()
@@ -220,7 +220,7 @@ class Errand:
         return self._rests.setdefault(fingerprint, Rest(self._clock()))
 
     def _settle(self, one: Waiting, outcome: str) -> None:
-        self._marks.add(one, outcome)
+        self._settling.add(one, outcome)
         self._rests.pop(one.notification.fingerprint, None)
         if outcome == "taken":
             self._resending.taken(one)

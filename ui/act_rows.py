@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from analyzer.alerts.quiet import first_end, starts_of
 from analyzer.alerts.rows import ActRow
 from collector.times import format_time
 from ui.alert_models import Act, Mark, Silence
@@ -43,16 +44,11 @@ def mark_model(row: ActRow, ended: ActRow | None, now: int) -> Mark:
     return Mark(**_period(row, ended, now), what=row.what)
 
 
-def starts_of(row: ActRow) -> int:
-    return row.moment if row.starts is None else row.starts
-
-
 def ends_of(row: ActRow, ended: ActRow | None) -> int | None:
     """None: it goes on; a deploy without an end is over at once."""
     if row.kind == "mark" and row.what == "deploy" and row.ends is None and ended is None:
         return starts_of(row)
-    known = [end for end in (row.ends, ended.moment if ended else None) if end is not None]
-    return min(known, default=None)
+    return first_end(row, ended.moment if ended else None)
 
 
 def _period(row: ActRow, ended: ActRow | None, now: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from analyzer.alerts.matching import BadMatcherError, Matcher, fits_all, parse_all
-from analyzer.alerts.quiet import acknowledged
+from analyzer.alerts.quiet import acknowledged, starts_of
 from analyzer.alerts.reading import acts as read_acts
 from analyzer.alerts.reading import alert_rows
 from analyzer.alerts.rows import ActRow, AlertRow
@@ -13,7 +13,7 @@ from analyzer.rules.ruleset import RuleSet
 from collector.store.store import Store
 from collector.times import US_PER_S, format_time
 from ui import alert_history
-from ui.act_rows import act_model, ends_early, ends_of, mark_model, silence_model, starts_of
+from ui.act_rows import act_model, ends_early, ends_of, mark_model, silence_model
 from ui.alert_models import (
     ActPage,
     AlertDetail,

@@ -35,19 +35,28 @@ class Silence:
     """When somebody ended it before its time."""
 
     def holds(self, moment: int) -> bool:
-        starts = self.act.moment if self.act.starts is None else self.act.starts
-        return starts <= moment < self.ends()
+        return starts_of(self.act) <= moment < self.ends()
 
     def ends(self) -> int:
         """When it is over."""
-        found = [end for end in (self.act.ends, self.ended) if end is not None]
-        return min(found, default=2**62)
+        end = first_end(self.act, self.ended)
+        return 2**62 if end is None else end
 
     def told(self) -> str:
         what = "under maintenance" if self.act.kind == "mark" else "silenced"
         until = "" if self.act.ends is None else f" until {format_time(self.ends())}"
         comment = f": {self.act.comment}" if self.act.comment else ""
         return f"{what} by {self.act.author}{until}{comment}"
+
+
+def starts_of(act: ActRow) -> int:
+    """When what somebody asked for begins."""
+    return act.moment if act.starts is None else act.starts
+
+
+def first_end(act: ActRow, ended: int | None) -> int | None:
+    """When it is over: as was said, or when it was ended before that; None: it goes on."""
+    return min((end for end in (act.ends, ended) if end is not None), default=None)
 
 
 def silences(acts: Iterable[ActRow]) -> list[Silence]:

@@ -12,7 +12,7 @@ from collector.store.store import Store
 PARTING_S = 5.0
 
 
-class Marks:
+class Settling:
     """One sink's. At most one transaction is under way; what is settled meanwhile shares the next.
     A crash repeats what was sent since the last of them."""
 
