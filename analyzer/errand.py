@@ -10,6 +10,7 @@ import msgspec
 
 from analyzer import deliveries
 from analyzer.deliveries import Waiting
+from analyzer.explaining import Explaining
 from analyzer.notification import Notification
 from analyzer.resending import Resending
 from analyzer.rest import Chance, Rest
@@ -48,13 +49,15 @@ class Errand:
     """
 
     def __init__(
-        self, name: str, sink: Sink, store: Store, clock: Callable[[], int], chance: Chance
-    ) -> None:
+        self, name: str, sink: Sink, store: Store, clock: Callable[[], int], chance: Chance,
+        explaining: Explaining,
+    ) -> None:  # fmt: skip
         self._name = name
         self._sink = sink
         self._store = store
         self._clock = clock
         self._chance = chance
+        self._explaining = explaining
         self._settling = Settling(name, store, clock)
         self._news = asyncio.Event()
         self._rests: dict[str, Rest] = {}
@@ -173,8 +176,9 @@ class Errand:
         )
 
     async def _deliver(self, notification: Notification) -> None:
+        told = await _through(lambda: self._explaining.explained(notification))
         try:
-            answer = await self._sink.deliver(notification)
+            answer = await self._sink.deliver(told)
         except NotDelivered:
             raise
         except Exception as error:

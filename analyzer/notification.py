@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from analyzer.finding import Finding
+from analyzer.why.summary import Reasons
 from collector.times import format_time
 
 VERSION = 1
@@ -63,6 +64,8 @@ class Notification(msgspec.Struct, frozen=True):
     """When it was told."""
     merged: int = 0
     """How many older ones about the same alert it stands for, which the sink never got."""
+    why: Reasons | None = None
+    """Of what fires, why it is missing: asked when it is told, of what is known then."""
     version: int = VERSION
 
 

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 
 from analyzer.errand import Errand, Trouble
+from analyzer.explaining import Explain, Explaining
 from analyzer.rest import Chance
 from analyzer.sinks.sink import Sink
 from collector.store.store import Store
@@ -19,9 +20,13 @@ class Outbox:
         sinks: dict[str, Sink],
         clock: Callable[[], int],
         chance: Chance = random.random,
+        explain: Explain = lambda fingerprint: None,
     ) -> None:
+        """`explain`: why the findings of an alert are there, of what is known now."""
+        explaining = Explaining(explain)
         self._errands = {
-            name: Errand(name, sink, store, clock, chance) for name, sink in sinks.items()
+            name: Errand(name, sink, store, clock, chance, explaining)
+            for name, sink in sinks.items()
         }
 
     def wake(self) -> None:

@@ -73,6 +73,11 @@ def print_alert(alert: AlertDetail) -> None:
         if fact:
             grid.add_row(words(name, QUIET), words(fact))
     console.print(grid)
+    if alert.why is not None:
+        console.print(words("Why: ", "bold").append(alert.why.text))
+        for one in alert.why.items if len(alert.why.items) > 1 else ():
+            said = f"{one.count:,} {one.verdict}, {one.confidence}, such as {one.flow}: {one.text}"
+            console.print(Padding(words(said, QUIET), (0, 0, 0, 2)))
     for finding in alert.findings:
         style = STYLES.get(finding.severity, "blue") if finding.state == "open" else QUIET
         console.print(words(f"{'✗' if finding.state == 'open' else '–'} {finding.text}", style))

@@ -277,7 +277,7 @@ class Daemon:
         self._watch = self._watch_by(self._rules.rules)
 
         # Whom to tell: what is committed is delivered, at least once.
-        self._outbox = Outbox(store, sinks, clock)
+        self._outbox = Outbox(store, sinks, clock, explain=lambda alert: queries.reasons(alert))
 
         # What it has to say of itself, and who hears from it while that is nothing.
         self._vigil = Vigil(

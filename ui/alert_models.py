@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from analyzer.why.case import Confidence, Word
 from ui.models import Finding
 
 AlertState = Literal["pending", "firing", "resolved"]
@@ -131,6 +132,31 @@ class MarkPage(BaseModel):
     next: str | None
 
 
+class WhyCount(BaseModel):
+    """What is so of several of an alert's flows alike."""
+
+    verdict: Word
+    confidence: Confidence
+    """The least of them all."""
+    count: int
+    about: str
+    """What is the same for them: behind whom they wait, since when."""
+    flow: str
+    """One of them."""
+    text: str
+    """Why that one is missing."""
+
+
+class AlertWhy(BaseModel):
+    """Why an alert's findings are there, each asked by itself, and counted."""
+
+    text: str
+    asked: int
+    """So many were looked at, the newest."""
+    count: int
+    items: list[WhyCount]
+
+
 class AlertDetail(AlertItem):
     """An alert with its newest findings (those that are open first) and all that became of it."""
 
@@ -144,6 +170,8 @@ class AlertDetail(AlertItem):
     """Those that hold now, or will, and are about it."""
     marks: list[Mark]
     """Those from an hour before it began until it was over."""
+    why: AlertWhy | None = None
+    """Null where it is about no flows, or nothing of it stands."""
 
 
 class FindingTally(BaseModel):

@@ -1,6 +1,6 @@
 """Flows out of the store, judged: as items of a list, and one of them with its timeline."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import NamedTuple
 
 import duckdb
@@ -117,9 +117,16 @@ class FlowReader:
 
     def events(self, flows: Sequence[str]) -> dict[str, list[Event]]:
         """Their events, with what of them the rules read and no more."""
+        return self._events(flows, self._read)
+
+    def whole_events(self, flows: Sequence[str]) -> dict[str, list[Event]]:
+        """Their events, with all that came with them."""
+        return self._events(flows, None)
+
+    def _events(self, flows: Sequence[str], read: Container[str] | None) -> dict[str, list[Event]]:
         if self.ties is None:
-            return reading.events_of_flows(self.cursor, flows, self._read)
-        return events_of_tied_flows(self.cursor, flows, self.ties, self._read)
+            return reading.events_of_flows(self.cursor, flows, read)
+        return events_of_tied_flows(self.cursor, flows, self.ties, read)
 
     # Judging them
 

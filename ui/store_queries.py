@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 
 import duckdb
+import msgspec
 
 from analyzer.clocks import Clocks
 from analyzer.judge import RUNAWAY
 from analyzer.reading import counts, judged_by
 from analyzer.reading import findings as read_findings
 from analyzer.rules.ruleset import RuleSet
+from analyzer.why.summary import Reasons
 from collector.export import Selection, export
 from collector.sources.condition import Condition
 from collector.store import reading, rollups
@@ -19,7 +21,9 @@ from collector.store.tied import MEMBERS, TIED_MEMBERS, StoredTies, lay_out, sto
 from collector.ties import Ties
 from collector.times import NEVER, format_time
 from ui.alert_history import standing
+from ui.alert_models import AlertDetail, AlertWhy
 from ui.alert_queries import AlertQueries, number
+from ui.alert_reasons import reasons
 from ui.consumer_queries import consumers
 from ui.dropped_queries import dropped
 from ui.expectation_queries import expectations
@@ -119,6 +123,19 @@ class StoreQueries(AlertQueries):
             reader = self._flow_reader(connection, clocks, ties)
             items = WhyReader(reader, self._rules()).explain(flow_or_key, expectation)
         return None if items is None else WhyPage(items=items)
+
+    def alert(self, fingerprint: str) -> AlertDetail:
+        found = super().alert(fingerprint)
+        reasons = self.reasons(found.fingerprint)
+        found.why = None if reasons is None else AlertWhy(**msgspec.to_builtins(reasons))
+        return found
+
+    def reasons(self, fingerprint: str) -> Reasons | None:
+        """Why the findings of an alert are there, of what is known now."""
+        clocks = Clocks.stored(self._store)
+        with self._ties.reader() as (connection, ties):
+            reader = self._flow_reader(connection, clocks, ties)
+            return reasons(reader, self._rules(), the_alert(connection, fingerprint))
 
     def _flow_reader(
         self, cursor: duckdb.DuckDBPyConnection, clocks: Clocks, ties: Ties | None

@@ -28,6 +28,8 @@ def _how_many(told: Notification) -> str:
 def body(told: Notification) -> str:
     """What was expected, how many, since when, which flows, where to look."""
     lines = [told.text]
+    if told.why is not None:
+        lines.append(f"Why: {told.why.text}")
     if told.reason:
         lines.append(told.reason)
     lines += ["", f"Since {told.since}" + (f" until {told.until}" if told.until else "")]

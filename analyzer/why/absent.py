@@ -5,6 +5,8 @@ from analyzer.why.proof import Proof, of_consumption, of_event, of_sight, of_tra
 from analyzer.why.telling import placed, span
 from collector.times import format_time
 
+NEVER = "never published"
+
 
 def hidden(case: Case) -> Found | Not:
     """Only while it cannot be told otherwise: what was seen whole hides nothing."""
@@ -22,7 +24,8 @@ def hidden(case: Case) -> Found | Not:
         f"{format_time(partition.hidden_since or 0)}: {case.wanted} may be there"
     )
     sure: Confidence = "likely" if _read(case) else "possible"
-    return Found(sure, text, [*_basis(case), of_transaction(partition, producer)])
+    gist = f"hidden behind {producer or 'an open transaction'} on {partition.topic}"
+    return Found(sure, text, gist, [*_basis(case), of_transaction(partition, producer)])
 
 
 def swallowed(case: Case) -> Found | Not:
@@ -51,7 +54,7 @@ def swallowed(case: Case) -> Found | Not:
     )
     if one.passage.not_by is None:
         text += f"; {one.group} was past it when it was first looked at"
-    return Found(sure, text, _basis(case))
+    return Found(sure, text, f"swallowed by {service.name}", _basis(case))
 
 
 def never_published(case: Case) -> Found | Not:
@@ -61,12 +64,13 @@ def never_published(case: Case) -> Found | Not:
     if case.step.groups:
         return Not(f"{' and '.join(case.step.groups)} should act on {_cause(case)}")
     if case.cause is None:
-        return Found("likely", f"nothing on the bus causes {case.wanted}, and none was published")
+        text = f"nothing on the bus causes {case.wanted}, and none was published"
+        return Found("likely", text, NEVER)
     text = (
         f"no {case.wanted} was published, and nobody is declared in `services` who makes it of "
         f"{placed(case.cause)}"
     )
-    return Found("possible", text, _basis(case))
+    return Found("possible", text, NEVER, _basis(case))
 
 
 def unobserved(case: Case) -> Found | Not:
@@ -76,19 +80,22 @@ def unobserved(case: Case) -> Found | Not:
     sight = of_sight(instance.text, case.complete_to)
     proofs = [*_basis(case), sight]
     if instance.state == "unknown":
-        return Found("certain", instance.text, proofs)
+        return Found("certain", instance.text, "not seen whole", proofs)
     blind = case.seen.sight.blind(names)
     if blind is not None and instance.state == "pending":
         text = f"{blind.topic}-{blind.partition} cannot be read, and {case.wanted} may be there"
-        return Found("certain", text, proofs)
+        gist = f"hidden behind {blind.topic}-{blind.partition}, which cannot be read"
+        return Found("certain", text, gist, proofs)
     if one is not None and one.unseen is not None:
-        return Found("certain", f"consumption unobserved: {one.unseen}", proofs)
+        text = f"consumption unobserved: {one.unseen}"
+        return Found("certain", text, text, proofs)
     if instance.state == "pending":
-        return Found("certain", _not_yet(case), proofs)
+        return Found("certain", _not_yet(case), "not due yet", proofs)
     if one is not None and one.passage is not None and one.passage.by is not None:
         text = f"{one.group} read it by {format_time(one.passage.by)}, and may be at it still"
-        return Found("possible", text, proofs)
-    return Found("possible", "nothing that was seen says why", proofs)
+        return Found("possible", text, f"read by {one.group}, and perhaps in work", proofs)
+    text = "nothing that was seen says why"
+    return Found("possible", text, "without a reason that was seen", proofs)
 
 
 def _not_yet(case: Case) -> str:

@@ -8,6 +8,7 @@ from collector.event import ORDER, Event
 from collector.times import US_PER_S, format_time
 
 SURENESS: dict[str, Confidence] = {"origin": "certain", "event id": "likely", "payload": "likely"}
+UNTIED = "there without their correlation ID"
 RETRIED_FOR = 60 * US_PER_S
 """So long after the next try was due it may still be under way."""
 
@@ -20,7 +21,9 @@ def dead_lettered(case: Case) -> Found | Not:
         return Not("it was put away as a dead letter, and came after all")
     letter, tied = letters[-1]
     text = f"{placed(case.cause)} was put away on {letter.event.topic}{_failure(letter)}"
-    return Found(SURENESS.get(tied, "possible"), text, _letters(case))
+    failed = f" ({letter.exception})" if letter.exception else ""
+    gist = f"dead-lettered on {letter.event.topic}{failed}"
+    return Found(SURENESS.get(tied, "possible"), text, gist, _letters(case))
 
 
 def retrying(case: Case) -> Found | Not:
@@ -38,7 +41,8 @@ def retrying(case: Case) -> Found | Not:
         text += f", due at {format_time(letter.due)}"
         if case.complete_to > letter.due + RETRIED_FOR:
             sure, text = "possible", f"{text}; nothing was seen of it since"
-    return Found(sure, text + _failure(letter), _letters(case))
+    gist = f"tried again on {letter.event.topic}"
+    return Found(sure, text + _failure(letter), gist, _letters(case))
 
 
 def _failure(letter: Letter) -> str:
@@ -63,7 +67,7 @@ def late(case: Case) -> Found | Not:
         passed = span(came.time - instance.deadline)
         text = f"{placed(came)} came {passed} after its deadline {format_time(instance.deadline)}"
     proofs = [of_event("event", event) for event in instance.evidence]
-    return Found("certain", text, [*_letters(case), *proofs])
+    return Found("certain", text, "late", [*_letters(case), *proofs])
 
 
 def other_path(case: Case) -> Found | Not:
@@ -78,12 +82,15 @@ def other_path(case: Case) -> Found | Not:
         if instead is not None:
             sure: Confidence = "certain" if _only(case, instead) else "likely"
             text = f"{step.service.name} answered {placed(cause)} with {placed(instead)} instead"
-            return Found(sure, text, [of_event("cause", cause), of_event("instead", instead)])
+            gist = f"answered with {instead.name} instead"
+            proofs = [of_event("cause", cause), of_event("instead", instead)]
+            return Found(sure, text, gist, proofs)
     end = episode.ended_by
     if end is not None and end in since and step.awaited.isdisjoint(episode.called(end)):
         text = f"the flow was ended by {placed(end)} before {case.wanted} came"
         proofs = [] if cause is None else [of_event("cause", cause)]
-        return Found("likely", text, [*proofs, of_event("instead", end)])
+        gist = f"ended by {end.name} before"
+        return Found("likely", text, gist, [*proofs, of_event("instead", end)])
     return Not("no other outcome of the step is in the flow")
 
 
@@ -105,13 +112,13 @@ def correlation_dropped(case: Case) -> Found | Not:
     if sharing:
         event, (sure, what) = sharing[0]
         text = f"{placed(event)} came without a correlation ID, and has {what} of this flow"
-        return Found(sure, text, _stray(case, event))
+        return Found(sure, text, UNTIED, _stray(case, event))
     nameless = [one for one in case.seen.strays if not one.keys and one.key is None]
     if case.waits is not None and nameless:
         return Not("what came without an ID has no key of this flow, and its cause was not read")
     if len(nameless) == 1 and len(case.seen.strays) == 1:
         text = f"{placed(nameless[0])} came without a correlation ID or a key: it may be this one"
-        return Found("possible", text, _stray(case, nameless[0]))
+        return Found("possible", text, UNTIED, _stray(case, nameless[0]))
     if nameless:
         return Not(f"{len(nameless)} events without an ID or a key came near, of anybody")
     return Not(f"no {case.wanted} without a correlation ID shares a key with the flow")

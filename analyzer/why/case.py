@@ -21,6 +21,7 @@ Word = Literal[
 ]  # fmt: skip
 WORDS: tuple[Word, ...] = get_args(Word)
 Confidence = Literal["certain", "likely", "possible"]
+CONFIDENCES: tuple[Confidence, ...] = get_args(Confidence)
 
 SETTLE = 5 * US_PER_S
 """So long after a commit what was read may still come out of its service."""
@@ -32,6 +33,8 @@ class Found:
 
     confidence: Confidence
     text: str
+    gist: str
+    """In a few words that are the same for every flow with which it is the same."""
     evidence: Sequence[Proof] = ()
 
 

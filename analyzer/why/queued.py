@@ -1,6 +1,6 @@
 """The cause was not read: nobody is there, they do not get on, or it is not its turn."""
 
-from analyzer.consumers.verdict import TIMES, usual
+from analyzer.consumers.verdict import TIMES, Verdict, usual
 from analyzer.why.case import Case, Confidence, Found, Not
 from analyzer.why.proof import Proof, of_consumption, of_event
 from analyzer.why.seen import Consumption
@@ -17,12 +17,14 @@ def consumer_down(case: Case) -> Found | Not:
     if state is None or (said is None and state.name == "Unknown"):
         return Not(f"nothing is known of who is in {one.group}")
     if said is not None and said.word == "stopped":
-        return _found("certain", case, one, cause, f"it is down since {format_time(said.since)}")
+        down = f"down since {format_time(one.down_since or said.since)}"
+        return _found("certain", case, one, cause, f"it is {down}", down)
     if one.empty:
         gone = (
             "there is no such group" if state.name == "Gone" else f"nobody is in it ({state.name})"
         )
-        return _found("likely", case, one, cause, f"{gone} since {format_time(state.since)}")
+        text = f"{gone} since {format_time(state.since)}"
+        return _found("likely", case, one, cause, text, text)
     return Not(f"{one.group} is {state.name}{_members(one)}")
 
 
@@ -41,7 +43,17 @@ def stalled(case: Case) -> Found | Not:
     poison = course is not None and course.committed == cause.offset
     what = "it does not get past this very event" if poison else "it does not get on"
     sure: Confidence = "certain" if said.word == "stuck" else "likely"
-    return _found(sure, case, one, cause, f"{what}: {said.because}")
+    return _found(sure, case, one, cause, f"{what}: {said.because}", _stands(one, said, cause))
+
+
+def _stands(one: Consumption, said: Verdict, cause: Event) -> str:
+    """The same for all partitions, where it stands still on all of them."""
+    if said.word != "stuck":
+        return f"{said.word} since {format_time(said.since)}"
+    moved = one.last_moved or 0
+    if one.course is not None and moved > one.course.commits[-1].since:
+        return f"stuck on {cause.topic}-{cause.partition} since {format_time(said.since)}"
+    return f"stuck since {format_time(moved or said.since)}"
 
 
 def in_queue(case: Case) -> Found | Not:
@@ -51,7 +63,7 @@ def in_queue(case: Case) -> Found | Not:
     course = one.course
     if course is None:
         text = "it has committed nothing on that partition yet"
-        return _found("possible", case, one, cause, text)
+        return _found("possible", case, one, cause, text, text)
     if course.topic_id != cause.topic_id:
         return Not(f"what {one.group} committed belongs to another topic of that name")
     before = max(0, cause.offset - course.committed)
@@ -68,7 +80,7 @@ def in_queue(case: Case) -> Found | Not:
     # What was read within the usual interval may only not be committed yet.
     behind = (course.lag_seconds or 0) * US_PER_S > TIMES * usual(course)
     sure: Confidence = "certain" if behind and not elsewhere else "likely"
-    return _found(sure, case, one, cause, text)
+    return _found(sure, case, one, cause, text, "")
 
 
 def _not_waiting(case: Case) -> Not:
@@ -82,12 +94,16 @@ def _not_waiting(case: Case) -> Not:
     return Not(f"{one.group} had read it by {format_time(one.passage.by)}")
 
 
-def _found(sure: Confidence, case: Case, one: Consumption, cause: Event, text: str) -> Found:
+def _found(
+    sure: Confidence, case: Case, one: Consumption, cause: Event, text: str, how: str
+) -> Found:
+    """`how` the group stands, for all that wait."""
     waited, tail = "waits", ""
     if one.passage is not None and one.passage.by is not None:
         waited, tail = "waited", f"; it was read by {format_time(one.passage.by)}, too late"
     proofs: list[Proof] = [of_event("cause", cause), of_consumption(one)]
-    return Found(sure, f"{placed(cause)} {waited} for {one.group}: {text}{tail}", proofs)
+    gist = f"queued behind {one.group}" + (f" ({how})" if how else "")
+    return Found(sure, f"{placed(cause)} {waited} for {one.group}: {text}{tail}", gist, proofs)
 
 
 def _members(one: Consumption) -> str:

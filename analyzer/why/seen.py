@@ -28,6 +28,16 @@ class Consumption:
     """It moved on other partitions, and was behind there: what stands still here waits its turn."""
     state: State | None = None
     """Of the group as a whole, at the same moment."""
+    last_moved: int | None = None
+    """When it last committed anything anywhere; µs."""
+
+    @property
+    def down_since(self) -> int | None:
+        """Since when nobody is in it and nothing is committed; of those who commit without being
+        members the group's state alone tells nothing."""
+        if self.state is None or self.state.name not in EMPTY:
+            return None
+        return max(self.state.since, self.last_moved or 0)
 
     @property
     def empty(self) -> bool:

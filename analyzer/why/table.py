@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from analyzer.episode import Episode
 from analyzer.instance import Instance
-from analyzer.rules.rule import Rule
 from analyzer.rules.services import Service
 from analyzer.why.absent import hidden, never_published, swallowed, unobserved
 from analyzer.why.came import correlation_dropped, dead_lettered, late, other_path, retrying
@@ -17,7 +16,7 @@ from analyzer.why.case import Case, Confidence, Found, Not, Word
 from analyzer.why.proof import Proof
 from analyzer.why.queued import consumer_down, in_queue, stalled
 from analyzer.why.seen import Seen
-from analyzer.why.steps import step_of
+from analyzer.why.steps import Step
 
 VERDICTS: tuple[tuple[Word, Callable[[Case], Found | Not]], ...] = (
     ("dead_lettered", dead_lettered),
@@ -40,19 +39,20 @@ class Why:
     verdict: Word
     confidence: Confidence
     text: str
+    gist: str
+    """The same for every flow with which it is the same: by it they are counted."""
     evidence: Sequence[Proof]
     ruled_out: Sequence[tuple[Word, str]]
     """The others, and why they are not so."""
 
 
 def why(
-    instance: Instance, episode: Episode, rule: Rule, services: Sequence[Service], seen: Seen
+    instance: Instance, episode: Episode, step: Step, services: Sequence[Service], seen: Seen
 ) -> Why:
     """Pure: of an instance that lacks something, what was seen tells the reason, or that it does
     not tell."""
-    step = step_of(instance, episode, rule, services)
     case = Case(instance, episode, step, services, seen)
     said = [(word, verdict(case)) for word, verdict in VERDICTS]
     word, found = next((w, one) for w, one in said if isinstance(one, Found))
     ruled_out = [(w, one.why) for w, one in said if isinstance(one, Not)]
-    return Why(word, found.confidence, found.text, found.evidence, ruled_out)
+    return Why(word, found.confidence, found.text, found.gist, found.evidence, ruled_out)

@@ -8,6 +8,7 @@ import msgspec
 
 from analyzer import deliveries
 from analyzer.deliveries import SinkState
+from analyzer.explaining import Explain
 from analyzer.notification import Notification
 from analyzer.outbox import Outbox
 from analyzer.sinks.sink import Sink
@@ -49,8 +50,10 @@ async def until(holds: Until) -> None:
 class Running:
     """An outbox that runs, until the test has seen what it waits for."""
 
-    def __init__(self, store: Store, sinks: dict[str, Sink]) -> None:
-        self.outbox = Outbox(store, sinks, clock)
+    def __init__(
+        self, store: Store, sinks: dict[str, Sink], explain: Explain = lambda fingerprint: None
+    ) -> None:
+        self.outbox = Outbox(store, sinks, clock, explain=explain)
         self._store = store
 
     async def __aenter__(self) -> "Running":

@@ -22,8 +22,8 @@ from tests.bus.kills import one_round
 
 Figures = Callable[..., None]
 
-KILLS = 20
-FEWER_KILLS = 8
+KILLS = 16
+FEWER_KILLS = 6
 SOAK_KILLS = int(os.environ.get("KILLS", "1000"))
 KILLS_A_ROUND = 50
 """A restart reads the whole store back: in a round it stays small enough to be killed often."""

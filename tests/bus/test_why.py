@@ -217,6 +217,7 @@ async def test_why_says_of_each_fault_of_the_shop_what_its_truth_says(
                     single.switches.switch(fault, False)
                 await hung(eyes, single, matrix)
                 await stopped(eyes, single, matrix)
+                await alerts_count_the_reasons(eyes, receiver)
             matrix.print()
             assert not matrix.wrong, "\n".join(matrix.wrong)
             assert {truth for truth, _ in matrix.said} == VERDICTS
@@ -284,6 +285,29 @@ async def stopped(eyes: DaemonProcess, branch: Branch, matrix: Matrix) -> None:
     await branch.shop.take(4.0, 6)
     await asyncio.sleep(TIMING.within + STABLE_S + 2)
     await compare(eyes, branch, matrix, "stopped-consumer")
+
+
+async def alerts_count_the_reasons(eyes: DaemonProcess, receiver: Receiver) -> None:
+    """Each alert that fires is told with what `why` says of its findings, one by one."""
+    page = await asked(eyes, "/api/alerts", state="firing", limit=100)
+    explained = 0
+    for item in page["items"]:
+        alert = await asked(eyes, f"/api/alerts/{item['fingerprint']}")
+        given = {"alert": item["fingerprint"], "state": "open", "limit": 300}
+        open_now = (await asked(eyes, "/api/findings", **given))["items"]
+        flows = [one["flow"] for one in open_now if one["finding"] in ("missing", "unhandled")]
+        if not flows or alert["why"] is None:
+            continue
+        answers = [await why(eyes, flow, item["expectation"]) for flow in flows]
+        one_by_one = Counter(answer["verdict"] for answer in answers)
+        counted: Counter[str] = Counter()
+        for one in alert["why"]["items"]:
+            counted[one["verdict"]] += one["count"]
+        assert counted == one_by_one, alert["why"]
+        explained += 1
+    assert explained > 2
+    told = [one["why"] for one in receiver.taken if one["why"] is not None]
+    assert any("behind" in one["text"] for one in told), told
 
 
 async def nothing_is_claimed(blind: DaemonProcess, lines: list[TruthLine]) -> None:

@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 
 from analyzer.consumers.stated import Stated
 from analyzer.rules.ruleset import RuleSet
+from analyzer.tables import ANALYZER_TABLES, ANALYZER_VIEWS
 from analyzer.why.case import WORDS
 from analyzer.why.table import VERDICTS
 from collector.batch import Batch, Gap, PartitionState
@@ -55,7 +56,13 @@ def with_record(event: Event) -> Event:
 
 @contextmanager
 def asked_of(case: dict[str, Any], folder: Path) -> Iterator[StoreQueries]:
-    """A store as a daemon would have filled it by `until`, and what can be asked of it."""
+    with filled(case, folder) as (store, rules):
+        yield StoreQueries(store, lambda: rules)
+
+
+@contextmanager
+def filled(case: dict[str, Any], folder: Path) -> Iterator[tuple[Store, RuleSet]]:
+    """A store as a daemon would have filled it by `until`, and what it was judged by."""
     head = {"services": case.get("services", TABLE["services"]), **case.get("flow", {})}
     rule = TABLE["rule"] | case.get("and", {})
     file = rule_file({"flow": head, "rule": rule, **case}, folder)
@@ -96,7 +103,7 @@ def asked_of(case: dict[str, Any], folder: Path) -> Iterator[StoreQueries]:
         looked = BASE + microseconds(case.get("watched_to", case["until"]))
         rows = {GROUPS.name: by_then.groups, COMMITS.name: by_then.commits, ENDS.name: by_then.ends,
                 WATCHES.name: [consumers.watch(looked)]}  # fmt: skip
-    store = Store(folder / "store.duckdb")
+    store = Store(folder / "store.duckdb", tables=ANALYZER_TABLES, views=ANALYZER_VIEWS)
     try:
         kept = {name: some for name, some in rows.items() if some}
         batch = Batch(events=seen, partitions=list(states.values()), now=until, rows=kept)
@@ -105,7 +112,7 @@ def asked_of(case: dict[str, Any], folder: Path) -> Iterator[StoreQueries]:
             gap = Gap("case", "case", "case", 0, 0, 1, "lost", BASE + microseconds(start),
                       BASE + microseconds(end))  # fmt: skip
             store.commit(Batch(now=until, rows={"gaps": [gap]})).result()
-        yield StoreQueries(store, lambda: RuleSet.of([file]))
+        yield store, RuleSet.of([file])
     finally:
         store.close()
 

@@ -183,10 +183,12 @@ def test_any_batching_and_any_restart_give_the_same_findings() -> None:
     def look(history: tuple[list[Event], list[Batch], int], data: st.DataObject) -> None:
         seen.update(compare(*history, data).values())
 
-    look()
-    words = " ".join(seen)
-    assert "unhandled open" in words
-    assert "late closed" in words
+    wanted = {"unhandled open", "late closed"}
+    for _ in range(5):  # a dozen random histories may miss one of them
+        look()
+        if all(any(what in word for word in seen) for what in wanted):
+            break
+    assert all(any(what in word for word in seen) for what in wanted), seen
 
 
 def compare(

@@ -7,6 +7,7 @@ import pytest
 from analyzer.sinks import templates, wording
 from analyzer.sinks.rendering import LONGEST
 from analyzer.sinks.templates import KNOWN, Texts, check
+from analyzer.why.summary import Reasons
 from tests.analyzer.sinks.told import resolved, told
 
 BOMBS = {
@@ -174,6 +175,12 @@ def test_the_default_text_tells_what_since_when_how_many_where() -> None:
         "http://x/alerts/alert-1",
         "(in place of 2 earlier messages that could not be delivered)",
     ]
+
+
+def test_the_default_text_says_why_right_after_what() -> None:
+    why = Reasons("3 missing: all queued behind payment-svc", 3, 3, ())
+    lines = wording.body(told(why=why)).splitlines()
+    assert lines[1] == "Why: 3 missing: all queued behind payment-svc"
 
 
 def test_what_is_resolved_says_why_and_until_when() -> None:
