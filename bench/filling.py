@@ -13,7 +13,10 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+
+import duckdb
 
 from analyzer.clocks import Clocks
 from analyzer.live import Live
@@ -23,10 +26,11 @@ from analyzer.rules.ruleset import RuleSet
 from analyzer.stages import JudgeStage
 from analyzer.tables import ANALYZER_TABLES, ANALYZER_VIEWS
 from collector.batch import Batch, PartitionState
+from collector.consumers.observation import WatchRow
 from collector.event import Event
 from collector.glimpse import glimpses_in
 from collector.interest import Interest
-from collector.store import reading
+from collector.store import observed, reading
 from collector.store.columns import Columns
 from collector.store.store import Store
 from collector.times import US_PER_S
@@ -43,6 +47,9 @@ NAMES = (
 )  # fmt: skip
 PARTITIONS = 12
 LOST = 500
+LOOK = 5 * US_PER_S
+GROUPS = tuple(f"group-{number}" for number in range(50))
+"""As many as a house may have; the first of them run the steps of the flows."""
 RULES = Path(__file__).resolve().parent / "rules.yaml"
 
 
@@ -98,8 +105,54 @@ class Log:
         """bench/rules.yaml, with deadlines as slow as these flows are."""
         step_s = STEP * len(NAMES) * DAY // self.places // US_PER_S
         path = folder / "rules.yaml"
-        path.write_text(re.sub(r"within: \w+", f"within: {3 * step_s + 1}s", RULES.read_text()))
+        slow = re.sub(r"within: \w+", f"within: {3 * step_s + 1}s", RULES.read_text())
+        services = [
+            f"  {name.partition('.')[0]}-{number}: {{group: {GROUPS[number]}, consumes: {name}, "
+            f"emits: {after}}}\n"
+            for number, (name, after) in enumerate(pairwise(NAMES))
+        ]
+        path.write_text(f"{slow}services:\n{''.join(services)}")
         return load([path])
+
+    def watch(self, store: Store, places: int) -> None:
+        """What consumers committed until this place, as looks of every five seconds would have
+        seen it: each group is two looks behind."""
+        store.submit(lambda connection: self._watched(connection, places)).result()
+
+    def _watched(self, connection: duckdb.DuckDBPyConnection, places: int) -> None:
+        looks = (self.time(places) - START) // LOOK
+        end = f"((look + 2) * {places}::BIGINT // ({looks} * {PARTITIONS}))"
+        committed = end.replace("look + 2", "look")
+        connection.execute(
+            f"""
+            INSERT INTO commits SELECT make_timestamp(?::BIGINT + look * ?::BIGINT) AS moment,
+                'bench', "group", 'orders', 'orders-id', part, {committed}, moment,
+                moment - INTERVAL 5 SECONDS, {end}, moment - INTERVAL 10 SECONDS, false
+            FROM range(?) t(look), range(?) p(part), (SELECT unnest(?::VARCHAR[]) AS "group")
+            ORDER BY look
+            """,
+            [START, LOOK, looks, PARTITIONS, list(GROUPS)],
+        )
+        connection.execute(
+            f"""
+            INSERT INTO ends SELECT make_timestamp(?::BIGINT + look * ?::BIGINT) AS moment,
+                'bench', 'orders', 'orders-id', part, {end}, {end}, moment,
+                moment - INTERVAL 5 SECONDS, NULL
+            FROM range(?) t(look), range(?) p(part) ORDER BY look
+            """,
+            [START, LOOK, looks, PARTITIONS],
+        )
+        connection.execute(
+            """
+            INSERT INTO consumer_groups SELECT make_timestamp(?::BIGINT + look * ?::BIGINT),
+                'bench', "group", 'consumer', 'Stable', 3, make_timestamp(?), NULL
+            FROM range(?) t(look), (SELECT unnest(?::VARCHAR[]) AS "group")
+            WHERE look % 120 = 0 ORDER BY look
+            """,
+            [START, LOOK, START, looks, list(GROUPS)],
+        )
+        watch = WatchRow("bench", START, self.time(places), LOOK, ("*",))
+        observed.watch_only(connection, [watch])
 
 
 Made = tuple[bytes, list[PartitionState], int, Columns]

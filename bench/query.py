@@ -1,9 +1,10 @@
 """How quickly the store answers, while a writer goes on at 20,000 events/s.
 
 The questions are those that people ask: a flow by its correlation ID, a flow by a key, the latest
-flows, those of a type and state, events by minute, the status. They go the whole way that the API
-takes, judging included, without HTTP. The store is filled as the daemon fills it: batches come
-from another process as columns, and are judged by eight expectations before they are committed.
+flows, those of a type and state, why a payment is missing, events by minute, the status. They go
+the whole way that the API takes, judging included, without HTTP. The store is filled as the daemon
+fills it: batches come from another process as columns, and are judged by eight expectations before
+they are committed; what was seen of fifty consumer groups is written beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ import msgspec
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.filling import CHUNK, DAY, LOST, House, Log, batches  # noqa: E402
+from analyzer.alerts.rows import ALERT_LOG, AlertRow  # noqa: E402
+from bench.filling import CHUNK, DAY, LOST, START, House, Log, batches  # noqa: E402
+from collector.batch import Batch  # noqa: E402
+from ui import alert_reasons  # noqa: E402
 from ui.priority import QUICK_S  # noqa: E402
 from ui.store_queries import StoreQueries  # noqa: E402
 
@@ -34,6 +38,8 @@ RATE = 20_000
 """Events a second that the writer commits."""
 SMALL = 2_000
 """Events in each of its batches: those of a tap that keeps up."""
+PAID = "payment follows order"
+ALERT = "f" * 24
 ALONE = 21
 """Times that each is asked before the writer begins."""
 EXAMPLES = """
@@ -76,6 +82,22 @@ def build(house: House, log: Log, places: int) -> None:
             if first // CHUNK % 50 == 0:
                 passed = time.monotonic() - began
                 say(f"{first:,} of {places:,} events stored, {first / max(passed, 0.1):,.0f}/s")
+
+
+def raise_alert(house: House) -> None:
+    """One that stands for every payment that is missing."""
+    with house.store.reader() as cursor:
+        ((count,),) = cursor.execute(
+            "SELECT count(*) FROM findings WHERE state = 'open' AND expectation = ?", [PAID]
+        ).fetchall()
+        ((labels,),) = cursor.execute(
+            "SELECT DISTINCT labels FROM findings WHERE expectation = ?", [PAID]
+        ).fetchall()
+    alert = AlertRow(
+        1, ALERT, PAID, "order", "firing", "critical", labels, labels, START, START, count,
+        None, None, "", None, None, None, START,
+    )  # fmt: skip
+    house.store.commit(Batch(now=START, rows={ALERT_LOG.name: [alert]})).result()
 
 
 class Writer(threading.Thread):
@@ -129,6 +151,18 @@ def questions(queries: StoreQueries, now: int) -> dict[str, Question]:
 
         return ask
 
+    def why(flow: int) -> object:
+        found = queries.why(f"c-{flow - flow % LOST:08x}")
+        assert found is not None
+        assert {one.verdict for one in found.items} == {"swallowed"}, found
+        return found
+
+    def alert(flow: int) -> object:
+        found = queries.reasons(ALERT)
+        assert found is not None
+        assert found.asked == min(found.count, alert_reasons.MOST), found.text
+        return found
+
     def by_minute(flow: int) -> object:
         page = queries.counts(since=now - DAY, by="name")
         assert len({item.minute for item in page.items}) > 1_000
@@ -145,6 +179,8 @@ def questions(queries: StoreQueries, now: int) -> dict[str, Question]:
         "the latest 50 flows": latest,
         "the latest 50 open orders": latest_of("open"),
         "the latest 50 failed orders": latest_of("failed"),
+        "why a payment is missing": why,
+        "why those of an alert are": alert,
         "events by minute and name, a day": by_minute,
         "status": status,
     }
@@ -196,6 +232,8 @@ def measure(
     began = time.monotonic()
     if not filled:
         build(house, log, places)
+        log.watch(house.store, places)
+        raise_alert(house)
     built = time.monotonic() - began
     queries = StoreQueries(house.store, lambda: rules, running=True, runaway=house.runaway)
     events, size = queries.status().events, house.store.size()

@@ -55,9 +55,9 @@ class FlowReader:
         self.ties = ties
         self._rules = rules
         self._read = rules.read()
-        self.sight: Sight = clocks.sight(
-            reading.partitions(cursor), reading.gaps(cursor), reading.taken(cursor)
-        )
+        partitions = reading.partitions(cursor)
+        self.topics = {(one.source, one.topic) for one in partitions}
+        self.sight: Sight = clocks.sight(partitions, reading.gaps(cursor), reading.taken(cursor))
         self.sight.consumed = CommitsAsked(cursor, rules.groups())
 
     # Looking them up

@@ -30,7 +30,7 @@ class WhyReader:
     def __init__(self, reader: FlowReader, rules: RuleSet) -> None:
         self._reader = reader
         self._rules = rules
-        self._gathering = Gathering(reader.cursor, reader.sight, reader.flows_of)
+        self._gathering = Gathering(reader.cursor, reader.sight, reader.topics, reader.flows_of)
 
     def explain(self, flow_or_key: str, expectation: str | None) -> list[WhyItem] | None:
         """None: there is no such flow."""

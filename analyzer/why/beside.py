@@ -39,10 +39,13 @@ Look = Callable[[Sequence[_Wanted]], list[Event]]
 
 
 class Beside:
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, sight: Sight) -> None:
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, sight: Sight, topics: Iterable[tuple[str, str]]
+    ) -> None:
+        """`topics`: all that are known, each with its source."""
         self._cursor = cursor
         self._sight = sight
-        self._topics = [(one.source, one.topic) for one in reading.partitions(cursor)]
+        self._topics = frozenset(topics)
 
     def letters(self, lacks: Sequence[Lack]) -> list[list[Letter]]:
         """Of each: among its flow's own events, and on the topics of dead letters and retries."""

@@ -85,8 +85,9 @@ def other_path(case: Case) -> Found | Not:
             gist = f"answered with {instead.name} instead"
             proofs = [of_event("cause", cause), of_event("instead", instead)]
             return Found(sure, text, gist, proofs)
-    end = episode.ended_by
-    if end is not None and end in since and step.awaited.isdisjoint(episode.called(end)):
+    end, deadline = episode.ended_by, case.instance.deadline
+    in_time = end is not None and end in since and (deadline is None or end.time <= deadline)
+    if end is not None and in_time and step.awaited.isdisjoint(episode.called(end)):
         text = f"the flow was ended by {placed(end)} before {case.wanted} came"
         proofs = [] if cause is None else [of_event("cause", cause)]
         gist = f"ended by {end.name} before"

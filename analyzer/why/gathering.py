@@ -21,13 +21,15 @@ class Gathering:
         self,
         cursor: duckdb.DuckDBPyConnection,
         sight: Sight,
+        topics: Iterable[tuple[str, str]],
         flows_of: Callable[[str], Iterable[str]],
     ) -> None:
-        """`flows_of`: the flows of which a text is an ID, or a key's value."""
+        """`topics`: with their sources; `flows_of`: the flows of which a text is an ID, or a key's
+        value."""
         self._cursor = cursor
         self._sight = sight
         self._flows_of = flows_of
-        self._beside = Beside(cursor, sight)
+        self._beside = Beside(cursor, sight, topics)
         self._standing = Standing(cursor)
 
     def seen(self, lacks: Sequence[Lack]) -> list[Seen]:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import duckdb
 
-from analyzer.consumers.consumed import Passage
+from analyzer.consumers.consumed import Passage, Watches
 from analyzer.consumers.course import Course, State, courses
-from analyzer.consumers.stored import CommitsAsked
+from analyzer.consumers.passages import passages
 from analyzer.consumers.verdict import TIMES, verdict
 from analyzer.kinds.handled import CUT_BACK
 from analyzer.why.seen import Consumption
@@ -45,31 +45,34 @@ class Standing:
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
         self._watches = {watch.source: watch for watch in observed.watches(cursor)}
+        self._watched = Watches(self._watches.values())
         self._groups = cache(self._read_groups)
         self._commits = cache(self._read_commits)
-        self._newest = cache(self._read_newest)
         self._ends = cache(self._read_ends)
 
     def consumptions(self, questions: Sequence[Question]) -> list[Consumption]:
-        if not questions:
-            return []
-        asked = CommitsAsked(self._cursor, frozenset(one.group for one in questions))
-        unseen = [self._unseen(asked, one) for one in questions]
+        unseen = [self._unseen(one) for one in questions]
         seen = [one for one, why in zip(questions, unseen, strict=True) if why is None]
-        passages = iter(asked.passages([(one.group, one.cause) for one in seen]))
+        found = iter(
+            passages(self._cursor, [(one.group, one.cause) for one in seen], self._watched)
+        )
         return [
-            Consumption(one.group, why) if why is not None else self._passed(one, next(passages))
+            Consumption(one.group, why) if why is not None else self._passed(one, next(found))
             for one, why in zip(questions, unseen, strict=True)
         ]
 
-    def _unseen(self, asked: CommitsAsked, one: Question) -> str | None:
+    def _unseen(self, one: Question) -> str | None:
         """Why nothing is known of what that group did there."""
         source = one.cause.source
-        unwatched = asked.unwatched(source, one.group)
-        if unwatched is not None:
+        if (unwatched := self._watched.unwatched(source, one.group)) is not None:
             return unwatched
         watch = self._watches[source]
-        return _not_seen(watch, one.cause) or asked.denied(source, one.group, watch.moment)
+        if (unseen := _not_seen(watch, one.cause)) is not None:
+            return unseen
+        states = self._groups(source, one.group, watch.moment)
+        if states and states[-1].why is not None:
+            return f"{one.group} was not seen: {states[-1].why}"
+        return None
 
     def _passed(self, one: Question, passage: Passage) -> Consumption:
         not_by, by = passage
@@ -82,13 +85,13 @@ class Standing:
         """With the course of its partition, as it was known at that moment."""
         place = Place(cause.topic, cause.partition)
         groups = self._groups(watch.source, one.group, at)
+        commits, newest = self._commits(watch.source, one.group, place, at)
         found = courses(
             [WatchRow(watch.source, watch.began, at, watch.every, watch.groups)],
             groups,
-            self._commits(watch.source, one.group, place, at),
+            commits,
             self._ends(watch.source, place, at),
         )
-        newest = self._newest(watch.source, one.group, at)
         long = TIMES * watch.every
         busy = any(_at_work(row, at, long) for of, row in newest.items() if of != place)
         last_moved = max((row.since for row in newest.values()), default=None)
@@ -112,18 +115,17 @@ class Standing:
     def _read_groups(self, source: str, group: str, at: int) -> list[GroupRow]:
         return observed.groups(self._cursor, f'{_BY} AND "group" = ?', [*_by(source, at), group])
 
-    def _read_commits(self, source: str, group: str, place: Place, at: int) -> list[CommitRow]:
-        of = f'{_BY} AND "group" = ? AND topic = ? AND "partition" = ?'
-        return observed.commits(self._cursor, of, [*_by(source, at), group, *place])
-
-    def _read_newest(self, source: str, group: str, at: int) -> dict[Place, CommitRow]:
-        """On every partition, the last that was known of it."""
-        newest = (
-            "QUALIFY row_number() OVER (PARTITION BY topic, partition ORDER BY moment DESC) = 1"
+    def _read_commits(
+        self, source: str, group: str, place: Place, at: int
+    ) -> tuple[list[CommitRow], dict[Place, CommitRow]]:
+        """Of that partition all; of every one the last that was known."""
+        of = (
+            f'{_BY} AND "group" = ? QUALIFY (topic = ? AND "partition" = ?) OR '
+            "row_number() OVER (PARTITION BY topic, partition ORDER BY moment DESC) = 1"
         )
-        of = f'{_BY} AND "group" = ? {newest}'
-        rows = observed.commits(self._cursor, of, [*_by(source, at), group])
-        return {Place(row.topic, row.partition): row for row in rows}
+        rows = observed.commits(self._cursor, of, [*_by(source, at), group, *place])
+        newest = {Place(row.topic, row.partition): row for row in rows}
+        return [row for row in rows if (row.topic, row.partition) == place], newest
 
     def _read_ends(self, source: str, place: Place, at: int) -> list[EndRow]:
         of = f'{_BY} AND topic = ? AND "partition" = ?'

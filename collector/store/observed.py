@@ -143,10 +143,9 @@ def _rows(
     parameters: Sequence[object],
 ) -> list[Row]:
     """Times come as µs: making datetimes would cost more than all that is done with them."""
-    there = "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?"
-    if cursor.execute(there, [table.name]).fetchall() == [(0,)]:
+    query = f"SELECT {table.selected()} FROM {table.name} {clauses}"
+    try:
+        found: list[tuple[Any, ...]] = cursor.execute(query, list(parameters)).fetchall()
+    except duckdb.CatalogException:
         return []  # a store that no daemon has opened since there is such a table
-    found: list[tuple[Any, ...]] = cursor.execute(
-        f"SELECT {table.selected()} FROM {table.name} {clauses}", list(parameters)
-    ).fetchall()
     return [row(*one) for one in found]

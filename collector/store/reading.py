@@ -20,7 +20,7 @@ EVENT_COLUMNS = (
     "correlation_ids, id, keys, key, encoding, problems, seq, block"
 )
 CHUNK = 10_000
-_LATEST = 250_000_000_000_000_000
+LATEST = 250_000_000_000_000_000
 """µs: a moment that DuckDB's calendar still holds, and no event's."""
 
 
@@ -73,7 +73,7 @@ def events_between(
             f"SELECT {EVENT_COLUMNS} FROM events WHERE time >= make_timestamp(?) "
             f"AND time < make_timestamp(?) {named} "
             'ORDER BY time, source, topic, partition, "offset"',
-            [start, min(end, _LATEST), *([] if names is None else [list(names)])],
+            [start, min(end, LATEST), *([] if names is None else [list(names)])],
         )
         while some := rows.fetchmany(CHUNK):
             yield from _made(beside, some, None if whole else ())

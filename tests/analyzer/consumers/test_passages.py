@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyzer.consumers.consumed import CommitsInMemory
-from analyzer.consumers.stored import SPARE, CommitsAsked
+from analyzer.consumers.consumed import CommitsInMemory, Watches
+from analyzer.consumers.passages import SPARE, passages
 from collector.batch import Batch
 from collector.consumers.history import History
 from collector.consumers.observation import (
@@ -31,7 +31,7 @@ from collector.times import US_PER_S
 START = 1_750_000_000 * US_PER_S
 GROUPS, PARTITIONS = ("g", "h"), (0, 1)
 LOOKS = 40
-EVERY = 300 * US_PER_S
+EVERY = 60 * US_PER_S
 """Far apart, so that hours go by."""
 
 
@@ -93,9 +93,9 @@ def test_the_store_and_the_memory_say_the_same_whatever_clocks_say_and_whoever_e
             store = Store(Path(folder) / "s.duckdb")
             store.commit(Batch(rows={COMMITS.name: rows, WATCHES.name: [watch]})).result()
             with store.reader() as cursor:
-                stored = CommitsAsked(cursor, frozenset(GROUPS))
-                found = stored.passages(asked)
-                alone = [stored.passage(group, one) for group, one in asked]
+                watches = Watches([watch])
+                found = passages(cursor, asked, watches)
+                alone = [passages(cursor, [one], watches)[0] for one in asked]
             store.close()
         assert found == alone
         for (group, one), passage in zip(asked, found, strict=True):
