@@ -24,6 +24,7 @@ from collector.consumers.observation import (
 )
 from collector.event import Event
 from collector.store import observed
+from collector.store.tables import COMMITS, ENDS, GROUPS
 from collector.times import US_PER_S, format_time
 
 SPARE = 60 * US_PER_S
@@ -113,7 +114,8 @@ class Standing:
     # What was observed by a moment, from so long before it that nothing is older that still holds
 
     def _read_groups(self, source: str, group: str, at: int) -> list[GroupRow]:
-        return observed.groups(self._cursor, f'{_BY} AND "group" = ?', [*_by(source, at), group])
+        of, which = f'{_BY} AND "group" = ? ORDER BY moment', [*_by(source, at), group]
+        return observed.rows(self._cursor, GROUPS, GroupRow, of, which)
 
     def _read_commits(
         self, source: str, group: str, place: Place, at: int
@@ -121,15 +123,17 @@ class Standing:
         """Of that partition all; of every one the last that was known."""
         of = (
             f'{_BY} AND "group" = ? QUALIFY (topic = ? AND "partition" = ?) OR '
-            "row_number() OVER (PARTITION BY topic, partition ORDER BY moment DESC) = 1"
+            "row_number() OVER (PARTITION BY topic, partition ORDER BY moment DESC) = 1 "
+            "ORDER BY moment"
         )
-        rows = observed.commits(self._cursor, of, [*_by(source, at), group, *place])
+        which = [*_by(source, at), group, *place]
+        rows = observed.rows(self._cursor, COMMITS, CommitRow, of, which)
         newest = {Place(row.topic, row.partition): row for row in rows}
         return [row for row in rows if (row.topic, row.partition) == place], newest
 
     def _read_ends(self, source: str, place: Place, at: int) -> list[EndRow]:
-        of = f'{_BY} AND topic = ? AND "partition" = ?'
-        return observed.ends(self._cursor, of, [*_by(source, at), *place])
+        of = f'{_BY} AND topic = ? AND "partition" = ? ORDER BY moment'
+        return observed.rows(self._cursor, ENDS, EndRow, of, [*_by(source, at), *place])
 
 
 _BY = "WHERE source = ? AND moment BETWEEN make_timestamp(?) AND make_timestamp(?)"

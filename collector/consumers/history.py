@@ -163,6 +163,9 @@ class History:
         if last is not None and same and last.waiting_since is not None and waits is not None:
             # The record is the same: what is known of it only becomes less exact.
             waiting, at_least = last.waiting_since, last.at_least
+        elif waiting is not None and before is not None and _nothing_waited(last, committed):
+            # Before it lie markers: it came after the look that found nothing but them.
+            waiting, at_least = max(waiting, before), at_least and waiting >= before
         row = CommitRow(
             moment, self._source, group, *_named(place, topic_id), committed,
             last.since if last is not None and same else moment,
@@ -222,6 +225,17 @@ class History:
                     at_least=False,
                 )
             )
+
+
+def _nothing_waited(last: CommitRow | None, committed: int) -> bool:
+    """At the look before, of all that is not committed now."""
+    return (
+        last is not None
+        and last.waiting_since is None
+        and last.end is not None
+        and last.committed is not None
+        and committed >= last.committed
+    )
 
 
 def _named(place: Place, topic_id: str) -> tuple[str, str, int]:

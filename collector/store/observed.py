@@ -135,6 +135,21 @@ def known(cursor: duckdb.DuckDBPyConnection, source: str) -> Known:
     )
 
 
+def rows(
+    cursor: duckdb.DuckDBPyConnection,
+    table: Table,
+    row: type[Row],
+    clauses: str,
+    parameters: Sequence[object],
+) -> list[Row]:
+    """Of a table that is there: it is, where anything is watched. Times come as µs: making
+    datetimes would cost more than all that is done with them."""
+    found: list[tuple[Any, ...]] = cursor.execute(
+        f"SELECT {table.selected()} FROM {table.name} {clauses}", list(parameters)
+    ).fetchall()
+    return [row(*one) for one in found]
+
+
 def _rows(
     cursor: duckdb.DuckDBPyConnection,
     table: Table,
@@ -142,10 +157,7 @@ def _rows(
     clauses: str,
     parameters: Sequence[object],
 ) -> list[Row]:
-    """Times come as µs: making datetimes would cost more than all that is done with them."""
-    query = f"SELECT {table.selected()} FROM {table.name} {clauses}"
-    try:
-        found: list[tuple[Any, ...]] = cursor.execute(query, list(parameters)).fetchall()
-    except duckdb.CatalogException:
+    there = "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?"
+    if cursor.execute(there, [table.name]).fetchall() == [(0,)]:
         return []  # a store that no daemon has opened since there is such a table
-    return [row(*one) for one in found]
+    return rows(cursor, table, row, clauses, parameters)

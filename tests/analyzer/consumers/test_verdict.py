@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -40,6 +40,7 @@ RATES = st.lists(st.integers(0, 400), min_size=3, max_size=12)
 
 
 @settings(max_examples=int(os.environ.get("VERDICT_EXAMPLES", "60")), deadline=None)
+@example([0, 0, 10], 1, 1.5, 1)
 @given(RATES, st.sampled_from([1, 3, 5, 8]), st.floats(0, 5), st.integers(0, 2))
 def test_whoever_reads_faster_than_anything_comes_is_fine(
     rates: list[int], commit_every: int, phase: float, markers: int

@@ -90,6 +90,16 @@ def test_after_a_quiet_stretch_a_record_is_not_taken_for_old() -> None:
     assert row.waiting_since >= 295 * S
 
 
+def test_what_comes_behind_markers_has_not_waited_since_they_came() -> None:
+    history = History("bus", Known())
+    read = {"done": frozenset({(P0, 5)})}
+    commits_of(history, look(0, 5, 6, **read), look(5, 5, 6, **read))
+    (row,) = commits_of(history, look(40, 5, 7), look(45, 5, 7))
+    assert row.waiting_since is not None
+    assert row.waiting_since > 4 * S
+    assert not row.at_least
+
+
 def test_an_offset_of_a_topic_that_is_no_more_stays_that_topics() -> None:
     history = History("bus", Known())
     history.take(look(0, 50, 50))
