@@ -21,7 +21,7 @@ from analyzer.alerts.making import make_alerts, options_of
 from analyzer.clocks import Clocks
 from analyzer.folds.live import LiveFolds, Use
 from analyzer.live import Live
-from analyzer.outbox import Outbox
+from analyzer.outbox.outbox import Outbox
 from analyzer.reading import JUDGED_BY
 from analyzer.rules.loader import load
 from analyzer.rules.ruleset import RuleSet

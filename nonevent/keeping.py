@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import duckdb
 
 from analyzer.alerts.retention import forget_old
-from analyzer.deliveries import forget_settled
+from analyzer.outbox.deliveries import forget_settled
 from analyzer.stages import JudgeStage
 from collector.batch import Batch
 from collector.settings import StoreSettings, parse_size

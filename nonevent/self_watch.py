@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from analyzer.alerts.condition import Condition
-from analyzer.errand import Trouble
+from analyzer.outbox.errand import Trouble
 from analyzer.settings import SelfSettings
 from collector.batch import PartitionState
 from collector.settings import parse_size

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from analyzer.alerts.stage import AlertStage
-from analyzer.errand import Trouble
+from analyzer.outbox.errand import Trouble
 from analyzer.rules.ruleset import RuleSet
 from analyzer.stages import JudgeStage
 from collector.sources.condition import Condition

@@ -7,7 +7,7 @@ import duckdb
 from analyzer.alerts.reading import ALERT_COLUMNS
 from analyzer.alerts.reading import acts as read_acts
 from analyzer.alerts.rows import AlertRow
-from analyzer.deliveries import states
+from analyzer.outbox.deliveries import states
 from collector.times import format_time
 from ui.act_rows import act_model
 from ui.alert_models import Act, AlertChange, AlertTally, FindingTally, SinkTally, Tally, Told

@@ -11,7 +11,7 @@ from analyzer.sinks.sink import Sink
 from analyzer.sinks.table import make_sinks
 from collector.store.store import Store
 from nonevent.clock import clock
-from tests.analyzer.outboxes import Running, open_store, until
+from tests.analyzer.outbox.outboxes import Running, open_store, until
 from tests.analyzer.sinks.receiver import Receiver, receiver
 from tests.analyzer.sinks.told import resolved, told
 from tests.bus.alertmanager import RealAlertmanager

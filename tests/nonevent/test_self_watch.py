@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from analyzer.alerts.condition import Condition
-from analyzer.errand import Trouble
+from analyzer.outbox.errand import Trouble
 from analyzer.rules.loader import load
 from analyzer.settings import SelfSettings
 from collector.batch import PartitionState

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from analyzer import deliveries
-from analyzer.deliveries import SinkState
-from analyzer.explaining import Explain
 from analyzer.notification import Notification
-from analyzer.outbox import Outbox
+from analyzer.outbox import deliveries
+from analyzer.outbox.deliveries import SinkState
+from analyzer.outbox.explaining import Explain
+from analyzer.outbox.outbox import Outbox
 from analyzer.sinks.sink import Sink
 from analyzer.tables import ANALYZER_TABLES, FINDINGS_VIEW, OUTBOX, OutboxRow
 from collector.batch import Batch

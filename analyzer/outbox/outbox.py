@@ -1,12 +1,12 @@
-"""Delivery: from the outbox in the store to the sinks, at least once, in order for each alert."""
+"""What waits in the store, and all the sinks that it is for."""
 
 import asyncio
 import random
 from collections.abc import Callable
 
-from analyzer.errand import Errand, Trouble
-from analyzer.explaining import Explain, Explaining
-from analyzer.rest import Chance
+from analyzer.outbox.errand import Errand, Trouble
+from analyzer.outbox.explaining import Explain, Explaining
+from analyzer.outbox.rest import Chance
 from analyzer.sinks.sink import Sink
 from collector.store.store import Store
 

@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Callable
 from itertools import islice
 
-from analyzer import deliveries
-from analyzer.deliveries import Waiting
 from analyzer.notification import Notification
+from analyzer.outbox import deliveries
+from analyzer.outbox.deliveries import Waiting
 from collector.store.store import Store
 from collector.times import US_PER_S
 

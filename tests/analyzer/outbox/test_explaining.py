@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.explaining import MOST_A_MINUTE, Explaining
 from analyzer.notification import Notification
+from analyzer.outbox.explaining import MOST_A_MINUTE, Explaining
 from analyzer.sinks.sink import NotDelivered
 from analyzer.why.summary import Reason, Reasons
 from collector.times import US_PER_S, format_time
-from tests.analyzer.outboxes import Running, open_store
+from tests.analyzer.outbox.outboxes import Running, open_store
 from tests.analyzer.sinks.told import resolved, told
 
 REASONS = Reasons(

@@ -8,13 +8,13 @@ from typing import TypeVar
 
 import msgspec
 
-from analyzer import deliveries
-from analyzer.deliveries import Waiting
-from analyzer.explaining import Explaining
 from analyzer.notification import Notification
-from analyzer.resending import Resending
-from analyzer.rest import Chance, Rest
-from analyzer.settling import PARTING_S, Settling
+from analyzer.outbox import deliveries
+from analyzer.outbox.deliveries import Waiting
+from analyzer.outbox.explaining import Explaining
+from analyzer.outbox.resending import Resending
+from analyzer.outbox.rest import Chance, Rest
+from analyzer.outbox.settling import PARTING_S, Settling
 from analyzer.sinks.sink import NotDelivered, Refused, Sink
 from collector.sources.patience import Patience
 from collector.store.store import Store

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import duckdb
 
-from analyzer import deliveries
-from analyzer.deliveries import Waiting
+from analyzer.outbox import deliveries
+from analyzer.outbox.deliveries import Waiting
 from collector.store.store import Store
 
 PARTING_S = 5.0

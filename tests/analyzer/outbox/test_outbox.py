@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from analyzer import deliveries, errand, rest
 from analyzer.notification import Notification
-from analyzer.outbox import Outbox
+from analyzer.outbox import deliveries, errand, rest
+from analyzer.outbox.outbox import Outbox
 from analyzer.settings import AlertSettings
 from analyzer.sinks.sink import NotDelivered, Refused, Sink
 from analyzer.sinks.table import make_sinks
@@ -19,7 +19,7 @@ from collector.batch import Batch
 from collector.store.store import Store
 from collector.times import US_PER_S
 from nonevent.clock import clock
-from tests.analyzer.outboxes import Running, open_store, state, write
+from tests.analyzer.outbox.outboxes import Running, open_store, state, write
 from tests.analyzer.sinks.receiver import HANG, RESET, Receiver, receiver
 from tests.analyzer.sinks.told import resolved, told
 
@@ -356,7 +356,9 @@ async def test_a_sink_that_is_away_is_said_once_and_that_it_is_back(
         server.always = 200
         await running.settled()
         assert not running.outbox.troubles()
-    lines = [record.getMessage() for record in caplog.records if record.name == "analyzer.errand"]
+    lines = [
+        record.getMessage() for record in caplog.records if record.name == "analyzer.outbox.errand"
+    ]
     assert len(lines) == 2
     assert "503" in lines[0]
     assert "takes notifications again" in lines[1]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from analyzer import deliveries, errand, rest
 from analyzer.notification import Notification
-from analyzer.outbox import Outbox
+from analyzer.outbox import deliveries, errand, rest
+from analyzer.outbox.outbox import Outbox
 from analyzer.settings import AlertSettings
 from analyzer.sinks.table import make_sinks
 from analyzer.tables import ANALYZER_TABLES, OUTBOX, OutboxRow

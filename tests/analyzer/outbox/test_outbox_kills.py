@@ -11,10 +11,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.analyzer.outbox_process import transition
+from tests.analyzer.outbox.outbox_process import transition
 from tests.analyzer.sinks.receiver import HANG, RESET, Receiver, Request, receiver
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 TROUBLES: list[int | str] = [500, 503, 429, RESET, HANG]
 A_KILL = 50
 """Transitions."""
@@ -23,7 +23,7 @@ A_KILL = 50
 def spawn(store: Path, server: Receiver, count: int, seed: int) -> subprocess.Popen[str]:
     words = [str(store), server.url, str(count), str(seed)]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.analyzer.outbox_process", *words],
+        [sys.executable, "-m", "tests.analyzer.outbox.outbox_process", *words],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

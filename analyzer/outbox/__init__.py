@@ -1,0 +1,1 @@
+"""Delivery: from the store to the sinks, at least once, in order for each alert."""
