@@ -1,0 +1,264 @@
+"""Which group takes an event and brings out the next one of its flow: learned from when.
+
+Where a group lags, what it brings out is as late as the group is. So a case tells where an event
+waited: it is for a group that took it late, just before the next one came, and against every group
+that had taken it long before, or has only after. All others fit any group that keeps up.
+
+Pure: from events and commits as observed, in any order of the events.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Literal, NamedTuple
+
+from analyzer.services.learned import Confidence, Learned
+from analyzer.services.progress import Progress, Taking
+from analyzer.services.sighting import Sighting, by_flow
+from analyzer.why.case import SETTLE
+from collector.event import ORDER
+from collector.times import US_PER_S
+
+SKEW = US_PER_S
+"""So much clocks may differ."""
+LATE = 5 * US_PER_S
+"""An event that was surely not taken within that time has waited."""
+SLIPS = 0.2
+"""Of the cases that tell no more may be against a group: a late retry says nothing of it."""
+FEW_SLIPS = 0.1
+"""And so many where it is likely."""
+TOLD_FROM = 5
+"""So many cases have to fit, or it is not told of at all."""
+MANY, OCCASIONS, MINUTES = 10, 3, 2
+"""Likely with so many cases for it, in so many minutes of partitions, and so many minutes."""
+ELSEWHERE = 0.1
+"""A step explains something by itself if nothing nearer does for this share of its cases."""
+NEARLY_ALL = 0.95
+MOST_OF_A_FLOW = 100
+"""Longer flows teach nothing that others do not."""
+MOST_PAIRS = 1_000_000
+"""So often an event and a group are held against each other; flows with the newest events first."""
+
+Verdict = Literal["for", "against", "undecided"]
+
+
+class Step(NamedTuple):
+    """`group` takes `consumes` and brings out `emits`."""
+
+    source: str
+    group: str
+    consumes: str
+    emits: str
+
+
+@dataclass(slots=True)
+class Cases:
+    cases_for: int = 0
+    against: int = 0
+    undecided: int = 0
+    occasions: set[tuple[str, int, int]] = field(default_factory=set)
+    """Topic ID, partition and minute of those that are for it."""
+
+    @property
+    def fitting(self) -> int:
+        return self.cases_for + self.undecided
+
+    def slips(self, share: float) -> bool:
+        """One alone is chance."""
+        return self.against > 1 and self.against > share * (self.cases_for + self.against)
+
+    def likely(self) -> bool:
+        minutes = {minute for _, _, minute in self.occasions}
+        return (
+            self.cases_for >= MANY
+            and len(self.occasions) >= OCCASIONS
+            and len(minutes) >= MINUTES
+            and not self.slips(FEW_SLIPS)
+        )
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What was learned, and from how many events in how many flows."""
+
+    learned: tuple[Learned, ...] = ()
+    events: int = 0
+    flows: int = 0
+
+
+def learn(
+    sightings: Iterable[Sighting], progress: Progress, letters: Collection[str] = ()
+) -> Lesson:
+    """`letters`: topics of dead letters and retries; what lies there is no step."""
+    events = [one for one in sightings if one.name and one.topic not in letters]
+    flows = _flows(events)
+    course = _Course(progress, progress.trailing(events))
+    found, looked_at = _cases(flows, course)
+    standing = {step: cases for step, cases in found.items() if not cases.slips(SLIPS)}
+    _add_inverted(looked_at, standing)
+    standing = {step: cases for step, cases in standing.items() if not cases.slips(SLIPS)}
+    own = _own(looked_at, standing, course)
+    told = {step: standing[step] for step in own if standing[step].fitting >= TOLD_FROM}
+    return Lesson(
+        tuple(_learned(step, told) for step in sorted(told)),
+        sum(len(flow) for flow in looked_at),
+        len(looked_at),
+    )
+
+
+def _flows(events: Sequence[Sighting]) -> list[list[Sighting]]:
+    """Each in its order and without copies, the one with the newest event first."""
+    flows = [_in_order(some) for some in by_flow(events).values() if len(some) > 1]
+    flows.sort(key=lambda flow: ORDER(flow[-1]), reverse=True)
+    return flows
+
+
+def _in_order(events: Iterable[Sighting]) -> list[Sighting]:
+    kept: dict[object, Sighting] = {}
+    for event in sorted(events, key=ORDER):
+        of = event[:5] if event.id is None else (event.name, event.id)
+        kept.setdefault(of, event)
+    return list(kept.values())
+
+
+class _Course:
+    """Who took an event, and when; each is asked for once."""
+
+    def __init__(self, progress: Progress, trailing: Mapping[tuple[str, str], int]) -> None:
+        self._progress, self._trailing = progress, trailing
+        self._known: dict[Sighting, list[Taking]] = {}
+
+    def of(self, event: Sighting) -> list[Taking]:
+        found = self._known.get(event)
+        if found is None:
+            found = self._known[event] = self._progress.takings(event, self._trailing)
+        return found
+
+
+def _said(cause: Sighting, taking: Taking, came: int) -> Verdict:
+    if came < taking.earliest - SKEW:
+        return "against"
+    if taking.latest is None:
+        return "undecided"
+    if came > taking.latest + SETTLE:
+        return "against"
+    return "for" if taking.earliest - cause.time >= LATE else "undecided"
+
+
+def _before(flow: Sequence[Sighting], number: int) -> Iterator[Sighting]:
+    """What may have caused this event: the last of each name, but none before another of its own
+    name, which would be what came of it."""
+    event, seen = flow[number], set[str]()
+    for cause in reversed(flow[:number]):
+        if cause.name == event.name:
+            return
+        if cause.name not in seen:
+            seen.add(cause.name)
+            yield cause
+
+
+def _cases(
+    flows: Sequence[list[Sighting]], course: _Course
+) -> tuple[dict[Step, Cases], list[list[Sighting]]]:
+    """Every group with every two names, and the flows that were looked at."""
+    found: dict[Step, Cases] = {}
+    looked_at, pairs = [], 0
+    for flow in flows:
+        if pairs > MOST_PAIRS:
+            break
+        if len(flow) > MOST_OF_A_FLOW:
+            continue
+        looked_at.append(flow)
+        for number, event in enumerate(flow):
+            for cause in _before(flow, number):
+                takings = course.of(cause)
+                pairs += 1 + len(takings)
+                for taking in takings:
+                    step = Step(cause.source, taking.group, cause.name, event.name)
+                    cases = found.get(step)
+                    if cases is None:
+                        cases = found[step] = Cases()
+                    _count(cases, cause, taking, _said(cause, taking, event.time))
+    return found, looked_at
+
+
+def _count(cases: Cases, cause: Sighting, taking: Taking, said: Verdict) -> None:
+    if said == "undecided":
+        cases.undecided += 1
+    elif said == "against":
+        cases.against += 1
+    else:
+        cases.cases_for += 1
+        minute = (taking.latest or 0) // (60 * US_PER_S)
+        cases.occasions.add((cause.topic_id, cause.partition, minute))
+
+
+def _add_inverted(flows: Iterable[Sequence[Sighting]], standing: Mapping[Step, Cases]) -> None:
+    """What comes before an event does not come of it."""
+    steps = {names: list(some) for names, some in groupby(sorted(standing, key=_names), key=_names)}
+    for flow in flows:
+        first: dict[str, Sighting] = {}
+        for event in flow:
+            first.setdefault(event.name, event)
+        for (consumes, emits), some in steps.items():
+            cause, came = first.get(consumes), first.get(emits)
+            if cause is not None and came is not None and cause.time - came.time > SKEW:
+                for step in some:
+                    if step.source == cause.source:
+                        standing[step].against += 1
+
+
+def _names(step: Step) -> tuple[str, str]:
+    return step.consumes, step.emits
+
+
+def _own(
+    flows: Iterable[Sequence[Sighting]], standing: Mapping[Step, Cases], course: _Course
+) -> set[Step]:
+    """Those that explain something that nothing nearer does, and are needed to explain it."""
+    fits: Counter[Step] = Counter()
+    nearest: Counter[Step] = Counter()
+    with_further: Counter[tuple[Step, Step]] = Counter()
+    emitted = {step.emits for step in standing}
+    for flow in flows:
+        for number, event in enumerate(flow):
+            if event.name not in emitted:
+                continue
+            nearer: list[Step] = []
+            for cause in _before(flow, number):
+                here = [
+                    step
+                    for taking in course.of(cause)
+                    if (step := Step(cause.source, taking.group, cause.name, event.name))
+                    in standing
+                    and _said(cause, taking, event.time) != "against"
+                ]
+                fits.update(here)
+                if not nearer:
+                    nearest.update(here)
+                with_further.update((near, far) for near in nearer for far in here)
+                nearer += here
+    own = {step for step in fits if nearest[step] >= ELSEWHERE * fits[step]}
+    unneeded = {
+        near
+        for (near, far), count in with_further.items()
+        if far in own
+        and near.consumes != far.consumes
+        and standing[near].cases_for == 0
+        and count >= NEARLY_ALL * fits[near]
+    }
+    return own - unneeded
+
+
+def _learned(step: Step, told: Mapping[Step, Cases]) -> Learned:
+    cases = told[step]
+    others = tuple(
+        sorted(
+            one.group
+            for one in told
+            if one.source == step.source and _names(one) == _names(step) and one != step
+        )
+    )
+    confidence: Confidence = "likely" if cases.likely() and not others else "possible"
+    return Learned(*step, confidence, cases.cases_for, cases.against, cases.undecided, others)

@@ -1,0 +1,90 @@
+"""The newest events of the store, and how far groups had come with them."""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from analyzer.rules.services import Service
+from analyzer.services.progress import Progress
+from analyzer.services.sighting import Sighting
+from analyzer.why.letters import is_letter_topic
+from collector.consumers.history import REPEAT_EVERY
+from collector.event import Event
+from collector.store import observed
+from collector.ties import Ties
+from collector.times import US_PER_S
+
+NEWEST = 100_000
+"""So many of the newest events are looked at."""
+CONTEXT = 0.1
+"""Of these so large a share, the oldest, is not counted."""
+MOST_COMMITS = 300_000
+SPARE = 60 * US_PER_S
+"""Rows that repeat what did not change may be so late."""
+
+
+@dataclass(frozen=True)
+class Newest:
+    """In the order of storing."""
+
+    sightings: list[Sighting]
+    last: int
+    """The number of the newest."""
+    arrived: int
+    """When the first of these came; µs."""
+    first: int
+    """So many of the oldest are not counted: what came of them may have been stored before."""
+
+    def letters(self, services: list[Service]) -> frozenset[str]:
+        """The topics of dead letters and retries."""
+        topics = {one.topic for one in self.sightings}
+        return frozenset(one for one in topics if is_letter_topic(one, services))
+
+
+def newest_events(
+    cursor: duckdb.DuckDBPyConnection, ties: Ties | None, most: int = NEWEST
+) -> Newest:
+    keys = "NULL" if ties is None else "CASE WHEN cardinality(keys) > 0 THEN keys END"
+    rows = cursor.execute(
+        'SELECT source, topic, topic_id, "partition", "offset", epoch_us(time), name, '
+        f"correlation_ids, id, {keys}, seq, epoch_us(arrival) FROM events "
+        "WHERE seq > (SELECT max(seq) FROM events) - ? ORDER BY seq",
+        [most],
+    ).fetchall()
+    if not rows:
+        return Newest([], 0, 0, 0)
+    sightings = [
+        Sighting(
+            row[0], row[1], row[2], row[3], row[4], row[5], row[6],
+            _flows(row[0], row[7], row[9], ties), row[8],
+        )
+        for row in rows
+    ]  # fmt: skip
+    older = cursor.execute("SELECT 1 FROM events WHERE seq < ? LIMIT 1", [rows[0][10]]).fetchall()
+    return Newest(sightings, rows[-1][10], rows[0][11], int(len(rows) * CONTEXT) if older else 0)
+
+
+def _flows(
+    source: str, ids: list[str], keys: dict[str, str] | None, ties: Ties | None
+) -> tuple[str, ...]:
+    if ties is None:
+        return tuple(ids)
+    carried = () if keys is None else tuple(keys.items())
+    return ties.flows(Event(source, "", "", 0, 0, 0, 0, "", tuple(ids), None, carried))
+
+
+def progress_with(cursor: duckdb.DuckDBPyConnection, newest: Newest) -> Progress:
+    """How far groups had come with the topics of these events, while these came in."""
+    since = newest.arrived - SPARE
+    earlier = since - REPEAT_EVERY - SPARE
+    # Of what was before, the last is enough: it tells what had been committed when they came.
+    commits = observed.commits(
+        cursor,
+        "WHERE moment >= make_timestamp(?) AND topic IN (SELECT unnest(?::VARCHAR[])) "
+        "QUALIFY (moment >= make_timestamp(?) OR row_number() OVER (PARTITION BY source, "
+        '"group", topic_id, "partition", moment >= make_timestamp(?) ORDER BY moment DESC) = 1) '
+        "AND row_number() OVER (ORDER BY moment DESC) <= ?",
+        [earlier, sorted({one.topic for one in newest.sightings}), since, since, MOST_COMMITS],
+    )
+    groups = observed.groups(cursor, "WHERE moment >= make_timestamp(?)", [earlier])
+    return Progress(commits, observed.watches(cursor), groups)
