@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 
 import duckdb
@@ -40,10 +41,12 @@ from ui.models import (
     FlowPage,
     NameItem,
     NamePage,
+    ServicePage,
     Status,
     WhyPage,
 )
 from ui.rows import event_item, finding_model, moment
+from ui.service_queries import Lessons, services
 from ui.sources import source_statuses
 from ui.store_acts import the_alert
 from ui.whose_alert import alerts_of, of_alert
@@ -77,6 +80,7 @@ class StoreQueries(AlertQueries):
         """`held`, `runaway`: as the running judge tells them; without one runaways are counted."""
         super().__init__(store, rules, link_base, clock)
         self._ties = StoredTies(store)
+        self._lessons = Lessons()
         self._running = running
         self._held = held
         self._queued = queued
@@ -116,8 +120,9 @@ class StoreQueries(AlertQueries):
     def why(self, flow_or_key: str, expectation: str | None = None) -> WhyPage | None:
         clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):
-            reader = self._flow_reader(connection, clocks, ties)
-            items = WhyReader(reader, self._rules()).explain(flow_or_key, expectation)
+            reader, rules = self._flow_reader(connection, clocks, ties), self._rules()
+            learned = partial(self._lessons.services, connection, ties, rules)
+            items = WhyReader(reader, rules, learned).explain(flow_or_key, expectation)
         return None if items is None else WhyPage(items=items)
 
     def _flow_reader(
@@ -220,6 +225,13 @@ class StoreQueries(AlertQueries):
     def consumers(self, *, group: str | None = None) -> ConsumerPage:
         with self._store.reader() as connection:
             return ConsumerPage(items=consumers(connection, self._rules(), group))
+
+    def services(self, *, service: str | None = None, since: int | None = None) -> ServicePage:
+        clocks = Clocks.stored(self._store)
+        with self._ties.reader() as (connection, ties):
+            partitions, gaps = reading.partitions(connection), reading.gaps(connection)
+            sight = clocks.sight(partitions, gaps, reading.taken(connection))
+            return services(connection, ties, self._rules(), sight, self._lessons, service, since)
 
     def names(self) -> NamePage:
         with self._store.reader() as connection:

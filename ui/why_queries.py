@@ -1,6 +1,6 @@
 """Why something is missing from a flow: what was seen is gathered from the store, and judged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from analyzer.consumers.course import Course, State, courses
@@ -13,6 +13,7 @@ from analyzer.kinds.handled import CUT_BACK
 from analyzer.rules.rule import Rule
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.rules.services import Service
+from analyzer.services.filling import services_for
 from analyzer.why.letters import Letter, is_letter_topic, letter_of
 from analyzer.why.seen import Consumption, Seen
 from analyzer.why.steps import Step, step_of
@@ -52,10 +53,17 @@ class Lack:
 class WhyReader:
     """Within the transaction of a reader of flows: all of one moment."""
 
-    def __init__(self, reader: FlowReader, rules: RuleSet) -> None:
+    def __init__(
+        self,
+        reader: FlowReader,
+        rules: RuleSet,
+        learned: Callable[[], Sequence[Service]] = tuple,
+    ) -> None:
+        """`learned`: services where none is declared; asked only where one is needed."""
         self._reader = reader
         self._cursor = reader.cursor
         self._rules = rules
+        self._learned = learned
         self._watches = {watch.source: watch for watch in observed.watches(reader.cursor)}
 
     def explain(self, flow_or_key: str, expectation: str | None) -> list[WhyItem] | None:
@@ -81,10 +89,13 @@ class WhyReader:
                         yield Lack(flow, file, rule, one.episode, instance)
 
     def _item(self, lack: Lack, events: Sequence[Event]) -> WhyItem:
-        file, instance = lack.file, lack.instance
-        step = step_of(instance, lack.episode, lack.rule, file.services)
+        file, instance, services = lack.file, lack.instance, lack.file.services
+        step = step_of(instance, lack.episode, lack.rule, services)
+        if step.service is None:
+            services = tuple(services_for(file, self._learned()))
+            step = step_of(instance, lack.episode, lack.rule, services)
         seen = self._seen(lack, step, events)
-        told: Why = why(instance, lack.episode, lack.rule, file.services, seen)
+        told: Why = why(instance, lack.episode, lack.rule, services, seen)
         return WhyItem(
             type=file.flow,
             deadline=moment(instance.deadline),

@@ -126,6 +126,7 @@ class Bus:
             new = history.take(self._look(at))
             rows.groups += new.groups
             rows.commits += new.commits
+            rows.ends += new.ends
             number += 1
         return rows
 
