@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from analyzer.rules.services import Service
 from analyzer.services.progress import Progress
@@ -58,27 +59,41 @@ class Told:
     first: int = 0
     """Those before this one are not counted, and may be answers."""
 
+    @cached_property
+    def named(self) -> Mapping[str, Sequence[Sighting]]:
+        return _by_name(self.sightings)
+
+    @cached_property
+    def counted(self) -> Mapping[str, Sequence[Sighting]]:
+        return _by_name(self.sightings[self.first :])
+
+
+def _by_name(sightings: Iterable[Sighting]) -> dict[str, list[Sighting]]:
+    found: dict[str, list[Sighting]] = {}
+    for one in sightings:
+        found.setdefault(one.name, []).append(one)
+    return found
+
 
 def balance(service: Service, told: Told, since: int) -> Balances:
     """Of the events that happened since then."""
-    last = _last(told.sightings, frozenset(service.emits))
+    last = _last(one for name in set(service.emits) for one in told.named.get(name, ()))
     total, minutes = Balance(), dict[int, Balance]()
-    names = frozenset(service.consumes)
-    for event in told.sightings[told.first :]:
-        if event.name in names and event.time >= since and service.reads(event.source):
-            word = _became(event, service, last, told)
-            total.add(word)
-            minutes.setdefault(event.time // MINUTE * MINUTE, Balance()).add(word)
+    for name in set(service.consumes):
+        for event in told.counted.get(name, ()):
+            if event.time >= since and service.reads(event.source):
+                word = _became(event, service, last, told)
+                total.add(word)
+                minutes.setdefault(event.time // MINUTE * MINUTE, Balance()).add(word)
     return Balances(total, dict(sorted(minutes.items())))
 
 
-def _last(sightings: Iterable[Sighting], names: frozenset[str]) -> dict[str, int]:
+def _last(sightings: Iterable[Sighting]) -> dict[str, int]:
     """By flow: when the last of these came."""
     found: dict[str, int] = {}
     for event in sightings:
-        if event.name in names:
-            for flow in event.flows:
-                found[flow] = max(event.time, found.get(flow, event.time))
+        for flow in event.flows:
+            found[flow] = max(event.time, found.get(flow, event.time))
     return found
 
 

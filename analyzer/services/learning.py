@@ -10,7 +10,7 @@ Pure: from events and commits as observed, in any order of the events.
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Literal, NamedTuple
 
 from analyzer.services.learned import Confidence, Learned
@@ -37,8 +37,10 @@ ELSEWHERE = 0.1
 NEARLY_ALL = 0.95
 MOST_OF_A_FLOW = 100
 """Longer flows teach nothing that others do not."""
-MOST_PAIRS = 1_000_000
-"""So often an event and a group are held against each other; flows with the newest events first."""
+MOST_PAIRS = 400_000
+"""So often two events and a group are held against each other: flows with the newest events first."""
+FEW_FLOWS = 2_000
+"""So many tell what lies between what."""
 
 Verdict = Literal["for", "against", "undecided"]
 
@@ -92,26 +94,47 @@ def learn(
 ) -> Lesson:
     """`letters`: topics of dead letters and retries; what lies there is no step."""
     events = [one for one in sightings if one.name and one.topic not in letters]
-    flows = _flows(events)
-    course = _Course(progress, progress.trailing(events))
-    found, looked_at = _cases(flows, course)
+    flows = _flows(events, 1 + progress.most_groups())
+    seen = [event for flow in flows for event in flow]
+    course = _Course(progress, progress.trailing(seen))
+    found = _cases(flows, course)
     standing = {step: cases for step, cases in found.items() if not cases.slips(SLIPS)}
-    _add_inverted(looked_at, standing)
+    _add_inverted(flows, standing)
     standing = {step: cases for step, cases in standing.items() if not cases.slips(SLIPS)}
-    own = _own(looked_at, standing, course)
+    own = _own(flows[:FEW_FLOWS], standing, course)
     told = {step: standing[step] for step in own if standing[step].fitting >= TOLD_FROM}
-    return Lesson(
-        tuple(_learned(step, told) for step in sorted(told)),
-        sum(len(flow) for flow in looked_at),
-        len(looked_at),
+    return Lesson(tuple(_learned(step, told) for step in sorted(told)), len(seen), len(flows))
+
+
+def _flows(events: Sequence[Sighting], each: int) -> list[list[Sighting]]:
+    """In their order and without copies, the one with the newest event first: so many that two of
+    their events, with `each` group, are not held against each other too often. Half of them are
+    some in which something waited, if there are: no others can be for a group."""
+    newest = sorted(
+        (
+            (max(one.time for one in some), flow, some)
+            for flow, some in by_flow(events).items()
+            if 1 < len(some) <= MOST_OF_A_FLOW
+        ),
+        key=lambda one: one[:2],
+        reverse=True,
     )
+    waited, pairs = [_waited(some) for _, _, some in newest], 0
+    taken: set[int] = set()
+    for wanted, most in ((True, MOST_PAIRS // 2), (False, MOST_PAIRS), (True, MOST_PAIRS)):
+        for number, (_, _, some) in enumerate(newest):
+            if waited[number] == wanted and number not in taken:
+                more = each * len(some) * (len(some) - 1) // 2
+                if pairs + more > most:
+                    break
+                pairs += more
+                taken.add(number)
+    return [_in_order(newest[number][2]) for number in sorted(taken)]
 
 
-def _flows(events: Sequence[Sighting]) -> list[list[Sighting]]:
-    """Each in its order and without copies, the one with the newest event first."""
-    flows = [_in_order(some) for some in by_flow(events).values() if len(some) > 1]
-    flows.sort(key=lambda flow: ORDER(flow[-1]), reverse=True)
-    return flows
+def _waited(events: Iterable[Sighting]) -> bool:
+    times = sorted(one.time for one in events)
+    return any(later - earlier >= LATE - SKEW for earlier, later in pairwise(times))
 
 
 def _in_order(events: Iterable[Sighting]) -> list[Sighting]:
@@ -158,29 +181,19 @@ def _before(flow: Sequence[Sighting], number: int) -> Iterator[Sighting]:
             yield cause
 
 
-def _cases(
-    flows: Sequence[list[Sighting]], course: _Course
-) -> tuple[dict[Step, Cases], list[list[Sighting]]]:
-    """Every group with every two names, and the flows that were looked at."""
+def _cases(flows: Iterable[Sequence[Sighting]], course: _Course) -> dict[Step, Cases]:
+    """Every group with every two names."""
     found: dict[Step, Cases] = {}
-    looked_at, pairs = [], 0
     for flow in flows:
-        if pairs > MOST_PAIRS:
-            break
-        if len(flow) > MOST_OF_A_FLOW:
-            continue
-        looked_at.append(flow)
         for number, event in enumerate(flow):
             for cause in _before(flow, number):
-                takings = course.of(cause)
-                pairs += 1 + len(takings)
-                for taking in takings:
+                for taking in course.of(cause):
                     step = Step(cause.source, taking.group, cause.name, event.name)
                     cases = found.get(step)
                     if cases is None:
                         cases = found[step] = Cases()
                     _count(cases, cause, taking, _said(cause, taking, event.time))
-    return found, looked_at
+    return found
 
 
 def _count(cases: Cases, cause: Sighting, taking: Taking, said: Verdict) -> None:

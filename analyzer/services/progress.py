@@ -45,6 +45,10 @@ class Progress:
         """Those that have committed something of its partition."""
         return self._highest.get((event.source, event.topic_id, event.partition), {})
 
+    def most_groups(self) -> int:
+        """So many groups have committed something of one partition, at most."""
+        return max((len(groups) for groups in self._highest.values()), default=0)
+
     def passed(self, group: str, event: Sighting) -> int | None:
         """By when it had committed this event; None: it has not."""
         highest = self.groups_on(event).get(group)

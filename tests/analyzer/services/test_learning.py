@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from analyzer.services import learning
 from analyzer.services.learned import Learned
 from analyzer.services.learning import learn
 from analyzer.services.progress import Progress
@@ -239,3 +240,20 @@ def test_in_whatever_order_events_come_the_same_is_learned(seed: int) -> None:
     for _ in range(3):
         random.Random(seed).shuffle(seen)
         assert learn(seen, progress) == lesson
+
+
+def test_of_many_flows_those_are_looked_at_in_which_something_waited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long ago that was among them."""
+    bus = Bus([pay(down=((20.0, 150.0),)), Consumer("audit", ("A",))])
+    orders(bus, 600)
+    bus.run(END)
+    seen, progress = bus.sightings(), bus.progress(END)
+    monkeypatch.setattr(learning, "MOST_PAIRS", 600)
+    lesson = learn(seen, progress)
+    assert lesson.flows == 200
+    (one,) = lesson.learned
+    assert (one.group, one.cases_for > 90, one.undecided >= 100) == ("payment", True, True)
+    random.Random(1).shuffle(seen)
+    assert learn(seen, progress) == lesson
