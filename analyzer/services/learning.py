@@ -38,7 +38,7 @@ NEARLY_ALL = 0.95
 MOST_OF_A_FLOW = 100
 """Longer flows teach nothing that others do not."""
 MOST_PAIRS = 400_000
-"""So often two events and a group are held against each other: flows with the newest events first."""
+"""So often two events and a group are held against each other."""
 FEW_FLOWS = 2_000
 """So many tell what lies between what."""
 
