@@ -23,8 +23,6 @@ from ui.rows import moment
 
 FRESH = 60 * US_PER_S
 """What was learned is learned anew once consumers were seen for so long since."""
-MANY_NEW = 20_000
-"""Or so many events came."""
 AN_HOUR = 3_600 * US_PER_S
 
 
@@ -34,13 +32,15 @@ class Lessons:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lesson = Lesson()
-        self._of: tuple[int, int, str] | None = None
-        """The newest event, how far consumers were seen, and by which rules."""
+        self._services: Sequence[Service] = ()
+        self._of: tuple[int, RuleSet] | None = None
+        """How far consumers were seen, and by which rules."""
 
     def services(
         self, cursor: duckdb.DuckDBPyConnection, ties: Ties | None, rules: RuleSet
     ) -> Sequence[Service]:
-        return learned_services(rules.files, self.lesson(cursor, ties, rules).learned)
+        """Those that nobody has declared."""
+        return self.lesson(cursor, ties, rules)[1]
 
     def lesson(
         self,
@@ -48,27 +48,23 @@ class Lessons:
         ties: Ties | None,
         rules: RuleSet,
         newest: Newest | None = None,
-    ) -> Lesson:
+    ) -> tuple[Lesson, Sequence[Service]]:
         """`newest`: the store's newest events, where they are read already."""
+        seen_to = _seen_to(cursor)
+        if not seen_to:
+            return Lesson(), ()
         with self._lock:
-            of = _newest_of(cursor, rules)
-            if self._of is None or _is_old(self._of, of):
+            if self._is_old(seen_to, rules):
                 if newest is None:
                     newest = newest_events(cursor, ties)
                 letters = newest.letters([one for file in rules.files for one in file.services])
-                progress = progress_with(cursor, newest)
-                self._lesson = learn(newest.sightings, progress, letters)
-                self._of = of
-            return self._lesson
+                self._lesson = learn(newest.sightings, progress_with(cursor, newest), letters)
+                self._services = learned_services(rules.files, self._lesson.learned)
+                self._of = seen_to, rules
+            return self._lesson, self._services
 
-
-def _newest_of(cursor: duckdb.DuckDBPyConnection, rules: RuleSet) -> tuple[int, int, str]:
-    ((last,),) = cursor.execute("SELECT coalesce(max(seq), 0) FROM events").fetchall()
-    return last, _seen_to(cursor) or 0, rules.fingerprint()
-
-
-def _is_old(known: tuple[int, int, str], now: tuple[int, int, str]) -> bool:
-    return known[2] != now[2] or now[1] - known[1] >= FRESH or not 0 <= now[0] - known[0] < MANY_NEW
+    def _is_old(self, seen_to: int, rules: RuleSet) -> bool:
+        return self._of is None or self._of[1] is not rules or seen_to - self._of[0] >= FRESH
 
 
 def _seen_to(cursor: duckdb.DuckDBPyConnection) -> int | None:
@@ -99,11 +95,11 @@ def services(
     since: int | None,
 ) -> ServicePage:
     newest = newest_events(cursor, ties)
-    lesson = lessons.lesson(cursor, ties, rules, newest)
+    lesson, learned = lessons.lesson(cursor, ties, rules, newest)
     if since is None:
         since = max(0, max((one.time for one in newest.sightings), default=0) - AN_HOUR)
     told = Told(newest.sightings, progress_with(cursor, newest), sight, newest.first)
-    filling = [Declared(None, one) for one in learned_services(rules.files, lesson.learned)]
+    filling = [Declared(None, one) for one in learned]
     found = [
         _item(one, balance(one.service, told, since) if one.told_by_name else None)
         for one in (*_declared(rules), *filling)
