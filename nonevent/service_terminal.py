@@ -7,7 +7,7 @@ from nonevent.terminal import QUIET, moment_text, stdout, table_of, words
 from ui.models import BalanceCounts, ServiceItem, ServicePage
 
 MOST_MINUTES = 60
-COUNTS = ("came", "answered", "in_work", "unaccounted", "waiting", "unknown")
+COUNTS = ("came", "answered", "waiting", "in_work", "put_away", "unaccounted", "unknown")
 
 
 def print_services(page: ServicePage, console: Console | None = None) -> None:
@@ -74,8 +74,8 @@ def sentence(one: ServiceItem) -> str:
     found = one.balance
     if found is None:
         return "its events are not told by what they are called: no balance"
-    parts = [("answered", True), ("waiting", True), ("in_work", False), ("unaccounted", True),
-             ("unknown", False)]  # fmt: skip
+    parts = [("answered", True), ("waiting", True), ("in_work", False), ("put_away", False),
+             ("unaccounted", True), ("unknown", False)]  # fmt: skip
     told = [
         f"{count:,} {word.replace('_', ' ')}"
         for word, always in parts

@@ -358,13 +358,14 @@ class ConsumerPage(BaseModel):
 
 
 class BalanceCounts(BaseModel):
-    """`came` is `consumed`, `waiting` and `unknown`; `consumed` is `answered`, `in_work` and
-    `unaccounted`."""
+    """`came` is `consumed`, `waiting` and `unknown`; `consumed` is `answered`, `in_work`,
+    `put_away` and `unaccounted`."""
 
     came: int
     consumed: int
     answered: int
     in_work: int
+    put_away: int
     unaccounted: int
     waiting: int
     unknown: int

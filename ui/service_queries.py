@@ -57,8 +57,8 @@ class Lessons:
             if self._is_old(seen_to, rules):
                 if newest is None:
                     newest = newest_events(cursor, ties)
-                letters = newest.letters([one for file in rules.files for one in file.services])
-                self._lesson = learn(newest.sightings, progress_with(cursor, newest), letters)
+                progress = progress_with(cursor, newest)
+                self._lesson = learn(newest.sightings, progress, newest.letters(rules))
                 self._services = learned_services(rules.files, self._lesson.learned)
                 self._of = seen_to, rules
             return self._lesson, self._services
@@ -98,7 +98,8 @@ def services(
     lesson, learned = lessons.lesson(cursor, ties, rules, newest)
     if since is None:
         since = max(0, max((one.time for one in newest.sightings), default=0) - AN_HOUR)
-    told = Told(newest.sightings, progress_with(cursor, newest), sight, newest.first)
+    progress = progress_with(cursor, newest)
+    told = Told(newest.sightings, progress, sight, newest.first, newest.letters(rules))
     filling = [Declared(None, one) for one in learned]
     found = [
         _item(one, balance(one.service, told, since) if one.told_by_name else None)

@@ -1,6 +1,6 @@
 """What a step took in against what it brought out: expected against actual. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,6 +24,8 @@ class Balance:
     """Not answered, and not committed as far as was seen."""
     in_work: int = 0
     """Committed, and not answered: but it is not settled yet that nothing comes."""
+    put_away: int = 0
+    """Committed, not answered, and there is a dead letter or a retry of its flow since."""
     unaccounted: int = 0
     """Committed and settled, and nothing came out."""
     unknown: int = 0
@@ -36,7 +38,7 @@ class Balance:
     @property
     def consumed(self) -> int:
         """Committed, or answered already, which is before it is committed."""
-        return self.answered + self.in_work + self.unaccounted
+        return self.answered + self.in_work + self.put_away + self.unaccounted
 
     def add(self, word: str) -> None:
         setattr(self, word, getattr(self, word) + 1)
@@ -59,20 +61,29 @@ class Told:
     first: int = 0
     """Those before this one are not counted, and may be answers."""
 
+    letters: Collection[str] = ()
+    """Topics of dead letters and retries: what lies there is a copy, and neither taken in anew nor
+    an answer."""
+
     @cached_property
     def named(self) -> Mapping[str, Sequence[Sighting]]:
-        return _by_name(self.sightings)
+        return self._by_name(self.sightings)
 
     @cached_property
     def counted(self) -> Mapping[str, Sequence[Sighting]]:
-        return _by_name(self.sightings[self.first :])
+        return self._by_name(self.sightings[self.first :])
 
+    @cached_property
+    def put_away(self) -> Mapping[str, int]:
+        """By flow: when the last dead letter or retry came."""
+        return _last(one for one in self.sightings if one.topic in self.letters)
 
-def _by_name(sightings: Iterable[Sighting]) -> dict[str, list[Sighting]]:
-    found: dict[str, list[Sighting]] = {}
-    for one in sightings:
-        found.setdefault(one.name, []).append(one)
-    return found
+    def _by_name(self, sightings: Iterable[Sighting]) -> dict[str, list[Sighting]]:
+        found: dict[str, list[Sighting]] = {}
+        for one in sightings:
+            if one.topic not in self.letters:
+                found.setdefault(one.name, []).append(one)
+        return found
 
 
 def balance(service: Service, told: Told, since: int) -> Balances:
@@ -109,6 +120,8 @@ def _became(event: Sighting, service: Service, last: Mapping[str, int], told: To
         return "waiting" if there.difference(unknown) or not unknown else "unknown"
     if not service.emits:
         return "answered"  # nothing has to come out of it
+    if any(told.put_away.get(flow, least - 1) >= least for flow in event.flows):
+        return "put_away"
     return _unanswered(event, frozenset(service.emits), min(passed) + SETTLE, told.sight)
 
 

@@ -18,16 +18,14 @@ from analyzer.services.progress import Progress, Taking
 from analyzer.services.sighting import Sighting, by_flow
 from analyzer.why.case import SETTLE
 from collector.event import ORDER
-from collector.times import US_PER_S
+from collector.times import NEVER, US_PER_S
 
 SKEW = US_PER_S
 """So much clocks may differ."""
 LATE = 5 * US_PER_S
 """An event that was surely not taken within that time has waited."""
-SLIPS = 0.2
-"""Of the cases that tell no more may be against a group: a late retry says nothing of it."""
-FEW_SLIPS = 0.1
-"""And so many where it is likely."""
+SLIPS = 0.1
+"""Of the cases that tell no more may be against a group: a late answer says nothing of it."""
 TOLD_FROM = 5
 """So many cases have to fit, or it is not told of at all."""
 MANY, OCCASIONS, MINUTES = 10, 3, 2
@@ -66,9 +64,10 @@ class Cases:
     def fitting(self) -> int:
         return self.cases_for + self.undecided
 
-    def slips(self, share: float) -> bool:
-        """One alone is chance."""
-        return self.against > 1 and self.against > share * (self.cases_for + self.against)
+    @property
+    def refuted(self) -> bool:
+        """One alone against it is chance."""
+        return self.against > 1 and self.against > SLIPS * (self.cases_for + self.against)
 
     def likely(self) -> bool:
         minutes = {minute for _, _, minute in self.occasions}
@@ -76,8 +75,27 @@ class Cases:
             self.cases_for >= MANY
             and len(self.occasions) >= OCCASIONS
             and len(minutes) >= MINUTES
-            and not self.slips(FEW_SLIPS)
+            and self.against <= SLIPS * self.cases_for
         )
+
+
+class Flow(NamedTuple):
+    """In order, without copies, and with the times of its dead letters and retries."""
+
+    events: Sequence[Sighting]
+    letters: Sequence[int]
+
+    def before(self, number: int) -> Iterator[Sighting]:
+        """What may have caused this event: the last of each name, but none before another of its
+        own name, which would be what came of it; nor what was tried again between them."""
+        event, seen = self.events[number], set[str]()
+        since = max((one for one in self.letters if one <= event.time + SKEW), default=NEVER)
+        for cause in reversed(self.events[:number]):
+            if cause.name == event.name or cause.time <= since + SKEW:
+                return
+            if cause.name not in seen:
+                seen.add(cause.name)
+                yield cause
 
 
 @dataclass(frozen=True)
@@ -93,27 +111,26 @@ def learn(
     sightings: Iterable[Sighting], progress: Progress, letters: Collection[str] = ()
 ) -> Lesson:
     """`letters`: topics of dead letters and retries; what lies there is no step."""
-    events = [one for one in sightings if one.name and one.topic not in letters]
-    flows = _flows(events, 1 + progress.most_groups())
-    seen = [event for flow in flows for event in flow]
+    flows = _flows(sightings, letters, 1 + progress.most_groups())
+    seen = [event for flow in flows for event in flow.events]
     course = _Course(progress, progress.trailing(seen))
     found = _cases(flows, course)
-    standing = {step: cases for step, cases in found.items() if not cases.slips(SLIPS)}
+    standing = {step: cases for step, cases in found.items() if not cases.refuted}
     _add_inverted(flows, standing)
-    standing = {step: cases for step, cases in standing.items() if not cases.slips(SLIPS)}
+    standing = {step: cases for step, cases in standing.items() if not cases.refuted}
     own = _own(flows[:FEW_FLOWS], standing, course)
     told = {step: standing[step] for step in own if standing[step].fitting >= TOLD_FROM}
     return Lesson(tuple(_learned(step, told) for step in sorted(told)), len(seen), len(flows))
 
 
-def _flows(events: Sequence[Sighting], each: int) -> list[list[Sighting]]:
-    """In their order and without copies, the one with the newest event first: so many that two of
-    their events, with `each` group, are not held against each other too often. Half of them are
-    some in which something waited, if there are: no others can be for a group."""
+def _flows(sightings: Iterable[Sighting], letters: Collection[str], each: int) -> list[Flow]:
+    """The one with the newest event first: so many that two of their events, with `each` group,
+    are not held against each other too often. Half of them are some in which something waited, if
+    there are: no others can be for a group."""
     newest = sorted(
         (
             (max(one.time for one in some), flow, some)
-            for flow, some in by_flow(events).items()
+            for flow, some in by_flow(sightings).items()
             if 1 < len(some) <= MOST_OF_A_FLOW
         ),
         key=lambda one: one[:2],
@@ -129,7 +146,19 @@ def _flows(events: Sequence[Sighting], each: int) -> list[list[Sighting]]:
                     break
                 pairs += more
                 taken.add(number)
-    return [_in_order(newest[number][2]) for number in sorted(taken)]
+    return [_flow(newest[number][2], letters) for number in sorted(taken)]
+
+
+def _flow(some: Iterable[Sighting], letters: Collection[str]) -> Flow:
+    kept: dict[object, Sighting] = {}
+    put_off = []
+    for event in sorted(some, key=ORDER):
+        if event.topic in letters:
+            put_off.append(event.time)
+        elif event.name:
+            of = event[:5] if event.id is None else (event.name, event.id)
+            kept.setdefault(of, event)
+    return Flow(list(kept.values()), put_off)
 
 
 def _waited(events: Iterable[Sighting]) -> bool:
@@ -169,24 +198,12 @@ def _said(cause: Sighting, taking: Taking, came: int) -> Verdict:
     return "for" if taking.earliest - cause.time >= LATE else "undecided"
 
 
-def _before(flow: Sequence[Sighting], number: int) -> Iterator[Sighting]:
-    """What may have caused this event: the last of each name, but none before another of its own
-    name, which would be what came of it."""
-    event, seen = flow[number], set[str]()
-    for cause in reversed(flow[:number]):
-        if cause.name == event.name:
-            return
-        if cause.name not in seen:
-            seen.add(cause.name)
-            yield cause
-
-
-def _cases(flows: Iterable[Sequence[Sighting]], course: _Course) -> dict[Step, Cases]:
+def _cases(flows: Iterable[Flow], course: _Course) -> dict[Step, Cases]:
     """Every group with every two names."""
     found: dict[Step, Cases] = {}
     for flow in flows:
-        for number, event in enumerate(flow):
-            for cause in _before(flow, number):
+        for number, event in enumerate(flow.events):
+            for cause in flow.before(number):
                 for taking in course.of(cause):
                     step = Step(cause.source, taking.group, cause.name, event.name)
                     cases = found.get(step)
@@ -207,12 +224,12 @@ def _count(cases: Cases, cause: Sighting, taking: Taking, said: Verdict) -> None
         cases.occasions.add((cause.topic_id, cause.partition, minute))
 
 
-def _add_inverted(flows: Iterable[Sequence[Sighting]], standing: Mapping[Step, Cases]) -> None:
+def _add_inverted(flows: Iterable[Flow], standing: Mapping[Step, Cases]) -> None:
     """What comes before an event does not come of it."""
     steps = {names: list(some) for names, some in groupby(sorted(standing, key=_names), key=_names)}
     for flow in flows:
         first: dict[str, Sighting] = {}
-        for event in flow:
+        for event in flow.events:
             first.setdefault(event.name, event)
         for (consumes, emits), some in steps.items():
             cause, came = first.get(consumes), first.get(emits)
@@ -226,20 +243,18 @@ def _names(step: Step) -> tuple[str, str]:
     return step.consumes, step.emits
 
 
-def _own(
-    flows: Iterable[Sequence[Sighting]], standing: Mapping[Step, Cases], course: _Course
-) -> set[Step]:
+def _own(flows: Iterable[Flow], standing: Mapping[Step, Cases], course: _Course) -> set[Step]:
     """Those that explain something that nothing nearer does, and are needed to explain it."""
     fits: Counter[Step] = Counter()
     nearest: Counter[Step] = Counter()
     with_further: Counter[tuple[Step, Step]] = Counter()
     emitted = {step.emits for step in standing}
     for flow in flows:
-        for number, event in enumerate(flow):
+        for number, event in enumerate(flow.events):
             if event.name not in emitted:
                 continue
             nearer: list[Step] = []
-            for cause in _before(flow, number):
+            for cause in flow.before(number):
                 here = [
                     step
                     for taking in course.of(cause)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from analyzer.rules.services import Service
+from analyzer.rules.ruleset import RuleSet
 from analyzer.services.progress import Progress
 from analyzer.services.sighting import Sighting
 from analyzer.why.letters import is_letter_topic
@@ -33,8 +33,9 @@ class Newest:
     first: int
     """So many of the oldest are not counted: what came of them may have been stored before."""
 
-    def letters(self, services: list[Service]) -> frozenset[str]:
+    def letters(self, rules: RuleSet) -> frozenset[str]:
         """The topics of dead letters and retries."""
+        services = [service for file in rules.files for service in file.services]
         topics = {one.topic for one in self.sightings}
         return frozenset(one for one in topics if is_letter_topic(one, services))
 

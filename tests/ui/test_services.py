@@ -54,7 +54,14 @@ def test_services_are_learned_and_their_numbers_add_up(shop_store: Store) -> Non
     (step,) = payment.learned
     assert (step.against, step.confused_with) == (0, [])
     assert payment.balance == BalanceCounts(
-        came=600, consumed=600, answered=594, in_work=0, unaccounted=len(LOST), waiting=0, unknown=0
+        came=600,
+        consumed=600,
+        answered=594,
+        in_work=0,
+        put_away=0,
+        unaccounted=len(LOST),
+        waiting=0,
+        unknown=0,
     )
     assert sum(one.came for one in payment.minutes) == 600
     assert sum(one.unaccounted for one in payment.minutes) == len(LOST)
@@ -231,7 +238,14 @@ def test_it_is_learned_anew_once_consumers_were_seen_for_a_minute_more(tmp_path:
 # Over HTTP
 
 COUNTS = BalanceCounts(
-    came=12_040, consumed=11_750, answered=11_702, in_work=0, unaccounted=48, waiting=290, unknown=0
+    came=12_040,
+    consumed=11_750,
+    answered=11_702,
+    in_work=0,
+    put_away=0,
+    unaccounted=48,
+    waiting=290,
+    unknown=0,
 )
 PAY = ServiceItem(
     service="pay<b>", type="order", origin="declared", confidence=None, groups=["payment-svc"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from collector.consumers.observation import CommitRow, GroupRow, WatchRow
 from tests.analyzer.services.bus import SOURCE, START, Bus, Consumer, orders, us
 
 PAYMENT = Service("payment", ("payment",), ("A",), ("B", "N"))
-WORDS = ("answered", "waiting", "in_work", "unaccounted", "unknown")
+WORDS = ("answered", "waiting", "in_work", "put_away", "unaccounted", "unknown")
 
 
 def words(found: Balance) -> dict[str, int]:
@@ -102,6 +103,20 @@ def test_what_cannot_be_told_is_unknown_and_never_unaccounted() -> None:
     assert of(told(lost, [])) == {"waiting": 1}
 
 
+def test_copies_among_dead_letters_and_retries_are_neither_taken_in_nor_answers() -> None:
+    events = [
+        event(1, "A", "x", offset=0), event(2, "A", "x")._replace(topic="t.DLT", topic_id="dlt"),
+        event(1, "A", "y", offset=1), event(2, "A", "y")._replace(topic="t-retry", topic_id="r"),
+        event(9, "B", "y"), event(1, "A", "z", offset=2),
+        event(9, "B", "z")._replace(topic="t.DLT", topic_id="dlt"),
+        event(9, "A", "late", offset=3),
+        event(1, "A", "late")._replace(topic="t.DLT", topic_id="dlt"),
+    ]  # fmt: skip
+    found = told(events, [commit(0, 0), commit(10, 9)])
+    found = replace(found, letters=frozenset(("t.DLT", "t-retry")))
+    assert of(found) == {"put_away": 2, "answered": 1, "unaccounted": 1}
+
+
 def test_of_several_groups_one_is_enough() -> None:
     service = Service("payment", ("payment", "demo.payment"), ("A",), ("B",))
     lost = [event(1, "A", "x")]
@@ -168,6 +183,6 @@ def naive(bus: Bus, until: float, complete: int) -> dict[str, int]:
 def adds_up(found: Balances, came: int) -> None:
     total = found.total
     assert total.came == came == total.consumed + total.waiting + total.unknown
-    assert total.consumed == total.answered + total.in_work + total.unaccounted
+    assert total.consumed == total.answered + total.in_work + total.put_away + total.unaccounted
     for word in (*WORDS, "came", "consumed"):
         assert sum(getattr(one, word) for one in found.minutes.values()) == getattr(total, word)

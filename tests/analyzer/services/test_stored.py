@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from analyzer.rules.ruleset import RuleSet
 from analyzer.services.stored import newest_events, progress_with
 from collector.batch import Batch
 from collector.consumers.observation import CommitRow, WatchRow
@@ -57,7 +58,7 @@ def test_of_many_the_newest_are_read_and_the_oldest_of_these_are_context(store: 
 def test_topics_of_dead_letters_and_retries_are_told_by_name(store: Store) -> None:
     store.commit(Batch(events=[event(0, "x"), event(1, "x", topic="t.DLT")])).result()
     with store.reader() as cursor:
-        assert newest_events(cursor, None).letters([]) == {"t.DLT"}
+        assert newest_events(cursor, None).letters(RuleSet()) == {"t.DLT"}
 
 
 def test_of_commits_before_these_events_the_last_is_enough(store: Store) -> None:
