@@ -7,6 +7,7 @@ from nonevent.terminal import QUIET, moment_text, stdout, table_of, words
 from ui.models import BalanceCounts, ServiceItem, ServicePage
 
 MOST_MINUTES = 60
+MAIN = ("came", "answered", "waiting", "unaccounted")
 COUNTS = ("came", "answered", "waiting", "in_work", "put_away", "unaccounted", "unknown")
 
 
@@ -21,20 +22,20 @@ def print_services(page: ServicePage, console: Console | None = None) -> None:
             )
         )  # fmt: skip
         return
-    headings = [word.replace("_", " ").capitalize() for word in COUNTS]
-    table = table_of("Service", "Takes", "Brings out", *headings, "Known")
-    for number in range(3, 3 + len(COUNTS)):
-        table.columns[number].justify = "right"
+    table = table_of("Service", "Came", "Answered", "Waiting", "Unaccounted", "Rest")
+    for column in table.columns[1:]:
+        column.justify = "right"
     for one in page.items:
+        step = f"\n{', '.join(one.consumes)} → {', '.join(one.emits) or 'nothing'}"
+        what = words(one.service, "bold").append(words(f"  {known(one)}", QUIET))
         table.add_row(
-            words(one.service, "bold"),
-            words(", ".join(one.consumes)),
-            words(", ".join(one.emits) or "–"),
-            *(_count(one.balance, word) for word in COUNTS),
-            words(known(one), QUIET),
+            what.append(words(step, block=True)),
+            *(_count(one.balance, word) for word in MAIN),
+            _rest(one.balance),
         )
     console.print(table)
-    console.print(words(f"\n{_of(page)}", QUIET, block=True))
+    console.print(words("\nRest: in work, put away, unknown", QUIET, block=True))
+    console.print(words(_of(page), QUIET, block=True))
 
 
 def print_service(page: ServicePage, console: Console | None = None) -> None:
@@ -91,6 +92,10 @@ def known(one: ServiceItem) -> str:
     others = sorted({name for step in one.learned for name in step.confused_with})
     told = f"learned, {one.confidence}"
     return f"{told}, or {', '.join(others)}" if others and one.confidence != "likely" else told
+
+
+def _rest(found: BalanceCounts | None) -> Text:
+    return words("–" if found is None else f"{found.in_work + found.put_away + found.unknown:,}")
 
 
 def _count(found: BalanceCounts | None, word: str) -> Text:
