@@ -23,3 +23,5 @@ class Learned:
     """They fit, as those of any group would that keeps up."""
     confused_with: tuple[str, ...] = ()
     """Groups that fit as well."""
+    or_of: tuple[str, ...] = ()
+    """Other events that the group takes, of which the same may come."""

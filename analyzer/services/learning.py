@@ -33,6 +33,8 @@ MANY, OCCASIONS, MINUTES = 10, 3, 2
 ELSEWHERE = 0.1
 """A step explains something by itself if nothing nearer does for this share of its cases."""
 NEARLY_ALL = 0.95
+HALF = 0.5
+"""Where so much of what comes of one event may as well come of another, nothing tells of which."""
 MOST_OF_A_FLOW = 100
 """Longer flows teach nothing that others do not."""
 MOST_PAIRS = 400_000
@@ -118,9 +120,10 @@ def learn(
     standing = {step: cases for step, cases in found.items() if not cases.refuted}
     _add_inverted(flows, standing)
     standing = {step: cases for step, cases in standing.items() if not cases.refuted}
-    own = _own(flows[:FEW_FLOWS], standing, course)
-    told = {step: standing[step] for step in own if standing[step].fitting >= TOLD_FROM}
-    return Lesson(tuple(_learned(step, told) for step in sorted(told)), len(seen), len(flows))
+    between = _Between(flows[:FEW_FLOWS], standing, course)
+    told = {s: standing[s] for s in between.own() if standing[s].fitting >= TOLD_FROM}
+    learned = [_learned(step, told, between.others_of(step)) for step in sorted(told)]
+    return Lesson(tuple(learned), len(seen), len(flows))
 
 
 def _flows(sightings: Iterable[Sighting], letters: Collection[str], each: int) -> list[Flow]:
@@ -243,43 +246,63 @@ def _names(step: Step) -> tuple[str, str]:
     return step.consumes, step.emits
 
 
-def _own(flows: Iterable[Flow], standing: Mapping[Step, Cases], course: _Course) -> set[Step]:
-    """Those that explain something that nothing nearer does, and are needed to explain it."""
-    fits: Counter[Step] = Counter()
-    nearest: Counter[Step] = Counter()
-    with_further: Counter[tuple[Step, Step]] = Counter()
-    emitted = {step.emits for step in standing}
-    for flow in flows:
-        for number, event in enumerate(flow.events):
-            if event.name not in emitted:
-                continue
-            nearer: list[Step] = []
-            for cause in flow.before(number):
-                here = [
-                    step
-                    for taking in course.of(cause)
-                    if (step := Step(cause.source, taking.group, cause.name, event.name))
-                    in standing
-                    and _said(cause, taking, event.time) != "against"
-                ]
-                fits.update(here)
-                if not nearer:
-                    nearest.update(here)
-                with_further.update((near, far) for near in nearer for far in here)
-                nearer += here
-    own = {step for step in fits if nearest[step] >= ELSEWHERE * fits[step]}
-    unneeded = {
-        near
-        for (near, far), count in with_further.items()
-        if far in own
-        and near.consumes != far.consumes
-        and standing[near].cases_for == 0
-        and count >= NEARLY_ALL * fits[near]
-    }
-    return own - unneeded
+class _Between:
+    """Which of the steps that fit lie nearer than others to what came."""
+
+    def __init__(
+        self, flows: Iterable[Flow], standing: Mapping[Step, Cases], course: _Course
+    ) -> None:
+        self._standing = standing
+        self._fits: Counter[Step] = Counter()
+        self._nearest: Counter[Step] = Counter()
+        self._both: Counter[tuple[Step, Step]] = Counter()
+        """Of a nearer step and one further, how often both fit."""
+        emitted = {step.emits for step in standing}
+        for flow in flows:
+            for number, event in enumerate(flow.events):
+                if event.name in emitted:
+                    self._see(flow, number, event, course)
+
+    def _see(self, flow: Flow, number: int, event: Sighting, course: _Course) -> None:
+        nearer: list[Step] = []
+        for cause in flow.before(number):
+            here = [
+                step
+                for taking in course.of(cause)
+                if (step := Step(cause.source, taking.group, cause.name, event.name))
+                in self._standing
+                and _said(cause, taking, event.time) != "against"
+            ]
+            self._fits.update(here)
+            if not nearer:
+                self._nearest.update(here)
+            self._both.update((near, far) for near in nearer for far in here)
+            nearer += here
+
+    def own(self) -> set[Step]:
+        """Those that explain something that nothing nearer does, and are needed to explain it."""
+        own = {one for one in self._fits if self._nearest[one] >= ELSEWHERE * self._fits[one]}
+        unneeded = {
+            near
+            for (near, far), count in self._both.items()
+            if far in own
+            and self._standing[near].cases_for == 0
+            and count >= NEARLY_ALL * self._fits[near]
+        }
+        return own - unneeded
+
+    def others_of(self, step: Step) -> tuple[str, ...]:
+        """Other events that the same group takes, and of which as much may come as of this one."""
+        found: set[str] = set()
+        for pair, count in self._both.items():
+            if step in pair and count >= HALF * self._fits[step]:
+                other = pair[0] if pair[1] == step else pair[1]
+                if other[:2] == step[:2]:
+                    found.add(other.consumes)
+        return tuple(sorted(found))
 
 
-def _learned(step: Step, told: Mapping[Step, Cases]) -> Learned:
+def _learned(step: Step, told: Mapping[Step, Cases], or_of: tuple[str, ...]) -> Learned:
     cases = told[step]
     others = tuple(
         sorted(
@@ -288,5 +311,8 @@ def _learned(step: Step, told: Mapping[Step, Cases]) -> Learned:
             if one.source == step.source and _names(one) == _names(step) and one != step
         )
     )
-    confidence: Confidence = "likely" if cases.likely() and not others else "possible"
-    return Learned(*step, confidence, cases.cases_for, cases.against, cases.undecided, others)
+    sure = cases.likely() and not others and not or_of
+    confidence: Confidence = "likely" if sure else "possible"
+    return Learned(
+        *step, confidence, cases.cases_for, cases.against, cases.undecided, others, or_of
+    )

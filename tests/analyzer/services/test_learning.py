@@ -113,13 +113,30 @@ def test_nor_where_everybody_reads_one_topic(lagging: str) -> None:
         replace(one, topics=("all",), down=LAGS if one.group == lagging else ()) for one in CHAIN
     ]
     found = learned_of(Bus(chain, where=dict.fromkeys("ABCD", "all")))
-    likely = {key for key, one in found.items() if one.confidence == "likely"}
-    assert likely == {(one.group, *(*one.makes, *next(iter(one.makes.values()))))
-                      for one in CHAIN if one.group == lagging}  # fmt: skip
+    (own,) = [one for key, one in found.items() if key[0] == lagging and one.cases_for]
+    assert (lagging, own.emits) in {(one.group, *next(iter(one.makes.values()))) for one in CHAIN}
+    assert own.confused_with == ()
+    # It lags with all that it reads: of which of these it is nothing tells, but that one is nearer.
+    assert (own.confidence, own.or_of) == {
+        "payment": ("likely", ()), "stock": ("possible", ("A",)),
+        "shipping": ("possible", ("A", "B")),
+    }[lagging]  # fmt: skip
     # Of the others nothing tells who of those that keep up it is, but never a step too far.
-    steps = {("A", "B"), ("B", "C"), ("C", "D")}
-    assert {key[1:] for key in found} == steps
-    assert all(one.confused_with for key, one in found.items() if key not in likely)
+    assert {key[1:] for key in found} == {("A", "B"), ("B", "C"), ("C", "D")}
+    assert all(one.confused_with for one in found.values() if one is not own)
+
+
+def test_where_those_before_it_lag_as_well_it_is_told_of_which_event_it_is() -> None:
+    chain = [
+        replace(CHAIN[0], topics=("all",), down=LAGS[:2]),
+        replace(CHAIN[1], topics=("all",), down=((110.0, 140.0), (200.0, 230.0))),
+        Consumer("audit", ("all",)),
+    ]
+    found = learned_of(Bus(chain, where=dict.fromkeys("ABC", "all")))
+    assert {key: (one.confidence, one.or_of) for key, one in found.items()} == {
+        ("payment", "A", "B"): ("likely", ()),
+        ("stock", "B", "C"): ("likely", ()),
+    }
 
 
 def test_two_answers_to_one_event_are_both_its_own() -> None:
@@ -166,7 +183,8 @@ def test_an_event_may_come_of_one_of_several() -> None:
     assert {key for key in found if key[0] == "mail"} == {
         ("mail", "shipped", "M"), ("mail", "gone", "M")
     }  # fmt: skip
-    assert {found[key].confidence for key in found if key[0] == "mail"} == {"likely"}
+    told = {(one.confidence, one.or_of) for key, one in found.items() if key[0] == "mail"}
+    assert told == {("possible", ("A",))}
     assert ("a", "A", "M") not in found
 
 
