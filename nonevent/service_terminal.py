@@ -52,8 +52,10 @@ def print_service(page: ServicePage, console: Console | None = None) -> None:
                 f"  {step.emits} of {step.consumes}: {step.confidence}, {step.cases_for:,} for, "
                 f"{step.against:,} against, {step.undecided:,} undecided"
             )
+            if step.or_of:
+                told += f"; it may as well be of {', '.join(step.or_of)}"
             if step.confused_with:
-                told += f"; it may as well be {', '.join(step.confused_with)}"
+                told += f"; {', '.join(step.confused_with)} fit as well"
             console.print(words(told, QUIET, block=True))
         _print_minutes(one, console)
     console.print(words(f"\n{_of(page)}", QUIET, block=True))

@@ -385,6 +385,9 @@ class LearnedStep(BaseModel):
     against: int
     undecided: int
     confused_with: list[str]
+    """Other groups that fit as well."""
+    or_of: list[str]
+    """Other events that the service takes, of which the same may come."""
 
 
 class ServiceItem(BaseModel):

@@ -23,6 +23,8 @@ from ui.rows import moment
 
 FRESH = 60 * US_PER_S
 """What was learned is learned anew once consumers were seen for so long since."""
+FRESH_ENOUGH = 10 * FRESH
+"""And for so long where one flow is asked about: that is to be answered at once."""
 AN_HOUR = 3_600 * US_PER_S
 
 
@@ -40,7 +42,7 @@ class Lessons:
         self, cursor: duckdb.DuckDBPyConnection, ties: Ties | None, rules: RuleSet
     ) -> Sequence[Service]:
         """Those that nobody has declared."""
-        return self.lesson(cursor, ties, rules)[1]
+        return self.lesson(cursor, ties, rules, fresh=FRESH_ENOUGH)[1]
 
     def lesson(
         self,
@@ -48,13 +50,14 @@ class Lessons:
         ties: Ties | None,
         rules: RuleSet,
         newest: Newest | None = None,
+        fresh: int = FRESH,
     ) -> tuple[Lesson, Sequence[Service]]:
         """`newest`: the store's newest events, where they are read already."""
         seen_to = _seen_to(cursor)
         if not seen_to:
             return Lesson(), ()
         with self._lock:
-            if self._is_old(seen_to, rules):
+            if self._of is None or self._of[1] is not rules or seen_to - self._of[0] >= fresh:
                 if newest is None:
                     newest = newest_events(cursor, ties)
                 progress = progress_with(cursor, newest)
@@ -62,9 +65,6 @@ class Lessons:
                 self._services = learned_services(rules.files, self._lesson.learned)
                 self._of = seen_to, rules
             return self._lesson, self._services
-
-    def _is_old(self, seen_to: int, rules: RuleSet) -> bool:
-        return self._of is None or self._of[1] is not rules or seen_to - self._of[0] >= FRESH
 
 
 def _seen_to(cursor: duckdb.DuckDBPyConnection) -> int | None:
@@ -158,5 +158,5 @@ def _step(one: Learned) -> LearnedStep:
     return LearnedStep(
         consumes=one.consumes, emits=one.emits, confidence=one.confidence,
         cases_for=one.cases_for, against=one.against, undecided=one.undecided,
-        confused_with=list(one.confused_with),
+        confused_with=list(one.confused_with), or_of=list(one.or_of),
     )  # fmt: skip

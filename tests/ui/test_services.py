@@ -16,7 +16,7 @@ from collector.batch import Batch
 from collector.event import Event
 from collector.store.store import Store
 from collector.store.tables import COMMITS, WATCHES
-from tests.analyzer.services.bus import Bus, Consumer, orders, us
+from tests.analyzer.services.bus import SOURCE, Bus, Consumer, orders, us
 from tests.analyzer.services.shop import LOST, fill, shop
 from tests.ui.conftest import FakeQueries
 from ui.models import BalanceCounts, LearnedStep, MinuteBalance, ServiceItem, ServicePage
@@ -151,6 +151,34 @@ def test_why_is_told_by_a_learned_service_and_says_so(shop_store: Store, tmp_pat
     assert "learned" not in told.items[0].text
 
 
+def test_an_answer_that_was_not_learned_may_be_what_came(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.duckdb")
+    bus = shop()
+    fill(store, bus)
+    (cause,) = [one for one in bus.sightings() if one.name == "A" and one.flows == ("f99",)]
+    seldom = Event(SOURCE, "R", "id-R", 0, 0, cause.time + 10, cause.time, "reviewed", ("f99",))
+    store.commit(Batch(events=[seldom])).result()
+    ruleset = rules(tmp_path, {})
+    queries = StoreQueries(store, lambda: ruleset)
+    found, other = queries.why("f99", "r"), queries.why("f199", "r")
+    store.close()
+    assert found is not None
+    assert other is not None
+    assert (found.items[0].verdict, found.items[0].confidence) == ("swallowed", "possible")
+    assert "nobody is known who makes reviewed" in found.items[0].text
+    assert other.items[0].confidence == "likely"
+
+
+def test_why_finds_its_way_over_learned_steps(shop_store: Store, tmp_path: Path) -> None:
+    rule = {"name": "r", "after": "A", "expect": "C", "within": "5s", "grace": "0s"}
+    ruleset = rules(tmp_path, {}, expectations=[rule])
+    found = StoreQueries(shop_store, lambda: ruleset).why("f99", "r")
+    assert found is not None
+    # Nothing makes C of A: what is missing is B, and it is payment that makes it.
+    assert (found.items[0].verdict, found.items[0].confidence) == ("swallowed", "likely")
+    assert found.items[0].text.startswith("payment-svc read A")
+
+
 def test_what_is_merely_possible_makes_no_verdict_surer(tmp_path: Path) -> None:
     """One group alone reads it and keeps up; then it stops."""
     bus = Bus([Consumer("payment-svc", ("A",), {"A": ("B",)}, down=((100, 1000),))])
@@ -254,7 +282,7 @@ PAY = ServiceItem(
 )  # fmt: skip
 STEP = LearnedStep(
     consumes="payment.authorized", emits="stock.reserved", confidence="possible", cases_for=3,
-    against=0, undecided=120, confused_with=["audit-svc"],
+    against=0, undecided=120, confused_with=["audit-svc"], or_of=["order.created"],
 )  # fmt: skip
 STOCK = ServiceItem(
     service="stock-svc", type=None, origin="learned", confidence="possible", groups=["stock-svc"],
@@ -274,8 +302,9 @@ def asked(client: httpx.Client, queries: FakeQueries) -> httpx.Client:
 
 def test_the_page_shows_who_runs_what_and_its_balance(asked: httpx.Client) -> None:
     text = asked.get("/services").raise_for_status().text
-    for words in ("pay&lt;b&gt;", "11,702", "290", "<b>48</b>", "stock.reserved", "audit-svc",
-                  "learned, possible", "the newest 100,000 events"):  # fmt: skip
+    for words in ("pay&lt;b&gt;", "11,702", "290", "<b>48</b>", "stock.reserved",
+                  "come from audit-svc", "be of order.created", "learned, possible",
+                  "the newest 100,000 events"):  # fmt: skip
         assert words in text, words
     assert "pay<b>" not in text
     assert '<a href="/services" aria-current="page">' in text
