@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from analyzer.services import learning
+from analyzer.services import flows
 from analyzer.services.learned import Learned
 from analyzer.services.learning import learn
 from analyzer.services.progress import Progress
@@ -285,7 +285,7 @@ def test_of_many_flows_those_are_looked_at_in_which_something_waited(
     orders(bus, 600)
     bus.run(END)
     seen, progress = bus.sightings(), bus.progress(END)
-    monkeypatch.setattr(learning, "MOST_PAIRS", 600)
+    monkeypatch.setattr(flows, "MOST_PAIRS", 600)
     lesson = learn(seen, progress)
     assert lesson.flows == 200
     (one,) = lesson.learned
