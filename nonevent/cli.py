@@ -23,6 +23,7 @@ from nonevent import (
     backtest_command,
     notify_command,
     quiet_commands,
+    services_command,
     store_commands,
     terminal,
     why_command,
@@ -347,6 +348,7 @@ def schema() -> None:
 backtest_command.register(app)
 store_commands.register(app)
 app.command()(why_command.why)
+app.command()(services_command.services)
 notify_command.register(app)
 alert_commands.register(app)
 quiet_commands.register(app)

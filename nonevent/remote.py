@@ -25,6 +25,7 @@ from ui.models import (
     FlowDetail,
     FlowPage,
     NamePage,
+    ServicePage,
     Status,
     WhyAnswer,
     WhyPage,
@@ -113,6 +114,9 @@ class RemoteQueries:
 
     def consumers(self, **filters: Any) -> ConsumerPage:
         return self._get("/api/consumers", ConsumerPage, filters)
+
+    def services(self, **filters: Any) -> ServicePage:
+        return self._get("/api/services", ServicePage, filters)
 
     def names(self) -> NamePage:
         return self._get("/api/names", NamePage, {})

@@ -24,6 +24,7 @@ from ui.filters import (
     ExportFilter,
     FindingFilter,
     FlowFilter,
+    ServiceFilter,
     WhyFilter,
 )
 from ui.forms import Forms
@@ -37,6 +38,7 @@ from ui.models import (
     FlowDetail,
     FlowPage,
     NamePage,
+    ServicePage,
     Status,
     WhyAnswer,
 )
@@ -182,6 +184,11 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
     def consumers(asked: Annotated[ConsumerFilter, Query()]) -> ConsumerPage:
         """Every consumer group's partitions: lag, and the verdict with its reason."""
         return queries.consumers(group=asked.group)
+
+    @router.get("/services")
+    def services(asked: Annotated[ServiceFilter, Query()]) -> ServicePage:
+        """Who runs which step, declared or learned; what it took in against what it brought out."""
+        return queries.services(service=asked.service, since=moment("since", asked.since))
 
     @router.get("/names")
     def names() -> NamePage:

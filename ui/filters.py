@@ -112,6 +112,13 @@ class ConsumerFilter(Filter):
     group: Text = None
 
 
+class ServiceFilter(Filter):
+    """Which services, by their name or group; all unless one is given."""
+
+    service: Text = None
+    since: Moment = None
+
+
 class ExportFilter(Filter):
     """Which events to write as lines; all of them unless something is given."""
 

@@ -357,6 +357,70 @@ class ConsumerPage(BaseModel):
     next: str | None = None
 
 
+class BalanceCounts(BaseModel):
+    """`came` is `consumed`, `waiting` and `unknown`; `consumed` is `answered`, `in_work`,
+    `put_away` and `unaccounted`."""
+
+    came: int
+    consumed: int
+    answered: int
+    in_work: int
+    put_away: int
+    unaccounted: int
+    waiting: int
+    unknown: int
+
+
+class MinuteBalance(BalanceCounts):
+    minute: str
+
+
+class LearnedStep(BaseModel):
+    """That the service brings out `emits` of `consumes`, and on how many cases that rests."""
+
+    consumes: str
+    emits: str
+    confidence: Literal["likely", "possible"]
+    cases_for: int
+    against: int
+    undecided: int
+    confused_with: list[str]
+    """Other groups that fit as well."""
+    or_of: list[str]
+    """Other events that the service takes, of which the same may come."""
+
+
+class ServiceItem(BaseModel):
+    """Who takes what in and brings what out, and how that balances."""
+
+    service: str
+    type: str | None
+    """The flow type of the rule file that declares it."""
+    origin: Literal["declared", "learned"]
+    confidence: Literal["likely", "possible"] | None
+    """Of a learned one."""
+    groups: list[str]
+    consumes: list[str]
+    emits: list[str]
+    learned: list[LearnedStep]
+    balance: BalanceCounts | None
+    """None where events cannot be told by what they are called."""
+    minutes: list[MinuteBalance]
+
+
+class ServicePage(BaseModel):
+    """Counted are events that happened from `since` on, among the newest `events` of the store;
+    steps were learned from `learned_from` events, their flows among these."""
+
+    items: list[ServiceItem]
+    next: str | None = None
+    since: str | None
+    until: str | None
+    """Consumers were seen to here."""
+    events: int
+    learned_from: int
+
+
 class RuledOut(BaseModel):
     """A verdict that it is not, and why not."""
 

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from ui import timeline
 from ui.errors import UnknownFlowError
-from ui.filters import ConsumerFilter, FindingFilter, FlowFilter
+from ui.filters import ConsumerFilter, FindingFilter, FlowFilter, ServiceFilter
 from ui.models import FindingState, FlowDetail, FlowState, Status, WhyPage
 from ui.moments import parse_moment
 from ui.queries import Queries
@@ -50,6 +50,10 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
     @router.get("/consumers")
     def consumers(asked: Annotated[ConsumerFilter, Query()]) -> HTMLResponse:
         return consumer_list(queries, asked, clock())
+
+    @router.get("/services")
+    def services(asked: Annotated[ServiceFilter, Query()]) -> HTMLResponse:
+        return service_list(queries, asked, clock())
 
     @router.get("/static/style.css")
     async def style() -> Response:
@@ -143,5 +147,18 @@ def consumer_list(queries: Queries, asked: ConsumerFilter, now: float) -> HTMLRe
         more=max(0, len(items) - MOST_ROWS),
         counts=sorted(counts.items()),
         asked=asked,
+        now=now,
+    )
+
+
+def service_list(queries: Queries, asked: ServiceFilter, now: float) -> HTMLResponse:
+    """Every service with its balance; one that is asked for minute by minute, too."""
+    since = parse_moment("since", asked.since, now) if asked.since else None
+    return page(
+        "services.html",
+        status=queries.status(),
+        found=queries.services(service=asked.service, since=since),
+        asked=asked,
+        most=MOST_ROWS,
         now=now,
     )

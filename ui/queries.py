@@ -16,6 +16,7 @@ from ui.models import (
     FlowDetail,
     FlowPage,
     NamePage,
+    ServicePage,
     Status,
     WhyPage,
 )
@@ -144,6 +145,11 @@ class Queries(Protocol):
 
     def consumers(self, *, group: str | None = None) -> ConsumerPage:
         """Every consumer group's partitions, or those of one group, with their verdicts."""
+        ...
+
+    def services(self, *, service: str | None = None, since: int | None = None) -> ServicePage:
+        """Who runs which step, declared or learned, and how what it took in balances with what it
+        brought out; `since` in µs, else an hour before the newest that was seen."""
         ...
 
     def names(self) -> NamePage:

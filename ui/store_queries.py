@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 
 import duckdb
@@ -44,10 +45,12 @@ from ui.models import (
     FlowPage,
     NameItem,
     NamePage,
+    ServicePage,
     Status,
     WhyPage,
 )
 from ui.rows import event_item, finding_model, moment
+from ui.service_queries import Lessons, services
 from ui.sources import source_statuses
 from ui.store_acts import the_alert
 from ui.whose_alert import alerts_of, of_alert
@@ -81,6 +84,7 @@ class StoreQueries(AlertQueries):
         """`held`, `runaway`: as the running judge tells them; without one runaways are counted."""
         super().__init__(store, rules, link_base, clock)
         self._ties = StoredTies(store)
+        self._lessons = Lessons()
         self._running = running
         self._held = held
         self._queued = queued
@@ -120,8 +124,8 @@ class StoreQueries(AlertQueries):
     def why(self, flow_or_key: str, expectation: str | None = None) -> WhyPage | None:
         clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):
-            reader = self._flow_reader(connection, clocks, ties)
-            items = WhyReader(reader, self._rules()).explain(flow_or_key, expectation)
+            whys = self._why_reader(connection, clocks, ties)
+            items = whys.explain(flow_or_key, expectation)
         return None if items is None else WhyPage(items=items)
 
     def alert(self, fingerprint: str) -> AlertDetail:
@@ -134,13 +138,21 @@ class StoreQueries(AlertQueries):
         """Why the findings of an alert are there, of what is known now."""
         clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):
-            reader = self._flow_reader(connection, clocks, ties)
-            return reasons(reader, self._rules(), the_alert(connection, fingerprint))
+            alert = the_alert(connection, fingerprint)
+            whys = self._why_reader(connection, clocks, ties)
+            return reasons(connection, self._rules(), whys, alert)
 
     def _flow_reader(
         self, cursor: duckdb.DuckDBPyConnection, clocks: Clocks, ties: Ties | None
     ) -> FlowReader:
         return FlowReader(cursor, self._rules(), clocks, ties, self._spellings)
+
+    def _why_reader(
+        self, cursor: duckdb.DuckDBPyConnection, clocks: Clocks, ties: Ties | None
+    ) -> WhyReader:
+        rules = self._rules()
+        learned = partial(self._lessons.services, cursor, ties, rules)
+        return WhyReader(self._flow_reader(cursor, clocks, ties), rules, learned)
 
     def findings(
         self,
@@ -237,6 +249,13 @@ class StoreQueries(AlertQueries):
     def consumers(self, *, group: str | None = None) -> ConsumerPage:
         with self._store.reader() as connection:
             return ConsumerPage(items=consumers(connection, self._rules(), group))
+
+    def services(self, *, service: str | None = None, since: int | None = None) -> ServicePage:
+        clocks = Clocks.stored(self._store)
+        with self._ties.reader() as (connection, ties):
+            partitions, gaps = reading.partitions(connection), reading.gaps(connection)
+            sight = clocks.sight(partitions, gaps, reading.taken(connection))
+            return services(connection, ties, self._rules(), sight, self._lessons, service, since)
 
     def names(self) -> NamePage:
         with self._store.reader() as connection:

@@ -1,11 +1,14 @@
 """Why something is missing from a flow: what was seen is gathered from the store, and judged."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from analyzer.instance import finding_id
 from analyzer.judge import judge
-from analyzer.rules.ruleset import RuleSet
+from analyzer.rules.ruleset import RuleFile, RuleSet
+from analyzer.rules.services import Service
+from analyzer.services.filling import services_for
 from analyzer.why.gathering import Gathering
 from analyzer.why.lack import Lack
 from analyzer.why.table import Why, why
@@ -27,9 +30,18 @@ class Explained(NamedTuple):
 class WhyReader:
     """Within the transaction of a reader of flows: all of one moment."""
 
-    def __init__(self, reader: FlowReader, rules: RuleSet) -> None:
+    def __init__(
+        self,
+        reader: FlowReader,
+        rules: RuleSet,
+        learned: Callable[[], Sequence[Service]] = tuple,
+    ) -> None:
+        """`learned`: services where none is declared; asked only where one is needed."""
         self._reader = reader
         self._rules = rules
+        self._learned = learned
+        self._filled: dict[str, Sequence[Service]] = {}
+        """By type, the services that are declared and those that are learned."""
         self._gathering = Gathering(reader.cursor, reader.sight, reader.topics, reader.flows_of)
 
     def explain(self, flow_or_key: str, expectation: str | None) -> list[WhyItem] | None:
@@ -66,7 +78,16 @@ class WhyReader:
                 for instance in one.instances:
                     if instance.state in (*ASKED, "pending"):
                         rule = self._rules.by_name[file.flow, instance.expectation]
-                        yield Lack(flow, file, rule, file.services, events, one.episode, instance)
+                        declared = file.services
+                        lack = Lack(flow, file, rule, declared, events, one.episode, instance)
+                        if lack.step.service is None:
+                            lack = replace(lack, services=self._services(file))
+                        yield lack
+
+    def _services(self, file: RuleFile) -> Sequence[Service]:
+        if file.flow not in self._filled:
+            self._filled[file.flow] = tuple(services_for(file, self._learned()))
+        return self._filled[file.flow]
 
     def _explained(self, lacks: Sequence[Lack]) -> list[Explained]:
         seen = self._gathering.seen(lacks)

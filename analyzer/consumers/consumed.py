@@ -56,7 +56,7 @@ Series = tuple[str, str, str, int]
 """Source, group, topic ID, partition."""
 
 
-class _Highest:
+class Highest:
     """Each time that a higher offset was committed than ever before: since when that was seen, and
     until when it was seen not to be so."""
 
@@ -76,9 +76,13 @@ class _Highest:
         self.since.append(row.since)
         self.before.append(before)
 
+    def number(self, offset: int) -> int:
+        """Which of the commits was the first that passed it; one too many while none has."""
+        return bisect_right(self.offsets, offset)
+
     def passed(self, offset: int) -> Passage | None:
         """None while it was not."""
-        number = bisect_right(self.offsets, offset)
+        number = self.number(offset)
         if number == len(self.offsets):
             return None
         # Of the first that is known nobody knows what had been committed before.
@@ -132,7 +136,7 @@ class CommitsInMemory:
     def __init__(self, groups: frozenset[str] | None = None) -> None:
         self._wanted = groups
         self.watches = Watches()
-        self._highest: dict[Series, _Highest] = {}
+        self._highest: dict[Series, Highest] = {}
 
     def see(
         self,
@@ -146,7 +150,7 @@ class CommitsInMemory:
         for row in commits:
             if wanted is None or row.group in wanted:
                 series = row.source, row.group, row.topic_id, row.partition
-                self._highest.setdefault(series, _Highest()).see(row)
+                self._highest.setdefault(series, Highest()).see(row)
 
     def reach(self, group: str) -> int:
         return self.watches.reach(group)

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from analyzer.rules.checker import Checker
 from analyzer.rules.fields import Fields
 from analyzer.rules.located import Value
+from analyzer.services.learned import Learned
 
 KEYS = ("group", "consumes", "emits", "retry", "dead_letter")
 
@@ -20,6 +21,11 @@ class Service:
     retry: tuple[str, ...] = ()
     """Topics (globs) on which it tries again."""
     dead_letter: tuple[str, ...] = ()
+    learned: tuple[Learned, ...] = ()
+    """What it rests on, by what it brings out, where nobody has declared it."""
+
+    def reads(self, source: str) -> bool:
+        return not self.learned or any(one.source == source for one in self.learned)
 
     def has_letters_on(self, topic: str) -> bool:
         return any(fnmatchcase(topic, glob) for glob in (*self.retry, *self.dead_letter))

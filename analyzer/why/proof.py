@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from analyzer.consumers.course import Course
+from analyzer.services.learned import Learned
 from analyzer.why.letters import Letter
 from analyzer.why.seen import Consumption
 from collector.batch import PartitionState
@@ -45,6 +46,20 @@ def of_consumption(one: Consumption) -> Proof:
         "verdict": None if said is None else said.word,
         "since": _moment(None if said is None else said.since),
         "because": None if said is None else said.because,
+    }
+
+
+def of_learned(one: Learned) -> Proof:
+    """Who runs a step, where nobody has declared it."""
+    return {
+        "kind": "service",
+        "group": one.group,
+        "consumes": one.consumes,
+        "emits": one.emits,
+        "learned": one.confidence,
+        "cases_for": one.cases_for,
+        "against": one.against,
+        "undecided": one.undecided,
     }
 
 

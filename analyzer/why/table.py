@@ -15,6 +15,7 @@ from analyzer.why.came import correlation_dropped, dead_lettered, late, other_pa
 from analyzer.why.case import Case, Confidence, Found, Not, Word
 from analyzer.why.proof import Proof
 from analyzer.why.queued import consumer_down, in_queue, stalled
+from analyzer.why.resting import as_sure_as_its_service
 from analyzer.why.seen import Seen
 from analyzer.why.steps import Step
 
@@ -54,5 +55,6 @@ def why(
     case = Case(instance, episode, step, services, seen)
     said = [(word, verdict(case)) for word, verdict in VERDICTS]
     word, found = next((w, one) for w, one in said if isinstance(one, Found))
+    found = as_sure_as_its_service(word, found, case)
     ruled_out = [(w, one.why) for w, one in said if isinstance(one, Not)]
     return Why(word, found.confidence, found.text, found.gist, found.evidence, ruled_out)

@@ -31,6 +31,7 @@ from ui.models import (
     FlowDetail,
     FlowPage,
     NamePage,
+    ServicePage,
     Status,
     WhyPage,
 )
@@ -53,6 +54,11 @@ class FakeQueries:
     dropped_page: DroppedPage = field(default_factory=lambda: DroppedPage(items=[]))
     expectation_page: ExpectationPage = field(default_factory=lambda: ExpectationPage(items=[]))
     consumer_page: ConsumerPage = field(default_factory=lambda: ConsumerPage(items=[]))
+    service_page: ServicePage = field(
+        default_factory=lambda: ServicePage(
+            items=[], since=None, until=None, events=0, learned_from=0
+        )
+    )
     now_status: Status = field(default_factory=samples.status)
     now_tally: Tally = field(default_factory=samples.tally)
     asked: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -90,6 +96,10 @@ class FakeQueries:
     def consumers(self, **asked: Any) -> ConsumerPage:
         self.asked["consumers"] = asked
         return self.consumer_page
+
+    def services(self, **asked: Any) -> ServicePage:
+        self.asked["services"] = asked
+        return self.service_page
 
     def names(self) -> NamePage:
         return NamePage(items=[])

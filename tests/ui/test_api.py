@@ -233,6 +233,7 @@ def test_openapi_describes_every_answer(client: httpx.Client) -> None:
         "/api/dropped",
         "/api/expectations",
         "/api/names",
+        "/api/services",
         "/api/export",
         "/api/status",
         "/healthz",

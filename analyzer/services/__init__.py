@@ -1,0 +1,1 @@
+"""Who runs which step: learned from what groups commit and what then comes out, and its balance."""
