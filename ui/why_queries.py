@@ -15,7 +15,7 @@ from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.rules.services import Service
 from analyzer.why.letters import Letter, is_letter_topic, letter_of
 from analyzer.why.seen import Consumption, Seen
-from analyzer.why.steps import Step, step_of
+from analyzer.why.steps import Step, race_of, step_of
 from analyzer.why.table import Why, why
 from collector.consumers.history import REPEAT_EVERY
 from collector.consumers.observation import NEVER_LOOKED, CommitRow, WatchRow
@@ -33,7 +33,9 @@ AFTER = 3_600 * US_PER_S
 SPARE = 60 * US_PER_S
 BUSY = 10 * US_PER_S
 """A group that committed something in that time is at work."""
-ASKED = ("missing", "late", "unknown")
+LACKING = ("missing", "late", "unknown", "pending")
+ASKED = ("missing", "late", "unknown", "violated")
+"""Before what is awaited still."""
 MOST_ASKED = 50
 """So many instances of a flow are explained at once."""
 
@@ -76,8 +78,8 @@ class WhyReader:
                 continue
             for one in judge(flow, events, file, self._reader.sight):
                 for instance in one.instances:
-                    if instance.state in (*ASKED, "pending"):
-                        rule = self._rules.by_name[file.flow, instance.expectation]
+                    rule = self._rules.by_name[file.flow, instance.expectation]
+                    if instance.state in LACKING or race_of(instance, one.episode, rule):
                         yield Lack(flow, file, rule, one.episode, instance)
 
     def _item(self, lack: Lack, events: Sequence[Event]) -> WhyItem:
@@ -102,6 +104,8 @@ class WhyReader:
     def _seen(self, lack: Lack, step: Step, events: Sequence[Event]) -> Seen:
         sight = self._reader.sight.under(lack.file.naming)
         cause, until = step.cause, lack.instance.deadline
+        if step.act is not None:
+            until = step.act.time
         consumption = {}
         if cause is not None:
             asked = CommitsAsked(self._cursor, frozenset(step.groups))
@@ -246,6 +250,7 @@ class WhyReader:
         )
         newest = {(row.topic, row.partition): row for row in commits}
         newest.pop((cause.topic, cause.partition), None)
+        reads = any(row.topic == cause.topic and row.committed is not None for row in commits)
         busy = any(_at_work(row, at, TIMES * watch.every) for row in newest.values())
         state = None
         if groups:
@@ -260,7 +265,8 @@ class WhyReader:
             return Consumption(one.group, "consumers were last looked at before it was there")
         if said is not None and said.word in ("recreated", "unseen"):
             return Consumption(one.group, f"{one.group}: {said.because}", one.passage)
-        return Consumption(one.group, None, one.passage, course, said, busy, state)
+        reads = reads or (one.passage is not None and one.passage.by is not None)
+        return Consumption(one.group, None, one.passage, course, said, busy, reads, state)
 
 
 def _not_seen(watch: WatchRow, cause: Event) -> str | None:
