@@ -35,6 +35,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "stopped": ("stopped",),
     "killed": ("stuck", "stopped"),
     "stuck": ("stuck",),
+    "stuck-classic": ("stuck",),
     "recommits": ("stuck",),
     "half-stuck": ("stuck",),
     "growing": ("growing",),
@@ -108,7 +109,7 @@ async def test_whatever_becomes_of_a_consumer_its_verdict_says_so(
 ) -> None:
     parts: list[Awaitable[None]] = [
         records(scene),
-        *(aiokafka_group(scene, group) for group in ("healthy", "stopped")),
+        *(aiokafka_group(scene, group) for group in ("healthy", "stopped", "stuck-classic")),
         killed(scene),
         *(new_group(scene, group) for group in NEW),
         assigned(scene, "assigned"),
@@ -193,7 +194,7 @@ def warm(scene: Scene) -> bool:
     """Everybody has committed a few times, and so it is known what is usual."""
     return all(
         scene.words(group)[-1].verdict.word == "ok"
-        for group in ("healthy", "stopped", "killed", *NEW)
+        for group in ("healthy", "stopped", "stuck-classic", "killed", *NEW)
         if scene.words(group)
     )
 
@@ -226,14 +227,21 @@ async def records(scene: Scene) -> None:
 
 
 async def aiokafka_group(scene: Scene, group: str) -> None:
+    """A classic one, that leaves when it is stopped, and when it is stuck stays and commits no
+    more."""
     consumer = AIOKafkaConsumer(
         scene.name(group), bootstrap_servers=scene.bootstrap, group_id=scene.name(group),
-        auto_offset_reset="earliest", auto_commit_interval_ms=1_000,
+        auto_offset_reset="earliest", enable_auto_commit=group != "stuck-classic",
+        auto_commit_interval_ms=1_000,
     )  # fmt: skip
     await consumer.start()
     try:
-        while not (group == "stopped" and scene.faulty.is_set()):
+        while group == "healthy" or not scene.faulty.is_set():
             await consumer.getmany(timeout_ms=100)
+            if group == "stuck-classic":
+                await consumer.commit()
+        if group == "stuck-classic":
+            await asyncio.Event().wait()
     finally:
         await consumer.stop()
     await asyncio.Event().wait()
