@@ -104,8 +104,9 @@ async def scene(broker: Broker) -> AsyncIterator[Scene]:
     await admin.close()
 
 
+@pytest.mark.parametrize("commits", ["admin", "offsets_topic"])
 async def test_whatever_becomes_of_a_consumer_its_verdict_says_so(
-    scene: Scene, figures: Callable[..., None]
+    scene: Scene, figures: Callable[..., None], commits: str
 ) -> None:
     parts: list[Awaitable[None]] = [
         records(scene),
@@ -121,7 +122,9 @@ async def test_whatever_becomes_of_a_consumer_its_verdict_says_so(
     ]
     tasks = [asyncio.ensure_future(part) for part in parts]
     try:
-        async with Watching(scene.bootstrap, f"{scene.prefix}-*", every=f"{EVERY_S}s") as watching:
+        async with Watching(
+            scene.bootstrap, f"{scene.prefix}-*", every=f"{EVERY_S}s", commits=commits
+        ) as watching:
             await look_on(scene, watching, tasks)
     finally:
         for task in tasks:
@@ -279,7 +282,7 @@ class Remembering:
         self.then: dict[str, int] = {}
 
     def at_fault(self, scene: Scene, group: str, partition: int = 0) -> int:
-        return self.then.setdefault(f"{group}-{partition}", scene.end(group, partition))
+        return self.then.setdefault(f"{scene.name(group)}-{partition}", scene.end(group, partition))
 
 
 THEN = Remembering()
@@ -313,7 +316,7 @@ async def back(scene: Scene, group: str, member: Member, turn: int) -> None:
     """Reads on from the beginning, slowly; or at once where it regains what it had."""
     end = scene.end(group)
     if scene.faulty.is_set():
-        began = THEN.then.setdefault(f"{group}-turn", turn)
+        began = THEN.then.setdefault(f"{scene.name(group)}-turn", turn)
         end = min(end, turn - began) if group == "rewound" or turn == began else end
     await member.commit({0: end})
 
