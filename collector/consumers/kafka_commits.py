@@ -6,6 +6,7 @@ without a connection of its own. From where nothing is known it begins at the en
 
 import asyncio
 import logging
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -53,7 +54,8 @@ class CommitTopic:
         """Of these, where the clock of a broker told where to go on."""
         self._topic_id: str | None = None
         self._was_absent = False
-        self._overrun = False
+        self._passed_over = False
+        """That is said once."""
         self.denied: Denied | None = None
 
     async def read(self, client: PatientClient, clock: Callable[[], int]) -> Exact:
@@ -161,7 +163,7 @@ class CommitTopic:
                     break
                 await asyncio.sleep(0)  # others get on between
             if left <= 0:
-                self._pass_over(behind)
+                self._pass_over(behind, f"more is committed than is read of {TOPIC}")
         return False, ended
 
     def _take(self, answer: Any, behind: set[int], ended: set[int]) -> int:
@@ -173,22 +175,25 @@ class CommitTopic:
             if error == 1:  # the log was cut, or retention passed us
                 del self._logs[number]
             return 0
-        one.read(batches)
+        try:
+            one.read(batches)
+        except (KafkaError, ValueError, struct.error) as error:
+            self._pass_over({number}, f"{TOPIC}-{number}@{one.position} cannot be read ({error})")
+            behind.discard(number)
+            return len(batches)
         if one.position >= high_watermark:
             behind.discard(number)
             ended.add(number)
         return len(batches)
 
-    def _pass_over(self, behind: set[int]) -> None:
-        """More than may be read in one look: the next one begins at the end."""
+    def _pass_over(self, behind: set[int], why: str) -> None:
+        """What is not read to its end by one look begins at the end in the next."""
         for number in behind:
             self._logs.pop(number)
-        if behind and not self._overrun:
-            self._overrun = True
-            log.warning(
-                "source %s: more is committed than is read of %s: what was passed over is seen by "
-                "asking for it now and then", self._source, TOPIC,
-            )  # fmt: skip
+        if behind and not self._passed_over:
+            self._passed_over = True
+            log.warning("source %s: %s: what is passed over is seen by asking for it now and then",
+                        self._source, why)  # fmt: skip
 
     # What is said
 

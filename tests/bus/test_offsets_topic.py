@@ -12,10 +12,12 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import UnsupportedCodecError
 from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 
 from collector.consumers import kafka_commits
+from collector.consumers.commit_log import CommitLog
 from collector.consumers.observation import CommitRow, Known, Place
 from collector.times import US_PER_MS
 from demo.broker import Broker
@@ -265,6 +267,41 @@ async def test_what_is_more_than_a_look_may_read_is_passed_over_and_still_polled
         known = len(watching.commits)
         await watching.poll()
         commit.are_told_by(passed(watching.commits[known:], topic))
+
+
+async def test_it_begins_at_the_end_and_what_cannot_be_read_is_polled(
+    broker: Broker, create_topic: CreateTopic, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    topic = await create_topic()
+    place = TopicPartition(topic, 0)
+    given: list[int] = []
+    spoilt = False
+    read = CommitLog.read
+
+    def noted(self: CommitLog, batches: bytes) -> None:
+        given.append(len(batches))
+        if batches and spoilt:
+            raise UnsupportedCodecError("no such codec")
+        read(self, batches)
+
+    monkeypatch.setattr(CommitLog, "read", noted)
+    async with consuming(broker.bootstrap, topic, topic) as one:
+        await one.commit({place: 0})
+        async with exactly(broker.bootstrap, topic) as watching:
+            await watching.until(lambda: watching.committed(topic) == {Place(topic, 0): 0})
+            # Whatever was committed before.
+            assert given
+            assert sum(given) == 0
+            await one.commit({place: 1})
+            await watching.until(lambda: watching.committed(topic) == {Place(topic, 0): 1})
+            assert sum(given) > 0
+            spoilt = True
+            looked = watching.watches[-1].moment
+            await one.commit({place: 2})
+            await watching.until(lambda: watching.committed(topic) == {Place(topic, 0): 2})
+            assert watching.commits[-1].before == looked
+            assert "no such codec" in caplog.text
 
 
 async def test_reading_commits_leaves_no_trace(broker: Broker, create_topic: CreateTopic) -> None:
