@@ -26,14 +26,17 @@ from collector.consumers.observation import Known  # noqa: E402
 from collector.settings import KafkaSettings, SourceSettings  # noqa: E402
 from collector.store.store import Store  # noqa: E402
 from demo.broker import Broker  # noqa: E402
+from nonevent.garbage import Garbage  # noqa: E402
 from ui.consumer_queries import consumers  # noqa: E402
 
 TOPIC = "bench"
 EVERY_S = 5
+LOOK_EVERY_S = 0.1
 EXAMPLES = """
 examples:
   python bench/consumers.py                            50 groups on 200 partitions each
   python bench/consumers.py --groups 5 --looks 5
+  python bench/consumers.py --from offsets_topic       and every commit with its moment
 """
 
 
@@ -52,6 +55,8 @@ class Looks(msgspec.Struct):
 
 
 class Figures(msgspec.Struct):
+    commits: str
+    """Where they are seen: `admin` or `offsets_topic`."""
     groups: int
     partitions: int
     idle: Looks
@@ -63,17 +68,22 @@ class Figures(msgspec.Struct):
 
 
 class Bench:
-    def __init__(self, bootstrap: str, store: Store, groups: int, partitions: int) -> None:
+    def __init__(
+        self, bootstrap: str, store: Store, groups: int, partitions: int, commits: str
+    ) -> None:
         self._bootstrap, self._store = bootstrap, store
         self._groups, self._partitions = groups, partitions
         self._places = [TopicPartition(TOPIC, number) for number in range(partitions)]
         self._committers: list[AIOKafkaConsumer] = []
+        consumers = {"every": f"{LOOK_EVERY_S}s", "from": commits}
         kafka = KafkaSettings.model_validate(
-            {"bootstrap": bootstrap, "topics": ["*"], "consumers": {"every": "100ms"}}
+            {"bootstrap": bootstrap, "topics": ["*"], "consumers": consumers}
         )
         settings = SourceSettings(name="bench", kafka=kafka)
         self._watch = KafkaWatch(settings, Known(), lambda: time.time_ns() // 1000)
         self._offset = 0
+        self._next = 0.0
+        self._garbage = Garbage(time.time_ns() // 1000)
 
     async def start(self) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
@@ -87,9 +97,13 @@ class Bench:
             )  # fmt: skip
             await one.start()
             one.assign(self._places)
+            one.pause(*self._places)  # what they read would count as ours: it is one thread
             self._committers.append(one)
         await self.move_on()
-        await self._look()  # warm: connections, and the first rows of all
+        # Warm: connections, the first rows of all, and where the topic of commits ends.
+        for _ in range(2):
+            await self._look()
+        self._garbage.keep()  # as in the daemon
 
     async def stop(self) -> None:
         await self._watch.stop()
@@ -124,10 +138,12 @@ class Bench:
     async def _look(self) -> tuple[float, float, int]:
         """Wall and CPU seconds without the pause before it, and the rows that came of it."""
         began, cpu = time.perf_counter(), time.thread_time()
+        pause = max(0.0, self._next - began)
+        self._next = began + pause + LOOK_EVERY_S
         batch = await self._watch.poll()
-        pause = min(0.1, time.perf_counter() - began)
         found = (time.perf_counter() - began - pause, time.thread_time() - cpu)
         self._store.commit(batch).result()
+        self._garbage.after(batch)
         return (*found, sum(map(len, batch.rows.values())))
 
     def verdicts(self) -> float:
@@ -138,15 +154,15 @@ class Bench:
         return (time.thread_time() - began) * 1000
 
 
-async def measure(groups: int, partitions: int, looks: int) -> Figures:
+async def measure(groups: int, partitions: int, looks: int, commits: str) -> Figures:
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder) / "kafka") as broker:
         store = Store(Path(folder) / "store.duckdb")
-        bench = Bench(broker.bootstrap, store, groups, partitions)
+        bench = Bench(broker.bootstrap, store, groups, partitions, commits)
         try:
             await bench.start()
             idle = await bench.looks(looks, busy=False)
             busy = await bench.looks(looks, busy=True)
-            return Figures(groups, partitions, idle, busy, bench.verdicts())
+            return Figures(commits, groups, partitions, idle, busy, bench.verdicts())
         finally:
             await bench.stop()
             store.close()
@@ -159,9 +175,17 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=50)
     parser.add_argument("--partitions", type=int, default=200)
     parser.add_argument("--looks", type=int, default=24)
+    parser.add_argument(
+        "--from", choices=["admin", "offsets_topic"], default="admin", dest="commits"
+    )
     options = parser.parse_args()
-    figures = asyncio.run(measure(options.groups, options.partitions, options.looks))
-    print(f"{figures.groups} groups on {figures.partitions} partitions each, a look every 5 s\n")
+    figures = asyncio.run(
+        measure(options.groups, options.partitions, options.looks, options.commits)
+    )
+    print(
+        f"{figures.groups} groups on {figures.partitions} partitions each, a look every 5 s, "
+        f"commits from {figures.commits}\n"
+    )
     print(f"{'':28}{'nobody moves on':>18}{'all move on':>18}")
     for name, text in (
         ("wall_ms", "a look, ms"), ("cpu_ms", "  its CPU, ms"), ("core_percent", "  of a core, %"),

@@ -159,6 +159,8 @@ class ConsumerSettings(Section):
     """Globs; with `!` in front: groups to leave out. Named ones are asked for though they are not
     listed."""
     every: Duration = "5s"
+    from_: Literal["admin", "offsets_topic"] = Field(default="admin", alias="from")
+    """Where commits are seen: by asking for them, or exactly and in time in Kafka's own topic."""
 
     @model_validator(mode="after")
     def not_too_often(self) -> "ConsumerSettings":

@@ -423,6 +423,10 @@ class Daemon:
     def _conditions(self) -> dict[str, Condition]:
         """How the taps stand with their buses; asked from the server's threads."""
         found = {tap.name: tap.condition() for tap in self._watch.taps}
+        for consumers in self._watch.consumers:
+            of_tap = found[consumers.name]
+            denied = (*of_tap.denied, *consumers.condition().denied)
+            found[consumers.name] = replace(of_tap, denied=denied)
         for name, patience in self._starting.copy().items():
             found[name] = replace(
                 found[name],

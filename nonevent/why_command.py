@@ -25,7 +25,8 @@ def why(
     token: Token = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of words.")] = False,
 ) -> None:  # fmt: skip
-    """Say why something is missing from a flow, late, or awaited still, with its evidence.
+    """Say why something is missing from a flow, late, or awaited still, or why it was not stopped,
+    with its evidence.
 
     Exit code 0 when nothing is, 1 when something is, 3 when there is no such flow.
 

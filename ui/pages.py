@@ -35,8 +35,9 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
         found = queries.flow(id)
         if found is None:
             raise UnknownFlowError(id)
-        waited = any(item.kind == "ghost" for item in found.timeline)
-        whys = queries.why(found.flow) if waited else None
+        lacks = any(item.kind == "ghost" for item in found.timeline)
+        offends = any(item.state == "violated" for item in found.instances)
+        whys = queries.why(found.flow) if lacks or offends else None
         return flow_page(found, whys, queries.status(), clock())
 
     @router.get("/findings")

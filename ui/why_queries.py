@@ -11,13 +11,16 @@ from analyzer.rules.services import Service
 from analyzer.services.filling import services_for
 from analyzer.why.gathering import Gathering
 from analyzer.why.lack import Lack
+from analyzer.why.steps import race_of
 from analyzer.why.table import Why, why
 from collector.event import ORDER, Event
 from ui.flow_queries import FlowReader
 from ui.models import RuledOut, WhyItem
 from ui.rows import moment
 
-ASKED = ("missing", "late", "unknown")
+LACKING = ("missing", "late", "unknown", "pending")
+ASKED = ("missing", "late", "unknown", "violated")
+"""Before what is awaited still."""
 MOST_ASKED = 50
 """So many instances of a flow are explained at once."""
 
@@ -76,8 +79,8 @@ class WhyReader:
                 continue
             for one in judge(flow, events, file, self._reader.sight):
                 for instance in one.instances:
-                    if instance.state in (*ASKED, "pending"):
-                        rule = self._rules.by_name[file.flow, instance.expectation]
+                    rule = self._rules.by_name[file.flow, instance.expectation]
+                    if instance.state in LACKING or race_of(instance, one.episode, rule):
                         declared = file.services
                         lack = Lack(flow, file, rule, declared, events, one.episode, instance)
                         if lack.step.service is None:

@@ -85,7 +85,7 @@ class Beside:
             for source, topic in self._topics
             if source == cause.source and is_letter_topic(topic, lack.services)
         )
-        end = max(cause.time, lack.instance.deadline or self._sight.newest()) + AFTER
+        end = max(cause.time, lack.until or self._sight.newest()) + AFTER
         return _Wanted(cause.source, topics, cause.time - SPARE, end, cause.key, cause.id)
 
     def _where_strays_are(self, lack: Lack) -> _Wanted | None:

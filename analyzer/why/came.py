@@ -1,6 +1,7 @@
 """Something came: a letter, the event itself, another one in its place, or one without its ID."""
 
 from analyzer.why.case import Case, Confidence, Found, Not
+from analyzer.why.causation import KEY as CAUSATION
 from analyzer.why.letters import Letter
 from analyzer.why.proof import Proof, of_event, of_letter
 from analyzer.why.telling import placed, span
@@ -130,7 +131,8 @@ def _shared(case: Case, event: Event) -> tuple[Confidence, str] | None:
     ours: dict[str, set[str]] = {}
     for one in case.episode.events:
         for name, value in one.keys:
-            ours.setdefault(name, set()).add(value)
+            if name != CAUSATION:
+                ours.setdefault(name, set()).add(value)
     known = [(name, value) for name, value in event.keys if name in ours]
     if any(value not in ours[name] for name, value in known):
         return None

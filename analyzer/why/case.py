@@ -17,7 +17,7 @@ from collector.times import US_PER_S
 
 Word = Literal[
     "swallowed", "never_published", "in_queue", "stalled", "consumer_down", "dead_lettered",
-    "retrying", "other_path", "correlation_dropped", "late", "hidden", "unobserved",
+    "retrying", "other_path", "correlation_dropped", "late", "out_of_order", "hidden", "unobserved",
 ]  # fmt: skip
 WORDS: tuple[Word, ...] = get_args(Word)
 Confidence = Literal["certain", "likely", "possible"]

@@ -34,7 +34,7 @@ class Gathering:
 
     def seen(self, lacks: Sequence[Lack]) -> list[Seen]:
         questions = [
-            Question(group, lack.step.cause, lack.instance.deadline)
+            Question(group, lack.step.cause, lack.until)
             for lack in lacks
             if lack.step.cause is not None
             for group in lack.step.groups

@@ -28,3 +28,8 @@ class Lack:
     @cached_property
     def step(self) -> Step:
         return step_of(self.instance, self.episode, self.rule, self.services)
+
+    @property
+    def until(self) -> int | None:
+        """When the time was over in which it mattered what groups had read."""
+        return self.instance.deadline if self.step.act is None else self.step.act.time

@@ -17,7 +17,9 @@ SURENESS: tuple[Confidence, ...] = ("possible", "likely", "certain")
 def as_sure_as_its_service(word: Word, found: Found, case: Case) -> Found:
     """With what is known of a service that was learned; of a declared one, as it was."""
     learned = _learned(case)
-    if learned is None or word not in ON_SERVICE:
+    of_commits = any(proof["kind"] == "consumer" for proof in found.evidence)
+    rests = word in ON_SERVICE or (word == "out_of_order" and of_commits)
+    if learned is None or not rests:
         return found
     sure = min(found.confidence, learned.confidence, key=SURENESS.index)
     told = (
@@ -32,13 +34,10 @@ def as_sure_as_its_service(word: Word, found: Found, case: Case) -> Found:
 
 
 def _learned(case: Case) -> Learned | None:
-    """On what it rests that this service brings out what lacks."""
-    service = case.step.service
-    of = (
-        []
-        if service is None
-        else [one for one in service.learned if one.emits in case.step.awaited]
-    )
+    """On what it rests that this service brings out what lacks, or came."""
+    service, act = case.step.service, case.step.act
+    names = case.step.awaited if act is None else case.episode.called(act)
+    of = [] if service is None else [one for one in service.learned if one.emits in names]
     return max(of, key=lambda one: (SURENESS.index(one.confidence), one.cases_for), default=None)
 
 

@@ -26,6 +26,8 @@ class Consumption:
     verdict: Verdict | None = None
     busy: bool = False
     """It moved on other partitions, and was behind there: what stands still here waits its turn."""
+    reads: bool = True
+    """It has committed something of that topic, on whatever partition."""
     state: State | None = None
     """Of the group as a whole, at the same moment."""
     last_moved: int | None = None

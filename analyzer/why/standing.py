@@ -95,6 +95,8 @@ class Standing:
         )
         long = TIMES * watch.every
         busy = any(_at_work(row, at, long) for of, row in newest.items() if of != place)
+        reads = any(of.topic == place.topic and r.committed is not None for of, r in newest.items())
+        reads = reads or (one.passage is not None and one.passage.by is not None)
         last_moved = max((row.since for row in newest.values()), default=None)
         state = None
         if groups:
@@ -109,7 +111,9 @@ class Standing:
             return Consumption(one.group, "consumers were last looked at before it was there")
         if said is not None and said.word in ("recreated", "unseen"):
             return Consumption(one.group, f"{one.group}: {said.because}", one.passage)
-        return Consumption(one.group, None, one.passage, course, said, busy, state, last_moved)
+        return Consumption(
+            one.group, None, one.passage, course, said, busy, reads, state, last_moved
+        )
 
     # What was observed by a moment, from so long before it that nothing is older that still holds
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from analyzer.episode import Episode
 from analyzer.instance import Instance
 from analyzer.kinds.handled import Handled
-from analyzer.rules.rule import Rule
+from analyzer.kinds.order import Order
+from analyzer.rules.rule import Rule, firsts
 from analyzer.rules.services import Service
 from analyzer.why.letters import is_letter_topic, letter_of, tied_by
 from collector.event import ORDER, Event
@@ -22,10 +23,41 @@ class Step:
     """What comes next on the way: the awaited names, or what leads to them."""
     service: Service | None = None
     groups: tuple[str, ...] = ()
+    act: Event | None = None
+    """What came and should not have; then `cause` is what should have stopped `service`."""
+
+
+def race_of(instance: Instance, episode: Episode, rule: Rule) -> tuple[Event, Event] | None:
+    """What should have stopped a step, or come before it, and what came of the step all the same;
+    None where nothing of the kind is wrong."""
+    if instance.state != "violated":
+        return None
+    came = instance.evidence
+    if instance.finding == "forbidden" and instance.activation is not None and came:
+        return instance.activation, came[0]
+    if instance.finding == "both" and len(came) > 1:
+        return came[0], came[1]
+    if isinstance(rule, Order):
+        listed = firsts(rule, episode, rule.listed)
+        for number, one in enumerate(listed):
+            early = [other for other in listed[number + 1 :] if ORDER(other) < ORDER(one)]
+            if one.time == instance.at and early:
+                return one, min(early, key=ORDER)
+    return None
+
+
+def _step_of_race(stop: Event, act: Event, episode: Episode, services: Sequence[Service]) -> Step:
+    names = episode.called(act)
+    acting = [one for one in services if not set(names).isdisjoint(one.emits)]
+    groups = dict.fromkeys(group for one in acting for group in one.groups)
+    return Step(stop, frozenset(), next(iter(acting), None), tuple(groups), act)
 
 
 def step_of(instance: Instance, episode: Episode, rule: Rule, services: Sequence[Service]) -> Step:
     """Where the way from the activating event to what lacks breaks off."""
+    race = race_of(instance, episode, rule)
+    if race is not None:
+        return _step_of_race(*race, episode, services)
     if isinstance(rule, Handled):
         groups = instance.lacks or rule.groups
         service = Service(" and ".join(groups), groups, rule.trigger, ())

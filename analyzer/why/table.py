@@ -15,14 +15,21 @@ from analyzer.why.came import correlation_dropped, dead_lettered, late, other_pa
 from analyzer.why.case import Case, Confidence, Found, Not, Word
 from analyzer.why.proof import Proof
 from analyzer.why.queued import consumer_down, in_queue, stalled
+from analyzer.why.races import out_of_order, unheeded
 from analyzer.why.resting import as_sure_as_its_service
 from analyzer.why.seen import Seen
 from analyzer.why.steps import Step
+
+
+def _nothing_lacks(case: Case) -> Found | Not:
+    return Not("nothing is missing: something came that should not have")
+
 
 VERDICTS: tuple[tuple[Word, Callable[[Case], Found | Not]], ...] = (
     ("dead_lettered", dead_lettered),
     ("retrying", retrying),
     ("late", late),
+    ("out_of_order", out_of_order),
     ("other_path", other_path),
     ("correlation_dropped", correlation_dropped),
     ("consumer_down", consumer_down),
@@ -33,6 +40,12 @@ VERDICTS: tuple[tuple[Word, Callable[[Case], Found | Not]], ...] = (
     ("never_published", never_published),
     ("unobserved", unobserved),
 )
+OF_WHAT_CAME: tuple[tuple[Word, Callable[[Case], Found | Not]], ...] = (
+    *((word, _nothing_lacks) for word, _ in VERDICTS if word not in ("out_of_order", "unobserved")),
+    ("out_of_order", out_of_order),
+    ("unobserved", unheeded),
+)
+"""Where nothing is missing, and something came that should not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +63,11 @@ class Why:
 def why(
     instance: Instance, episode: Episode, step: Step, services: Sequence[Service], seen: Seen
 ) -> Why:
-    """Pure: of an instance that lacks something, what was seen tells the reason, or that it does
-    not tell."""
+    """Pure: of an instance that lacks something, or has what should not have come, what was seen
+    tells the reason, or that it does not tell."""
     case = Case(instance, episode, step, services, seen)
-    said = [(word, verdict(case)) for word, verdict in VERDICTS]
+    asked = VERDICTS if case.step.act is None else OF_WHAT_CAME
+    said = [(word, verdict(case)) for word, verdict in asked]
     word, found = next((w, one) for w, one in said if isinstance(one, Found))
     found = as_sure_as_its_service(word, found, case)
     ruled_out = [(w, one.why) for w, one in said if isinstance(one, Not)]

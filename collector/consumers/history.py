@@ -1,16 +1,18 @@
 """What of each look is written down: what changed; and all of it every now and then, so that how
 it stands is known from the newest rows alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import structs
 
 from collector.consumers.appended import Appended, Ends
+from collector.consumers.exactly import fresh, within
 from collector.consumers.observation import (
     CommitRow,
     End,
     EndRow,
+    ExactCommit,
     GroupRow,
     GroupState,
     Known,
@@ -59,6 +61,8 @@ class History:
         """Groups that are new, after a look that did not see all."""
         self._anew: set[str] = set()
         """Groups that are seen again: all of their commits are written."""
+        self._exactly: dict[tuple[str, Place], ExactCommit | None] = {}
+        """When the last commits of this look were made, where that is known."""
 
     def take(self, look: Look) -> Rows:
         rows = Rows()
@@ -71,6 +75,8 @@ class History:
         for place, end in look.ends.items():
             self._take_end(place, end, look, rows)
         self._take_groups(look, rows)
+        self._exactly = {of: self._take_exact(*of, some, look, rows)
+                         for of, some in look.exact.items()}  # fmt: skip
         for group, commits in look.commits.items():
             for place, committed in commits.items():
                 self._take_commit(group, place, committed, look, rows)
@@ -140,6 +146,37 @@ class History:
 
     # Commits
 
+    def _take_exact(
+        self, group: str, place: Place, some: Sequence[ExactCommit], look: Look, rows: Rows
+    ) -> ExactCommit | None:
+        """Writes all but the last one, which is as it stands at this look; None: nothing is new."""
+        last, end = self._commits.get((group, place)), look.ends.get(place)
+        found = fresh(some, None if last is None else last.committed)
+        if last is not None and end is not None and last.topic_id != end.topic_id:
+            found = found[-1:]  # which topic of that name the others were committed to is not known
+        for one in found[:-1]:
+            last = self._passed_through(group, place, one, look, rows)
+        return within(found[-1], last, self._asked or 0, look.answered) if found else None
+
+    def _passed_through(
+        self, group: str, place: Place, one: ExactCommit, look: Look, rows: Rows
+    ) -> CommitRow | None:
+        """A commit that another one has followed since: what was owed then is not known."""
+        last, end = self._commits.get((group, place)), look.ends.get(place)
+        exactly = within(one, last, self._asked or 0, look.answered)
+        topic_id = end.topic_id if end is not None else last.topic_id if last is not None else ""
+        row = CommitRow(
+            exactly.by, self._source, group, *_named(place, topic_id), one.committed, exactly.by,
+            exactly.not_by, None, None,
+        )  # fmt: skip
+        if exactly.by >= look.answered or (last is None and one.committed is None):
+            return last
+        if last is None:
+            rows.commits.append(_nothing(row, exactly.not_by))
+        rows.commits.append(row)
+        self._commits[group, place] = row
+        return row
+
     def _take_commit(
         self, group: str, place: Place, committed: int, look: Look, rows: Rows
     ) -> None:
@@ -150,7 +187,9 @@ class History:
             return
         topic_id = end.topic_id if end is not None else last.topic_id if last is not None else ""
         same = last is not None and last.committed == committed
-        before = self._before(group)
+        exactly = self._exactly.get((group, place))
+        before = self._before(group) if exactly is None else exactly.not_by
+        since = moment if exactly is None else exactly.by
         beyond = end is not None and committed > end.high_watermark
         if last is not None and end is not None and last.topic_id and (same or beyond):
             # It was committed to a topic that is no more, whatever bears its name now.
@@ -163,27 +202,18 @@ class History:
         if last is not None and same and last.waiting_since is not None and waits is not None:
             # The record is the same: what is known of it only becomes less exact.
             waiting, at_least = last.waiting_since, last.at_least
-        elif waiting is not None and before is not None and _nothing_waited(last, committed):
+        elif waiting is not None and _nothing_waited(last, committed):
             # Before it lie markers: it came after the look that found nothing but them.
-            waiting, at_least = max(waiting, before), at_least and waiting >= before
+            looked = self._before(group) or waiting
+            waiting, at_least = max(waiting, looked), at_least and waiting >= looked
         row = CommitRow(
             moment, self._source, group, *_named(place, topic_id), committed,
-            last.since if last is not None and same else moment,
+            last.since if last is not None and same else since,
             last.before if last is not None and same else before,
             None if end is None else end.end, waiting, at_least,
         )  # fmt: skip
         if last is None and before is not None:
-            nothing = structs.replace(
-                row,
-                moment=before,
-                committed=None,
-                since=before,
-                before=None,
-                end=None,
-                waiting_since=None,
-                at_least=False,
-            )
-            rows.commits.append(nothing)
+            rows.commits.append(_nothing(row, before))
         if (
             last is not None
             and same
@@ -213,14 +243,18 @@ class History:
                 continue
             if (state is None and not look.whole) or (state is not None and state.why):
                 continue  # it may be there, and we do not see it
+            if last.committed is None:
+                del self._commits[group, place]
+                continue
+            exactly = self._exactly.get((group, place))
             del self._commits[group, place]
             rows.commits.append(
                 structs.replace(
                     last,
                     moment=look.answered,
                     committed=None,
-                    since=look.answered,
-                    before=self._asked,
+                    since=look.answered if exactly is None else exactly.by,
+                    before=self._asked if exactly is None else exactly.not_by,
                     waiting_since=None,
                     at_least=False,
                 )
@@ -236,6 +270,14 @@ def _nothing_waited(last: CommitRow | None, committed: int) -> bool:
         and last.committed is not None
         and committed >= last.committed
     )
+
+
+def _nothing(row: CommitRow, moment: int) -> CommitRow:
+    """That nothing was committed before it."""
+    return structs.replace(
+        row, moment=moment, committed=None, since=moment, before=None, end=None,
+        waiting_since=None, at_least=False,
+    )  # fmt: skip
 
 
 def _named(place: Place, topic_id: str) -> tuple[str, str, int]:

@@ -9,6 +9,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.offset import OffsetRequest
 
+from collector.consumers.kafka_commits import CommitTopic, Exact
 from collector.consumers.kafka_requests import (
     DescribeClassic,
     DescribeConsumer,
@@ -33,8 +34,14 @@ Groups = dict[int, dict[str, GroupState]]
 """By the broker that coordinates them."""
 
 
-async def look(client: PatientClient, globs: Sequence[str], clock: Callable[[], int]) -> Look:
-    """Commits before ends. Of brokers that are away the groups are left out, and said to be."""
+async def look(
+    client: PatientClient,
+    globs: Sequence[str],
+    clock: Callable[[], int],
+    topic: CommitTopic | None = None,
+) -> Look:
+    """Commits before ends. Of brokers that are away the groups are left out, and said to be.
+    `topic`: what was committed meanwhile is read from there."""
     by_node, listed_all = await _list(client, globs)
     await _find(client, by_node, [glob for glob in exact(globs) if not glob.startswith("!")])
     groups: dict[str, GroupState] = {}
@@ -45,12 +52,38 @@ async def look(client: PatientClient, globs: Sequence[str], clock: Callable[[], 
     commits: dict[str, dict[Place, int]] = {}
     for node, states in by_node.items():
         await _commits(client, node, [g for g in states if g in groups], groups, commits, unseen)
+    told = {} if topic is None else await topic.read(client, clock)
+    exactly = _of_groups_seen(told, groups, commits, unseen)
+    for (group, place), some in exactly.items():
+        committed = some[-1].committed
+        if committed is not None:
+            commits[group][place] = committed
+        elif group in commits:
+            commits[group].pop(place, None)
     answered = clock()
     for group in unseen:
         groups.pop(group, None)
     places = {place for of_group in commits.values() for place in of_group}
     ends = await _ends(client, places)
-    return Look(asked, answered, groups, commits, ends, frozenset(unseen), whole=listed_all)
+    return Look(
+        asked, answered, groups, commits, ends, frozenset(unseen), exact=exactly, whole=listed_all
+    )  # fmt: skip
+
+
+def _of_groups_seen(
+    told: Exact,
+    groups: Mapping[str, GroupState],
+    commits: Mapping[str, object],
+    unseen: set[str],
+) -> Exact:
+    """Of those that were asked for their commits; and of those that are gone that these are."""
+    found = {}
+    for (group, place), some in told.items():
+        state = groups.get(group)
+        gone = some[-1].committed is None and (state is None or state.why is None)
+        if group not in unseen and (group in commits or gone):
+            found[group, place] = some
+    return found
 
 
 async def _list(client: PatientClient, globs: Sequence[str]) -> tuple[Groups, bool]:

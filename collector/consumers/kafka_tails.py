@@ -1,7 +1,6 @@
 """Whether a record lies between what is committed and the end, or nothing but markers of
 transactions: those no consumer reads, and one that counts records never commits past them."""
 
-import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.fetch import FetchRequest
 
+from collector.consumers.batch_head import BEFORE_LENGTH_COUNTS, CONTROL, HEAD, TRANSACTIONAL
 from collector.consumers.observation import End, Look, Place
 
 MARKERS = 4
@@ -17,11 +17,6 @@ AT_ONCE = 50
 """Tails that are looked at for the first time, in one round."""
 BYTES = 4_096
 """The heads of batches are all that is wanted."""
-_HEAD = struct.Struct(">qiiBIhiqqqhii")
-"""Of a batch: base offset, length, epoch, format, checksum, attributes, last offset's distance, two
-timestamps, producer, its epoch and sequence, how many records."""
-_BEFORE_LENGTH_COUNTS = 12
-_CONTROL, _TRANSACTIONAL = 0x20, 0x10
 _READ_COMMITTED = 1
 
 
@@ -86,18 +81,18 @@ def _holds_no_record(
 ) -> bool:
     """Of the batches from there on; the last of them may be cut off."""
     at, reached = 0, committed
-    while at + _HEAD.size <= len(batches):
-        base, length, _, form, _, kind, last, _, _, producer, _, _, count = _HEAD.unpack_from(
+    while at + HEAD.size <= len(batches):
+        base, length, _, form, _, kind, last, _, _, producer, _, _, count = HEAD.unpack_from(
             batches, at
         )
         if form < 2 or length <= 0:
             return False
-        at += length + _BEFORE_LENGTH_COUNTS
+        at += length + BEFORE_LENGTH_COUNTS
         if base + last < committed:
             continue
         reached = base + last + 1
-        gone = kind & _TRANSACTIONAL and any(p == producer and base >= o for p, o in aborted)
-        if not (kind & _CONTROL or gone or count == 0):
+        gone = kind & TRANSACTIONAL and any(p == producer and base >= o for p, o in aborted)
+        if not (kind & CONTROL or gone or count == 0):
             return False
         if reached >= end:
             return True

@@ -10,6 +10,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 
 from collector.batch import Batch
 from collector.consumers.history import History
+from collector.consumers.kafka_commits import CommitTopic
 from collector.consumers.kafka_look import look
 from collector.consumers.kafka_tails import Tails
 from collector.consumers.observation import Known, Look, WatchRow
@@ -28,7 +29,8 @@ TOO_OLD = "its brokers are too old to be asked (Kafka 3.0 and newer tell)"
 
 
 class KafkaWatch:
-    """It joins no group and commits nothing; DESCRIBE on groups and topics is all it needs."""
+    """It joins no group and commits nothing; DESCRIBE on groups and topics is all it needs, and to
+    read commits from their own topic READ on that."""
 
     paced = True
 
@@ -50,6 +52,9 @@ class KafkaWatch:
             tuple(self._settings.groups), None if before is None else before.why,
         )  # fmt: skip
         self._tails = Tails()
+        since = None if before is None else before.moment
+        exactly = self._settings.from_ == "offsets_topic"
+        self._topic = CommitTopic(self.name, self._settings.groups, since) if exactly else None
         self._client: PatientClient | None = None
         self._trouble: Patience | None = None
         self._next = now
@@ -67,7 +72,10 @@ class KafkaWatch:
     def condition(self) -> Condition:
         trouble = self._trouble
         if trouble is None:
-            return Condition("kafka", "reading", self._since)
+            denied = None if self._topic is None else self._topic.denied
+            return Condition(
+                "kafka", "reading", self._since, denied=() if denied is None else (denied,)
+            )
         return Condition("kafka", "connecting", trouble.since, trouble.why, trouble.next_try)
 
     async def poll(self) -> Batch:
@@ -104,7 +112,7 @@ class KafkaWatch:
             self._client = client
         seconds = REQUEST_TIMEOUT_MS / 1000
         async with asyncio.timeout(seconds):
-            seen = await look(self._client, self._settings.groups, self._clock)
+            seen = await look(self._client, self._settings.groups, self._clock, self._topic)
             return replace(seen, done=await self._tails.read_to_the_end(self._client, seen))
 
     def _options(self) -> dict[str, Any]:

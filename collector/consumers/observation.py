@@ -1,6 +1,6 @@
 """What one look at the consumers of a bus tells, and the rows that are kept of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -41,6 +41,15 @@ class End(NamedTuple):
     leader: int = -1
 
 
+class ExactCommit(NamedTuple):
+    """Moments are µs: it was not so by `not_by`, and was by `by`, a millisecond later. None: what
+    had been committed was deleted."""
+
+    not_by: int
+    by: int
+    committed: int | None
+
+
 @dataclass(frozen=True)
 class Look:
     """One round: commits are asked for before ends, so that lag is never too small by chance."""
@@ -55,6 +64,9 @@ class Look:
     """Groups of which this round could not tell: their coordinator is away."""
     done: frozenset[tuple[Place, int]] = frozenset()
     """Partitions, with a committed offset from which on there is nothing but markers."""
+    exact: Mapping[tuple[str, Place], Sequence[ExactCommit]] = field(default_factory=dict)
+    """Of groups and partitions of which each commit since the last look is known, in order; the
+    last one is what is in `commits`."""
     whole: bool = True
     """Every broker has listed its groups: what is not here is no more."""
 

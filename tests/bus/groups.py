@@ -23,10 +23,11 @@ class Watching:
         *groups: str,
         every: str = "200ms",
         known: Known | None = None,
+        commits: str = "admin",
         **kafka: object,
     ) -> None:
-        """`kafka`: further settings of the source."""
-        consumers = {"groups": list(groups) or ["*"], "every": every}
+        """`commits`: where they are seen; `kafka`: further settings of the source."""
+        consumers = {"groups": list(groups) or ["*"], "every": every, "from": commits}
         found = {"bootstrap": bootstrap, "topics": ["*"], "consumers": consumers, **kafka}
         settings = SourceSettings(name="bus", kafka=KafkaSettings.model_validate(found))
         self.watch = KafkaWatch(settings, known or Known(), lambda: time.time_ns() // 1000)

@@ -29,6 +29,8 @@ _PARTITIONS = CompactArray(("topic_id", Uuid), ("partitions", CompactArray(Int32
 _LEAVE = -1
 _NOT_READY = (14, 15, 16)
 """The coordinator loads, or is another one."""
+_STALE_EPOCH = 113
+"""The group has moved on since the last beat."""
 
 
 class _NotYetError(Exception):
@@ -177,9 +179,14 @@ class Member:
     async def commit(self, offsets: dict[int, int]) -> None:
         partitions = [(number, offset, -1, "", {}) for number, offset in offsets.items()]
         topics = [(self._topic, partitions, {})]
-        words = (self._group, self._epoch, self._id, None, topics, {})
-        answer: Any = await self._client.send(self._node, _Commit(words))
-        assert [p[1] for topic in answer.topics for p in topic[1]] == [0] * len(offsets), answer
+        while True:
+            words = (self._group, self._epoch, self._id, None, topics, {})
+            answer: Any = await self._client.send(self._node, _Commit(words))
+            errors = {p[1] for topic in answer.topics for p in topic[1]}
+            if errors != {_STALE_EPOCH}:
+                break
+            await asyncio.sleep(0.1)  # the next beat tells the group's new one
+        assert errors == {0}, answer
 
     async def _join(self) -> None:
         """A coordinator that has just been named may not be ready yet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
@@ -491,3 +492,40 @@ async def test_groups_need_describe_and_a_named_one_is_said_to_be_denied(
         await access.take_back(named, "DESCRIBE", of=GROUP)
         await watching.until(lambda: watching.group(named).why is not None)
         assert watching.committed(named) == {Place(topic, 0): 2}, "it may be there still"
+
+
+async def test_commits_are_polled_until_their_topic_may_be_read(
+    guarded: Broker, access: Access, topics: Topics, caplog: pytest.LogCaptureFixture
+) -> None:
+    (topic,) = await topics("read")
+    place, offsets = TopicPartition(topic, 0), "__consumer_offsets"
+    await access.grant(topic, "DESCRIBE")
+    await access.grant(topic, "DESCRIBE", of=GROUP)
+    async with (
+        consuming(guarded.bootstrap, topic, topic) as one,
+        Watching(
+            guarded.address("PASSWORDS"), topic, commits="offsets_topic",
+            sasl=password("SCRAM-SHA-256"),
+        ) as watching,
+    ):  # fmt: skip
+        await one.commit({place: 1})
+        await watching.until(lambda: watching.committed(topic) == {Place(topic, 0): 1})
+        looked = watching.watches[-1].moment
+        await one.commit({place: 2})
+        await watching.until(lambda: watching.committed(topic) == {Place(topic, 0): 2})
+        assert (watching.commits[-1].before or 0) >= looked
+        await watching.poll()
+        (denied,) = watching.watch.condition().denied
+        assert (denied.topic, "grant READ" in denied.why) == (offsets, True)
+        assert told(caplog, offsets) == 1
+        await access.grant(offsets, "READ")
+        await watching.until(lambda: watching.watch.condition().denied == ())
+        await watching.poll()
+        for offset in (3, 4):
+            await one.commit({place: offset})
+            await asyncio.sleep(0.03)
+        await watching.until(lambda: watching.committed(topic) == {Place(topic, 0): 4})
+        assert [row.committed for row in watching.commits][-2:] == [3, 4]
+        assert watching.commits[-1].since - (watching.commits[-1].before or 0) <= 2_000
+        await access.take_back(offsets, "READ")
+        await watching.until(lambda: watching.watch.condition().denied != ())

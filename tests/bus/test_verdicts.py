@@ -35,6 +35,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "stopped": ("stopped",),
     "killed": ("stuck", "stopped"),
     "stuck": ("stuck",),
+    "stuck-classic": ("stuck",),
     "recommits": ("stuck",),
     "half-stuck": ("stuck",),
     "growing": ("growing",),
@@ -103,12 +104,13 @@ async def scene(broker: Broker) -> AsyncIterator[Scene]:
     await admin.close()
 
 
+@pytest.mark.parametrize("commits", ["admin", "offsets_topic"])
 async def test_whatever_becomes_of_a_consumer_its_verdict_says_so(
-    scene: Scene, figures: Callable[..., None]
+    scene: Scene, figures: Callable[..., None], commits: str
 ) -> None:
     parts: list[Awaitable[None]] = [
         records(scene),
-        *(aiokafka_group(scene, group) for group in ("healthy", "stopped")),
+        *(aiokafka_group(scene, group) for group in ("healthy", "stopped", "stuck-classic")),
         killed(scene),
         *(new_group(scene, group) for group in NEW),
         assigned(scene, "assigned"),
@@ -120,7 +122,9 @@ async def test_whatever_becomes_of_a_consumer_its_verdict_says_so(
     ]
     tasks = [asyncio.ensure_future(part) for part in parts]
     try:
-        async with Watching(scene.bootstrap, f"{scene.prefix}-*", every=f"{EVERY_S}s") as watching:
+        async with Watching(
+            scene.bootstrap, f"{scene.prefix}-*", every=f"{EVERY_S}s", commits=commits
+        ) as watching:
             await look_on(scene, watching, tasks)
     finally:
         for task in tasks:
@@ -193,7 +197,7 @@ def warm(scene: Scene) -> bool:
     """Everybody has committed a few times, and so it is known what is usual."""
     return all(
         scene.words(group)[-1].verdict.word == "ok"
-        for group in ("healthy", "stopped", "killed", *NEW)
+        for group in ("healthy", "stopped", "stuck-classic", "killed", *NEW)
         if scene.words(group)
     )
 
@@ -226,14 +230,21 @@ async def records(scene: Scene) -> None:
 
 
 async def aiokafka_group(scene: Scene, group: str) -> None:
+    """A classic one, that leaves when it is stopped, and when it is stuck stays and commits no
+    more."""
     consumer = AIOKafkaConsumer(
         scene.name(group), bootstrap_servers=scene.bootstrap, group_id=scene.name(group),
-        auto_offset_reset="earliest", auto_commit_interval_ms=1_000,
+        auto_offset_reset="earliest", enable_auto_commit=group != "stuck-classic",
+        auto_commit_interval_ms=1_000,
     )  # fmt: skip
     await consumer.start()
     try:
-        while not (group == "stopped" and scene.faulty.is_set()):
+        while group == "healthy" or not scene.faulty.is_set():
             await consumer.getmany(timeout_ms=100)
+            if group == "stuck-classic":
+                await consumer.commit()
+        if group == "stuck-classic":
+            await asyncio.Event().wait()
     finally:
         await consumer.stop()
     await asyncio.Event().wait()
@@ -271,7 +282,7 @@ class Remembering:
         self.then: dict[str, int] = {}
 
     def at_fault(self, scene: Scene, group: str, partition: int = 0) -> int:
-        return self.then.setdefault(f"{group}-{partition}", scene.end(group, partition))
+        return self.then.setdefault(f"{scene.name(group)}-{partition}", scene.end(group, partition))
 
 
 THEN = Remembering()
@@ -305,7 +316,7 @@ async def back(scene: Scene, group: str, member: Member, turn: int) -> None:
     """Reads on from the beginning, slowly; or at once where it regains what it had."""
     end = scene.end(group)
     if scene.faulty.is_set():
-        began = THEN.then.setdefault(f"{group}-turn", turn)
+        began = THEN.then.setdefault(f"{scene.name(group)}-turn", turn)
         end = min(end, turn - began) if group == "rewound" or turn == began else end
     await member.commit({0: end})
 

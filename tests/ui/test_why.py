@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from ruamel.yaml import YAML
 
+from analyzer.clocks import Clocks
 from analyzer.consumers.stated import Stated
 from analyzer.rules.ruleset import RuleSet
 from analyzer.tables import ANALYZER_TABLES, ANALYZER_VIEWS
@@ -105,6 +106,7 @@ def filled(case: dict[str, Any], folder: Path) -> Iterator[tuple[Store, RuleSet]
                 WATCHES.name: [consumers.watch(looked)]}  # fmt: skip
     store = Store(folder / "store.duckdb", tables=ANALYZER_TABLES, views=ANALYZER_VIEWS)
     try:
+        Clocks({"case": microseconds(case.get("skew", "0s"))}).save(store)
         kept = {name: some for name, some in rows.items() if some}
         batch = Batch(events=seen, partitions=list(states.values()), now=until, rows=kept)
         store.commit(batch).result()
@@ -218,6 +220,22 @@ def test_a_page_says_why_beside_the_ghost(client: httpx.Client, queries: FakeQue
     assert ghost < why < other
     assert "<b>in queue</b>" in page
     assert "not read" in page[why:other]
+    assert samples.NASTY not in page
+
+
+def test_a_page_says_why_what_came_was_not_stopped(
+    client: httpx.Client, queries: FakeQueries
+) -> None:
+    raced = samples.broken_flow().instances[0].model_copy(
+        update={"state": "violated", "finding": "forbidden", "deadline": None}
+    )  # fmt: skip
+    told = {"expectation": raced.expectation, "type": raced.type, "deadline": None}
+    item = ITEM.model_copy(update=told | {"verdict": "out_of_order"})
+    flow = samples.broken_flow(timeline=samples.broken_flow().timeline[:3], instances=[raced])
+    queries.details, queries.whys = {"ord-8812": flow}, WhyPage(items=[item])
+    page = client.get("/flows/ord-8812").text
+    assert page.count('class="why"') == 1
+    assert page.index("<h2>Expectations") < page.index("<b>out of order</b>")
     assert samples.NASTY not in page
 
 

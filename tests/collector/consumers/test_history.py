@@ -4,6 +4,7 @@ from collector.consumers.history import REPEAT_EVERY, History
 from collector.consumers.observation import (
     CommitRow,
     End,
+    ExactCommit,
     GroupState,
     Known,
     Look,
@@ -151,3 +152,63 @@ def test_a_restart_goes_on_with_what_was_stored() -> None:
     found = [row for one in rows for row in one.commits]
     found += [row for one in looks[3:] for row in after.take(one).commits]
     assert found == expected
+
+
+def test_commits_whose_moments_are_known_are_each_written_with_theirs() -> None:
+    history = History("bus", Known())
+    known = [row.committed for row in history.take(look(0, 5, 40)).commits]
+    some = [exact(6_000, 10), exact(7_000, 3), exact(8_000, 40)]
+    rows = history.take(look(10, 40, 40, exact={("g", P0): some})).commits
+    assert known == [5]
+    assert [(row.committed, row.before, row.since) for row in rows] == [
+        (10, 6 * S, 6 * S + 1_000), (3, 7 * S, 7 * S + 1_000), (40, 8 * S, 8 * S + 1_000),
+    ]  # fmt: skip
+    assert [row.moment for row in rows] == [6 * S + 1_000, 7 * S + 1_000, 10 * S + 10_000]
+    # What was owed is known as of the looks alone.
+    assert [row.end for row in rows] == [None, None, 40]
+    assert history.take(look(15, 40, 40)).commits == []
+
+
+def test_what_is_committed_once_more_is_the_same_commit() -> None:
+    history = History("bus", Known())
+    history.take(look(0, 5, 5))
+    some = [exact(6_000, 5), exact(7_000, 5)]
+    assert history.take(look(10, 5, 5, exact={("g", P0): some})).commits == []
+
+
+def test_a_broker_whose_clock_is_wrong_is_held_to_the_looks() -> None:
+    history = History("bus", Known())
+    history.take(look(100, 5, 50))
+    some = [exact(1_000, 10), exact(2_000, 20), exact(900_000, 30)]
+    rows = history.take(look(110, 30, 50, exact={("g", P0): some})).commits
+    assert [row.committed for row in rows] == [10, 20, 30]
+    for row in rows:
+        assert 100 * S <= (row.before or 0) <= row.since <= 110 * S + 10_000
+    assert [row.since for row in rows] == sorted({row.since for row in rows})
+    assert [row.moment for row in rows] == sorted({row.moment for row in rows})
+
+
+def test_what_was_deleted_meanwhile_is_told_with_its_moment() -> None:
+    history = History("bus", Known())
+    history.take(look(0, 5, 40))
+    gone = {("g", P0): [exact(6_000, 10), exact(7_000, None)]}
+    rows = history.take(look(10, None, 40, exact=gone)).commits
+    assert [(row.committed, row.before) for row in rows] == [(10, 6 * S), (None, 7 * S)]
+    # And what is committed after that is as new.
+    anew = {("g", P0): [exact(12_000, 1), exact(13_000, None), exact(14_000, 2)]}
+    rows = history.take(look(15, 2, 40, exact=anew)).commits
+    assert [(row.committed, row.since) for row in rows] == [
+        (None, 12 * S), (1, 12 * S + 1_000), (None, 13 * S + 1_000), (2, 14 * S + 1_000),
+    ]  # fmt: skip
+
+
+def test_of_a_topic_made_anew_only_what_stands_is_told() -> None:
+    history = History("bus", Known())
+    history.take(look(0, 50, 50))
+    some = {("g", P0): [exact(6_000, 60), exact(7_000, None), exact(8_000, 3)]}
+    (row,) = history.take(look(10, 3, 10, topic_id="id-2", exact=some)).commits
+    assert (row.committed, row.topic_id, row.before) == (3, "id-2", 8 * S)
+
+
+def exact(ms: int, committed: int | None) -> ExactCommit:
+    return ExactCommit(ms * 1_000, ms * 1_000 + 1_000, committed)
