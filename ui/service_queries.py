@@ -57,7 +57,9 @@ class Lessons:
         if not seen_to:
             return Lesson(), ()
         with self._lock:
-            if self._of is None or self._of[1] is not rules or seen_to - self._of[0] >= fresh:
+            known = self._of
+            old = fresh if self._lesson.learned else FRESH
+            if known is None or known[1] is not rules or seen_to - known[0] >= old:
                 if newest is None:
                     newest = newest_events(cursor, ties)
                 progress = progress_with(cursor, newest)

@@ -7,7 +7,7 @@ that had taken it long before, or has only after. All others fit any group that 
 Pure: from events and commits as observed, in any order of the events.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from analyzer.services.cases import Cases, Course, Step, add_inverted, cases_of, names_of
@@ -19,6 +19,8 @@ from analyzer.services.sighting import Sighting
 
 TOLD_FROM = 5
 """So many cases have to fit, or it is not told of at all."""
+MOST_GROUPS = 10
+"""Where more groups fit, none is told of."""
 FEW_FLOWS = 2_000
 """So many tell what lies between what."""
 
@@ -45,19 +47,25 @@ def learn(
     standing = {step: cases for step, cases in standing.items() if not cases.refuted}
     nearness = Nearness(flows[:FEW_FLOWS], standing, course)
     told = {s: standing[s] for s in nearness.own() if standing[s].fitting >= TOLD_FROM}
-    learned = [_learned(step, told, nearness.others_of(step)) for step in sorted(told)]
+    groups = _groups(told)
+    learned = [
+        _learned(step, told[step], groups[step.source, *names_of(step)], nearness.others_of(step))
+        for step in sorted(told)
+        if len(groups[step.source, *names_of(step)]) <= MOST_GROUPS
+    ]
     return Lesson(tuple(learned), len(seen), len(flows))
 
 
-def _learned(step: Step, told: Mapping[Step, Cases], or_of: tuple[str, ...]) -> Learned:
-    cases = told[step]
-    others = tuple(
-        sorted(
-            one.group
-            for one in told
-            if one.source == step.source and names_of(one) == names_of(step) and one != step
-        )
-    )
+def _groups(steps: Iterable[Step]) -> dict[tuple[str, str, str], list[str]]:
+    """By source and names: who may run it."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for step in sorted(steps):
+        found.setdefault((step.source, *names_of(step)), []).append(step.group)
+    return found
+
+
+def _learned(step: Step, cases: Cases, groups: Iterable[str], or_of: tuple[str, ...]) -> Learned:
+    others = tuple(group for group in groups if group != step.group)
     sure = cases.likely() and not others and not or_of
     confidence: Confidence = "likely" if sure else "possible"
     return Learned(

@@ -24,8 +24,10 @@ class Nearness:
         self._standing = standing
         self._fits: Counter[Step] = Counter()
         self._nearest: Counter[Step] = Counter()
-        self._both: Counter[tuple[Step, Step]] = Counter()
-        """Of a nearer step and one further, how often both fit."""
+        self._further: Counter[tuple[Step, str]] = Counter()
+        """How often a step fits, and one of this name further away does."""
+        self._either: Counter[tuple[Step, str]] = Counter()
+        """How often a step fits, and one of the same group of this name does."""
         emitted = {step.emits for step in standing}
         for flow in flows:
             for number, event in enumerate(flow.events):
@@ -34,6 +36,7 @@ class Nearness:
 
     def _see(self, flow: Flow, number: int, event: Sighting, course: Course) -> None:
         nearer: list[Step] = []
+        names: dict[tuple[str, str], list[str]] = {}
         for cause in flow.before(number):
             here = [
                 step
@@ -45,16 +48,24 @@ class Nearness:
             self._fits.update(here)
             if not nearer:
                 self._nearest.update(here)
-            self._both.update((near, far) for near in nearer for far in here)
+            if here:
+                self._further.update((near, cause.name) for near in nearer)
+            for step in here:
+                known = names.setdefault(step[:2], [])
+                for name in known:
+                    self._either[step, name] += 1
+                    self._either[step._replace(consumes=name), step.consumes] += 1
+                known.append(step.consumes)
             nearer += here
 
     def own(self) -> set[Step]:
         """Those that explain something that nothing nearer does, and are needed to explain it."""
         own = {one for one in self._fits if self._nearest[one] >= ELSEWHERE * self._fits[one]}
+        names = {(one.consumes, one.emits) for one in own}
         unneeded = {
             near
-            for (near, far), count in self._both.items()
-            if far in own
+            for (near, further), count in self._further.items()
+            if (further, near.emits) in names
             and self._standing[near].cases_for == 0
             and count >= NEARLY_ALL * self._fits[near]
         }
@@ -62,10 +73,10 @@ class Nearness:
 
     def others_of(self, step: Step) -> tuple[str, ...]:
         """Other events that the same group takes, and of which as much may come as of this one."""
-        found: set[str] = set()
-        for pair, count in self._both.items():
-            if step in pair and count >= HALF * self._fits[step]:
-                other = pair[0] if pair[1] == step else pair[1]
-                if other[:2] == step[:2]:
-                    found.add(other.consumes)
-        return tuple(sorted(found))
+        return tuple(
+            sorted(
+                name
+                for (one, name), count in self._either.items()
+                if one == step and count >= HALF * self._fits[step]
+            )
+        )

@@ -1,5 +1,6 @@
 """The newest events of the store, and how far groups had come with them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import duckdb
@@ -11,6 +12,7 @@ from analyzer.why.letters import is_letter_topic
 from collector.consumers.history import REPEAT_EVERY
 from collector.event import Event
 from collector.store import observed
+from collector.store.reading import CHUNK
 from collector.ties import Ties
 from collector.times import US_PER_S
 
@@ -47,31 +49,41 @@ def newest_events(
     newest = cursor.execute("SELECT seq FROM events ORDER BY seq DESC LIMIT 1").fetchall()
     if not newest:
         return Newest([], 0, 0)
+    after = newest[0][0] - most
+    ((arrived,),) = cursor.execute(
+        "SELECT epoch_us(arrival) FROM events WHERE seq > ? ORDER BY seq LIMIT 1", [after]
+    ).fetchall()
+    older = cursor.execute("SELECT 1 FROM events WHERE seq <= ? LIMIT 1", [after]).fetchall()
+    sightings = list(_sightings(cursor, ties, after))
+    return Newest(sightings, arrived, int(len(sightings) * CONTEXT) if older else 0)
+
+
+def _sightings(
+    cursor: duckdb.DuckDBPyConnection, ties: Ties | None, after: int
+) -> Iterator[Sighting]:
     # One ID, as nearly all have, is read in a third of the time of a list.
-    rows = cursor.execute(
+    found = cursor.execute(
         'SELECT source, topic, topic_id, "partition", "offset", epoch_us(time), name, id, '
         "CASE WHEN len(correlation_ids) = 1 THEN correlation_ids[1] END AS one_id, "
         "CASE WHEN one_id IS NULL THEN correlation_ids END, "
-        f"CASE WHEN one_id IS NULL AND {ties is not None} THEN keys END, seq, epoch_us(arrival) "
+        f"CASE WHEN one_id IS NULL AND {ties is not None} THEN keys END "
         "FROM events WHERE seq > ? ORDER BY seq",
-        [newest[0][0] - most],
-    ).fetchall()
+        [after],
+    )
     same: dict[str, str] = {}
     once = same.setdefault
     flows: dict[str, tuple[str, ...]] = {}
-    sightings = []
-    for source, topic, topic_id, partition, offset, time, name, id, only, ids, keys, _, _ in rows:
-        if only is None:
-            event = Event(source, "", "", 0, 0, 0, 0, "", tuple(ids), None, _pairs(keys))
-            of = event.correlation_ids if ties is None else ties.flows(event)
-        elif (of := flows.get(only, ())) == ():
-            of = flows[only] = (only if ties is None else ties.flow(only),)
-        sightings.append(
-            Sighting(once(source, source), once(topic, topic), once(topic_id, topic_id), partition,
-                     offset, time, once(name, name), of, id)
-        )  # fmt: skip
-    older = cursor.execute("SELECT 1 FROM events WHERE seq < ? LIMIT 1", [rows[0][11]]).fetchall()
-    return Newest(sightings, rows[0][12], int(len(rows) * CONTEXT) if older else 0)
+    while rows := found.fetchmany(CHUNK):
+        for source, topic, topic_id, partition, offset, time, name, id, only, ids, keys in rows:
+            if only is None:
+                event = Event(source, "", "", 0, 0, 0, 0, "", tuple(ids), None, _pairs(keys))
+                of = event.correlation_ids if ties is None else ties.flows(event)
+            elif (of := flows.get(only, ())) == ():
+                of = flows[only] = (only if ties is None else ties.flow(only),)
+            yield Sighting(
+                once(source, source), once(topic, topic), once(topic_id, topic_id), partition,
+                offset, time, once(name, name), of, id,
+            )  # fmt: skip
 
 
 def _pairs(keys: dict[str, str] | None) -> tuple[tuple[str, str], ...]:

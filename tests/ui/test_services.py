@@ -15,7 +15,6 @@ from analyzer.rules.ruleset import RuleSet
 from collector.batch import Batch
 from collector.event import Event
 from collector.store.store import Store
-from collector.store.tables import COMMITS, WATCHES
 from tests.analyzer.services.bus import SOURCE, Bus, Consumer, orders, us
 from tests.analyzer.services.shop import LOST, fill, shop
 from tests.ui.conftest import FakeQueries
@@ -235,31 +234,20 @@ def test_it_is_learned_once_for_many_flows(
 
 def test_it_is_learned_anew_once_consumers_were_seen_for_a_minute_more(tmp_path: Path) -> None:
     bus = Bus([Consumer("payment-svc", ("A",), {"A": ("B",)})])
-    orders(bus, 4)
-    bus.run(10)
-    store = Store(tmp_path / "store.duckdb")
-    queries = StoreQueries(store, RuleSet)
-    fill(store, bus, 10)
-    assert queries.services().items == []
-    for n in range(10, 60):
-        bus.publish(n, "A", f"g{n}")
-    bus.run(90)
-    seen = bus.sightings()
-    known = [one for one in seen if one.time < us(10)]
-    later = Bus(bus.consumers)
-    later.logs, later.done = bus.logs, bus.done
-    new = [one for one in seen if one not in known]
-    store.commit(
-        Batch(
-            events=[
-                Event(one.source, one.topic, one.topic_id, one.partition, one.offset, one.time,
-                      one.time, one.name, one.flows, one.id)
-                for one in sorted(new, key=lambda one: one.time)
-            ],
-            rows={COMMITS.name: bus.rows(90).commits, WATCHES.name: [bus.watch(90)]},
-        )
-    ).result()  # fmt: skip
-    assert [one.service for one in queries.services().items] == ["payment-svc"]
+    orders(bus, 200)
+    bus.run(100)
+    store, ruleset = Store(tmp_path / "store.duckdb"), RuleSet()
+    queries = StoreQueries(store, lambda: ruleset)
+
+    def learned_from(since: float, until: float) -> int:
+        fill(store, bus, until, since)
+        return queries.services().learned_from
+
+    assert queries.services().learned_from == 0
+    first = learned_from(0, 20)
+    assert first > 0
+    assert learned_from(20, 79) == first
+    assert learned_from(79, 81) > first
     store.close()
 
 

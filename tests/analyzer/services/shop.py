@@ -25,12 +25,13 @@ def shop() -> Bus:
     return bus
 
 
-def fill(store: Store, bus: Bus, until: float = UNTIL) -> None:
-    """As a daemon would have."""
+def fill(store: Store, bus: Bus, until: float = UNTIL, since: float = 0) -> None:
+    """As a daemon would have, of what happened since then."""
     events = [
         Event(one.source, one.topic, one.topic_id, one.partition, one.offset, one.time, one.time,
               one.name, one.flows, one.id)
         for one in sorted(bus.sightings(until), key=lambda one: one.time)
+        if one.time >= us(since)
     ]  # fmt: skip
     states = [
         PartitionState(SOURCE, place.topic, f"id-{place.topic}", place.partition, len(log), 0,

@@ -49,6 +49,15 @@ def test_groups_that_all_keep_up_cannot_be_told_apart() -> None:
         assert {*one.confused_with, group} == {"payment", "audit", "analytics"}
 
 
+def test_where_very_many_fit_none_is_told_of() -> None:
+    lookers = [Consumer(f"looks-on-{n}", ("A",), down=LAGS[: n % 2]) for n in range(22)]
+    assert learned_of(Bus([pay(down=()), *lookers[::2]])) == {}
+    # Of those that lag all that reads is told apart.
+    found = learned_of(Bus([pay(), *lookers]))
+    assert found.keys() == {("payment", "A", "B")}
+    assert found["payment", "A", "B"].confidence == "likely"
+
+
 def test_the_only_group_that_reads_it_is_possible_while_nothing_tells() -> None:
     found = learned_of(Bus([pay(down=())]))
     one = found["payment", "A", "B"]
