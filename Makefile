@@ -65,7 +65,7 @@ bench: install ## The figures: see docs/benchmarks.md
 field: install browser faketime alertmanager prometheus ## Each bus scenario ROUNDS times, and the long ones; tests/field-results.jsonl
 	ROUNDS=$(ROUNDS) $(BIN)/pytest -m field $(ARGS)
 
-soak: install faketime ## A thousand kills (KILLS=n for another number); hours; adds to tests/field-results.jsonl
+soak: install faketime ## A thousand kills (KILLS=n; ROUND=n goes on with the n-th fifty); hours; adds to tests/field-results.jsonl
 	$(BIN)/pytest -m soak -s $(ARGS)
 
 lock: install ## Resolve the dependencies anew

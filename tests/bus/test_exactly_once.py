@@ -25,6 +25,8 @@ Figures = Callable[..., None]
 KILLS = 16
 FEWER_KILLS = 6
 SOAK_KILLS = int(os.environ.get("KILLS", "1000"))
+FIRST_ROUND = int(os.environ.get("ROUND", "1"))
+"""A soak that was stopped goes on with this one, and what it was before is in the results."""
 KILLS_A_ROUND = 50
 """A restart reads the whole store back: in a round it stays small enough to be killed often."""
 
@@ -86,7 +88,8 @@ async def test_a_thousand_kills(
     total: Counter[str] = Counter()
     began, result = time.monotonic(), "stopped"
     try:
-        for seed in range(1_000, 1_000 + max(1, SOAK_KILLS // KILLS_A_ROUND)):
+        rounds = max(1, SOAK_KILLS // KILLS_A_ROUND)
+        for seed in range(999 + FIRST_ROUND, 999 + FIRST_ROUND + rounds):
             folder = tmp_path / f"round-{seed}"
             figures = await one_round(
                 own_broker,
@@ -112,6 +115,7 @@ async def test_a_thousand_kills(
         write_result(
             "each event once, the daemon killed at random moments",
             result=result,
+            first_round=FIRST_ROUND,
             asked=SOAK_KILLS,
             **total,
             seconds=round(time.monotonic() - began),
