@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from collector.consumers.observation import CommitRow, ExactCommit
+from collector.consumers.observation import ExactCommit
 
 
 def fresh(some: Sequence[ExactCommit], committed: int | None) -> Sequence[ExactCommit]:
@@ -15,9 +15,25 @@ def fresh(some: Sequence[ExactCommit], committed: int | None) -> Sequence[ExactC
     return found
 
 
-def within(one: ExactCommit, last: CommitRow | None, asked: int, answered: int) -> ExactCommit:
-    """The clock of a broker tells when, and ours between which looks. Each is later than the last
-    one."""
-    not_by = min(max(one.not_by, asked), answered)
-    by = max(one.by, not_by, 0 if last is None else last.since + 1)
-    return ExactCommit(not_by, min(by, answered), one.committed)
+def within(
+    some: Sequence[ExactCommit], last: int, asked: int, answered: int
+) -> Sequence[ExactCommit]:
+    """Each later than the one before it, the first later than `last`, and all between two looks.
+
+    The clock of a broker tells when: where it says what cannot be, the looks alone do; and of what
+    is left out for that what follows it was not seen to be so any later.
+    """
+    found: list[ExactCommit] = []
+    left_out: int | None = None
+    for number, one in enumerate(some, 1):
+        not_by, by = max(one.not_by, asked), max(one.by, last + 1)
+        if not asked < one.by <= answered:
+            not_by, by = asked, answered
+        if left_out is not None:
+            not_by = min(not_by, left_out)
+        if number < len(some) and by >= answered:
+            left_out = not_by
+            continue
+        last, left_out = min(by, answered), None
+        found.append(ExactCommit(min(not_by, last), last, one.committed))
+    return found

@@ -61,6 +61,7 @@ class History:
         """Groups that are new, after a look that did not see all."""
         self._anew: set[str] = set()
         """Groups that are seen again: all of their commits are written."""
+        self._new: set[str] = set()
         self._exactly: dict[tuple[str, Place], ExactCommit | None] = {}
         """When the last commits of this look were made, where that is known."""
 
@@ -74,6 +75,7 @@ class History:
         self._strangers = set() if self._whole else look.groups.keys() - self._groups.keys()
         for place, end in look.ends.items():
             self._take_end(place, end, look, rows)
+        self._new = look.groups.keys() - self._groups.keys()
         self._take_groups(look, rows)
         self._exactly = {of: self._take_exact(*of, some, look, rows)
                          for of, some in look.exact.items()}  # fmt: skip
@@ -149,33 +151,34 @@ class History:
     def _take_exact(
         self, group: str, place: Place, some: Sequence[ExactCommit], look: Look, rows: Rows
     ) -> ExactCommit | None:
-        """Writes all but the last one, which is as it stands at this look; None: nothing is new."""
+        """Writes all but the last one, which is as it stands at this look; None: nothing is new, or
+        there may be more to it than was seen."""
         last, end = self._commits.get((group, place)), look.ends.get(place)
+        if group in self._anew or group in self._new:
+            return None
         found = fresh(some, None if last is None else last.committed)
         if last is not None and end is not None and last.topic_id != end.topic_id:
             found = found[-1:]  # which topic of that name the others were committed to is not known
+        since = 0 if last is None else last.since
+        found = within(found, since, self._asked or 0, look.answered)
         for one in found[:-1]:
-            last = self._passed_through(group, place, one, look, rows)
-        return within(found[-1], last, self._asked or 0, look.answered) if found else None
+            self._passed_through(group, place, one, end, rows)
+        return found[-1] if found else None
 
     def _passed_through(
-        self, group: str, place: Place, one: ExactCommit, look: Look, rows: Rows
-    ) -> CommitRow | None:
+        self, group: str, place: Place, one: ExactCommit, end: End | None, rows: Rows
+    ) -> None:
         """A commit that another one has followed since: what was owed then is not known."""
-        last, end = self._commits.get((group, place)), look.ends.get(place)
-        exactly = within(one, last, self._asked or 0, look.answered)
+        last = self._commits.get((group, place))
         topic_id = end.topic_id if end is not None else last.topic_id if last is not None else ""
         row = CommitRow(
-            exactly.by, self._source, group, *_named(place, topic_id), one.committed, exactly.by,
-            exactly.not_by, None, None,
+            one.by, self._source, group, *_named(place, topic_id), one.committed, one.by,
+            one.not_by, None, None,
         )  # fmt: skip
-        if exactly.by >= look.answered or (last is None and one.committed is None):
-            return last
         if last is None:
-            rows.commits.append(_nothing(row, exactly.not_by))
+            rows.commits.append(_nothing(row, one.not_by))
         rows.commits.append(row)
         self._commits[group, place] = row
-        return row
 
     def _take_commit(
         self, group: str, place: Place, committed: int, look: Look, rows: Rows

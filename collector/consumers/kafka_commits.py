@@ -53,7 +53,6 @@ class CommitTopic:
         self._resumed: set[int] = set()
         """Of these, where the clock of a broker told where to go on."""
         self._topic_id: str | None = None
-        self._was_absent = False
         self._passed_over = False
         """That is said once."""
         self.denied: Denied | None = None
@@ -66,19 +65,22 @@ class CommitTopic:
         refused = topic is not None and not topic.readable
         if topic is None and await undescribed(client, node, [TOPIC]):
             refused = True
+        ended: set[int] = set()
+        if topic is not None and not refused:
+            if topic.id != self._topic_id:
+                self._forget()
+                self._topic_id = topic.id
+            await self._begin(client, topic, clock())
+            refused, ended = await self._read_to_the_end(client, topic)
         if topic is None or refused:
-            self._tell(refused, clock())
-            self._forget(was_absent=not refused)
-            return {}
-        if topic.id != self._topic_id:
-            self._forget(was_absent=self._was_absent)
-            self._topic_id = topic.id
-        await self._begin(client, topic, clock())
-        refused, ended = await self._read_to_the_end(client, topic)
+            self._forget()
         self._tell(refused, clock())
-        if refused:
-            self._forget(was_absent=False)
+        self._since = None  # from here on looks tell what is known
         return self._taken(ended)
+
+    def lost(self) -> None:
+        """What was read came to nothing: what is read next does not follow on it."""
+        self._sure.clear()
 
     def _taken(self, ended: set[int]) -> Exact:
         found: dict[Of, Sequence[ExactCommit]] = {}
@@ -98,23 +100,16 @@ class CommitTopic:
 
     async def _begin(self, client: PatientClient, topic: Topic, now: int) -> None:
         fresh = [number for number in topic.partitions if number not in self._logs]
-        since = self._since
         if not fresh:
-            self._since = None
             return
-        wanted: dict[int, int] = dict.fromkeys(fresh, _LATEST)
-        if since is not None and now - since <= BACK:
-            wanted = dict.fromkeys(fresh, since // US_PER_MS)
-        for number, position in (await self._positions(client, topic, wanted)).items():
-            if self._was_absent:
-                position = 0
-            self._logs[number] = CommitLog(position, self._keys)
-            if self._was_absent or wanted[number] != _LATEST:
-                # All that was committed since is read now.
-                self._sure.add(number)
-            if not self._was_absent:
-                self._resumed.add(number)
-        self._was_absent = False
+        since = self._since
+        going_on = since is not None and now - since <= BACK
+        moment = since // US_PER_MS if since is not None and going_on else _LATEST
+        found = await self._positions(client, topic, dict.fromkeys(fresh, moment))
+        self._logs |= {number: CommitLog(at, self._keys) for number, at in found.items()}
+        if going_on:
+            self._sure |= found.keys()
+            self._resumed |= found.keys()
 
     async def _positions(
         self, client: PatientClient, topic: Topic, wanted: Mapping[int, int]
@@ -197,10 +192,9 @@ class CommitTopic:
 
     # What is said
 
-    def _forget(self, *, was_absent: bool) -> None:
+    def _forget(self) -> None:
         self._logs.clear()
         self._sure.clear()
-        self._was_absent = was_absent
 
     def _tell(self, refused: bool, now: int) -> None:
         if refused and self.denied is None:

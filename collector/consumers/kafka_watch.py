@@ -147,6 +147,8 @@ class KafkaWatch:
 
     def _failed(self, why: str) -> Batch:
         now = self._clock()
+        if self._topic is not None:
+            self._topic.lost()
         self._trouble = self._trouble or Patience(now)
         batch = Batch(now=now)
         if self._trouble.failed(now, why):

@@ -12,12 +12,13 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import UnsupportedCodecError
+from aiokafka.errors import KafkaConnectionError, UnsupportedCodecError
 from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 
 from collector.consumers import kafka_commits
 from collector.consumers.commit_log import CommitLog
+from collector.consumers.kafka_tails import Tails
 from collector.consumers.observation import CommitRow, Known, Place
 from collector.times import US_PER_MS
 from demo.broker import Broker
@@ -236,6 +237,35 @@ async def test_a_restart_goes_on_where_it_was(broker: Broker, create_topic: Crea
     commit.are_told_by(more)
 
 
+async def test_a_restart_after_which_too_much_was_committed_goes_on_at_the_end(
+    broker: Broker, create_topic: CreateTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = await create_topic()
+    place = TopicPartition(topic, 0)
+    await send(broker.bootstrap, topic, 40)
+    async with consuming(broker.bootstrap, topic, topic) as one:
+        async with exactly(broker.bootstrap, topic) as before:
+            await one.commit({place: 1})
+            await before.until(lambda: before.committed(topic) == {Place(topic, 0): 1})
+        known = Known(before.watches[-1], tuple(before.groups[-1:]), tuple(before.commits[-1:]))
+        for offset in (10, 20, 30):
+            await one.commit({place: offset})
+        monkeypatch.setattr(kafka_commits, "MOST_BYTES", 100)
+        monkeypatch.setattr(kafka_commits, "BYTES", 100)
+        async with exactly(broker.bootstrap, topic, known=known) as after:
+            await after.poll()
+            monkeypatch.undo()
+            for _ in range(3):
+                await after.poll()
+            commit = Committing()
+            await commit(one, place, 35)
+            await after.poll()
+    polled, exact = passed(after.commits, topic)
+    # Nothing is told a second time, as if it had gone back.
+    assert (polled.committed, polled.before) == (30, before.watches[-1].moment)
+    commit.are_told_by([exact])
+
+
 async def test_what_is_more_than_a_look_may_read_is_passed_over_and_still_polled(
     broker: Broker, create_topic: CreateTopic, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -267,6 +297,35 @@ async def test_what_is_more_than_a_look_may_read_is_passed_over_and_still_polled
         known = len(watching.commits)
         await watching.poll()
         commit.are_told_by(passed(watching.commits[known:], topic))
+
+
+async def test_what_was_read_by_a_look_that_failed_is_not_taken_for_unchanged(
+    broker: Broker, create_topic: CreateTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = await create_topic()
+    place = TopicPartition(topic, 0)
+
+    async def fails(*_: object) -> None:
+        raise KafkaConnectionError("it went away")
+
+    await send(broker.bootstrap, topic, 40)
+    async with (
+        consuming(broker.bootstrap, topic, topic) as one,
+        exactly(broker.bootstrap, topic) as watching,
+    ):
+        await one.commit({place: 1})
+        await watching.until(lambda: watching.committed(topic) == {Place(topic, 0): 1})
+        await watching.poll()
+        looked = watching.watches[-1].moment
+        await one.commit({place: 10})
+        monkeypatch.setattr(Tails, "read_to_the_end", fails)
+        await watching.poll()
+        assert watching.watches[-1].why is not None
+        monkeypatch.undo()
+        await one.commit({place: 20})
+        await watching.until(lambda: watching.committed(topic) == {Place(topic, 0): 20})
+    # Nobody knows from the second alone when the first was passed.
+    assert watching.commits[-1].before == looked
 
 
 async def test_it_begins_at_the_end_and_what_cannot_be_read_is_polled(

@@ -1,5 +1,7 @@
 """What of each look is written down: what changed, and enough to tell how it stands."""
 
+import pytest
+
 from collector.consumers.history import REPEAT_EVERY, History
 from collector.consumers.observation import (
     CommitRow,
@@ -176,16 +178,39 @@ def test_what_is_committed_once_more_is_the_same_commit() -> None:
     assert history.take(look(10, 5, 5, exact={("g", P0): some})).commits == []
 
 
-def test_a_broker_whose_clock_is_wrong_is_held_to_the_looks() -> None:
+@pytest.mark.parametrize("ms", [1_000, 900_000], ids=["behind", "ahead"])
+def test_where_the_clock_of_a_broker_is_wrong_the_looks_alone_tell(ms: int) -> None:
     history = History("bus", Known())
     history.take(look(100, 5, 50))
-    some = [exact(1_000, 10), exact(2_000, 20), exact(900_000, 30)]
-    rows = history.take(look(110, 30, 50, exact={("g", P0): some})).commits
-    assert [row.committed for row in rows] == [10, 20, 30]
-    for row in rows:
-        assert 100 * S <= (row.before or 0) <= row.since <= 110 * S + 10_000
-    assert [row.since for row in rows] == sorted({row.since for row in rows})
+    some = [exact(ms, 10), exact(ms + 500, 20), exact(ms + 1_000, 30)]
+    (row,) = history.take(look(110, 30, 50, exact={("g", P0): some})).commits
+    assert (row.committed, row.before, row.since) == (30, 100 * S, 110 * S + 10_000)
+
+
+def test_what_follows_on_a_moment_that_cannot_be_is_not_said_to_be_later_than_it_may_be() -> None:
+    history = History("bus", Known())
+    history.take(look(100, 5, 50))
+    some = [exact(102_000, 10), exact(900_000, 20), exact(104_000, 30), exact(103_000, 40)]
+    rows = history.take(look(110, 40, 50, exact={("g", P0): some})).commits
+    assert [(row.committed, row.before, row.since) for row in rows] == [
+        (10, 102 * S, 102 * S + 1_000), (30, 100 * S, 104 * S + 1_000),
+        (40, 103 * S, 104 * S + 1_001),
+    ]  # fmt: skip
     assert [row.moment for row in rows] == sorted({row.moment for row in rows})
+
+
+def test_of_a_group_that_is_new_or_was_not_seen_the_looks_alone_tell() -> None:
+    """There may have been more than what is known."""
+    some = {("g", P0): [exact(6_000, 7), exact(7_000, 9)]}
+    history = History("bus", Known())
+    history.take(look(0, None, 40, group=None))
+    nothing, new = history.take(look(10, 9, 40, exact=some)).commits
+    assert (nothing.committed, new.committed, new.before) == (None, 9, 0)
+    history = History("bus", Known())
+    history.take(look(0, 5, 40))
+    history.take(look(5, None, 40, group=None, unseen=frozenset(("g",))))
+    (again,) = history.take(look(10, 9, 40, exact=some)).commits
+    assert (again.committed, again.before, again.since) == (9, 0, 10 * S + 10_000)
 
 
 def test_what_was_deleted_meanwhile_is_told_with_its_moment() -> None:
