@@ -24,6 +24,9 @@ WORDS: tuple[Word, ...] = (
 
 TIMES = 3
 """So many of its usual intervals a consumer may be silent while work is owed."""
+UNKNOWN = 5
+"""Of who has committed nothing yet since it is looked at, nobody knows what is usual: so many looks
+are taken for it. Workers of Kafka Connect commit once a minute."""
 LOOKED_AT = 10
 """So many commits tell what is usual."""
 RISES = 4
@@ -150,7 +153,10 @@ def _stuck(course: Course) -> Verdict | None:
 def _idle(course: Course, word: Literal["stopped", "stuck"]) -> Verdict | None:
     """Work is owed, and for longer than is usual nothing of it was committed."""
     lag, since = course.lag, owed_since(course)
-    if not lag or since is None or course.now - since < TIMES * usual(course):
+    patience = usual(course)
+    if word == "stuck" and not _took(course):
+        patience = max(patience, UNKNOWN * course.every)
+    if not lag or since is None or course.now - since < TIMES * patience:
         return None
     stood = format_duration(_whole_seconds(course.now - since))
     members = course.state.members
@@ -266,12 +272,17 @@ def owed_since(course: Course) -> int | None:
 
 def usual(course: Course) -> int:
     """How long it usually takes to commit something while something waits; no less than we look."""
-    took = [
+    took = _took(course)
+    return max(course.every, round(median(took[-LOOKED_AT:])) if took else 0)
+
+
+def _took(course: Course) -> list[int]:
+    """For each commit of which the one before was seen, too, how long work had waited for it."""
+    return [
         later.since - max(earlier.since, later.waited_since)
         for earlier, later in pairwise(course.commits)
         if later.waited_since is not None
     ]
-    return max(course.every, round(median(took[-LOOKED_AT:])) if took else 0)
 
 
 def _whole_seconds(us: int) -> int:
