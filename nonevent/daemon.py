@@ -53,6 +53,7 @@ from nonevent.garbage import Garbage
 from nonevent.heartbeat import Heartbeat
 from nonevent.instruments import Instruments
 from nonevent.keeping import Keeping
+from nonevent.learning import learn_now_and_then
 from nonevent.pace import CatchUp
 from nonevent.progress import progress
 from nonevent.rule_watch import RuleWatch
@@ -277,7 +278,9 @@ class Daemon:
         self._watch = self._watch_by(self._rules.rules)
 
         # Whom to tell: what is committed is delivered, at least once.
-        self._outbox = Outbox(store, sinks, clock, explain=lambda alert: queries.reasons(alert))
+        self._outbox = Outbox(
+            store, sinks, clock, explain=lambda alert: queries.reasons(alert, at_once=True)
+        )
 
         # What it has to say of itself, and who hears from it while that is nothing.
         self._vigil = Vigil(
@@ -294,7 +297,7 @@ class Daemon:
         self._ready = False
         self._starting: dict[str, Patience] = {}
         self._progress: dict[str, CatchUp] = {}
-        queries = StoreQueries(
+        self._queries = queries = StoreQueries(
             store,
             lambda: self._watch.rules,
             running=True,
@@ -348,6 +351,7 @@ class Daemon:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outbox.run(), name="outbox")
                 tasks.create_task(self._go_on(), name="watch")
+                tasks.create_task(learn_now_and_then(self._queries.learn), name="learning")
                 if self._heartbeat is not None:
                     tasks.create_task(self._heartbeat.run(), name="heartbeat")
         except asyncio.CancelledError:

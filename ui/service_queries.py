@@ -44,6 +44,10 @@ class Lessons:
         """Those that nobody has declared."""
         return self.lesson(cursor, ties, rules, fresh=FRESH_ENOUGH)[1]
 
+    def known(self) -> Sequence[Service]:
+        """The same as far as they are learned already: for who cannot wait."""
+        return self._services
+
     def lesson(
         self,
         cursor: duckdb.DuckDBPyConnection,

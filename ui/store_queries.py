@@ -134,12 +134,13 @@ class StoreQueries(AlertQueries):
         found.why = None if reasons is None else AlertWhy(**msgspec.to_builtins(reasons))
         return found
 
-    def reasons(self, fingerprint: str) -> Reasons | None:
-        """Why the findings of an alert are there, of what is known now."""
+    def reasons(self, fingerprint: str, *, at_once: bool = False) -> Reasons | None:
+        """Why the findings of an alert are there, of what is known now; `at_once`: and of services
+        what is learned already."""
         clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):
             alert = the_alert(connection, fingerprint)
-            whys = self._why_reader(connection, clocks, ties)
+            whys = self._why_reader(connection, clocks, ties, learn=not at_once)
             return reasons(connection, self._rules(), whys, alert)
 
     def _flow_reader(
@@ -147,11 +148,21 @@ class StoreQueries(AlertQueries):
     ) -> FlowReader:
         return FlowReader(cursor, self._rules(), clocks, ties, self._spellings)
 
+    def learn(self) -> None:
+        """Who runs which step, for those who will ask."""
+        with self._ties.reader() as (connection, ties):
+            self._lessons.services(connection, ties, self._rules())
+
     def _why_reader(
-        self, cursor: duckdb.DuckDBPyConnection, clocks: Clocks, ties: Ties | None
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        clocks: Clocks,
+        ties: Ties | None,
+        *,
+        learn: bool = True,
     ) -> WhyReader:
-        rules = self._rules()
-        learned = partial(self._lessons.services, cursor, ties, rules)
+        rules, lessons = self._rules(), self._lessons
+        learned = partial(lessons.services, cursor, ties, rules) if learn else lessons.known
         return WhyReader(self._flow_reader(cursor, clocks, ties), rules, learned)
 
     def findings(
