@@ -25,8 +25,8 @@ WORDS: tuple[Word, ...] = (
 TIMES = 3
 """So many of its usual intervals a consumer may be silent while work is owed."""
 UNKNOWN = 5
-"""Of who has committed nothing yet since it is looked at, nobody knows what is usual: so many looks
-are taken for it. Workers of Kafka Connect commit once a minute."""
+"""Of who was not seen to commit anything of late, nobody knows what is usual: so many looks are taken
+for it. Workers of Kafka Connect commit once a minute."""
 LOOKED_AT = 10
 """So many commits tell what is usual."""
 RISES = 4
@@ -154,7 +154,7 @@ def _idle(course: Course, word: Literal["stopped", "stuck"]) -> Verdict | None:
     """Work is owed, and for longer than is usual nothing of it was committed."""
     lag, since = course.lag, owed_since(course)
     patience = usual(course)
-    if word == "stuck" and not _took(course):
+    if word == "stuck" and len(course.commits) < 2:
         patience = max(patience, UNKNOWN * course.every)
     if not lag or since is None or course.now - since < TIMES * patience:
         return None
@@ -272,17 +272,12 @@ def owed_since(course: Course) -> int | None:
 
 def usual(course: Course) -> int:
     """How long it usually takes to commit something while something waits; no less than we look."""
-    took = _took(course)
-    return max(course.every, round(median(took[-LOOKED_AT:])) if took else 0)
-
-
-def _took(course: Course) -> list[int]:
-    """For each commit of which the one before was seen, too, how long work had waited for it."""
-    return [
+    took = [
         later.since - max(earlier.since, later.waited_since)
         for earlier, later in pairwise(course.commits)
         if later.waited_since is not None
     ]
+    return max(course.every, round(median(took[-LOOKED_AT:])) if took else 0)
 
 
 def _whole_seconds(us: int) -> int:
