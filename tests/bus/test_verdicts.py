@@ -206,6 +206,8 @@ def note(scene: Scene, watching: Watching) -> None:
     watch: WatchRow = watching.watches[-1]
     for course in courses([watch], watching.groups, watching.commits, watching.ends):
         group = course.group.removeprefix(f"{scene.prefix}-")
+        if course.end is None and (group, course.place.partition) not in scene.said:
+            continue  # of a topic that is new its end may be seen a look later
         one = Said(course.now, verdict(course), usual(course), course.every)
         scene.said.setdefault((group, course.place.partition), []).append(one)
 
