@@ -25,8 +25,8 @@ WORDS: tuple[Word, ...] = (
 TIMES = 3
 """So many of its usual intervals a consumer may be silent while work is owed."""
 UNKNOWN = 5
-"""Of who was not seen to commit anything of late, nobody knows what is usual: so many looks are taken
-for it. Workers of Kafka Connect commit once a minute."""
+"""Of who was not seen to commit anything of late, nobody knows what is usual: so many looks are
+taken for it. Workers of Kafka Connect commit once a minute."""
 LOOKED_AT = 10
 """So many commits tell what is usual."""
 RISES = 4

@@ -18,6 +18,8 @@ Explain = Callable[[str], Reasons | None]
 MOST_A_MINUTE = 60
 """So many are explained in a minute: to explain takes time, and a thousand alerts are not to wait
 for it. Their pages have it."""
+PAUSE = 10 * US_PER_S
+"""And one alert no sooner again: who is told of it all the time is told why now and then."""
 REMEMBERED = 1_000
 MINUTE = 60 * US_PER_S
 
@@ -38,17 +40,19 @@ class Explaining:
         key = notification.fingerprint, notification.moment
         with self._lock:
             if key not in self._known:
-                if not self._may_take_time(notification.moment):
+                if not self._may_take_time(*key):
                     return notification
                 self._known[key] = self._asked(notification.fingerprint)
                 while len(self._known) > REMEMBERED:
                     self._known.popitem(last=False)
             return replace(notification, why=self._known[key])
 
-    def _may_take_time(self, moment: str) -> bool:
+    def _may_take_time(self, fingerprint: str, moment: str) -> bool:
         now = parse_time(moment) or 0
-        lately = [at for _, at in self._known if abs((parse_time(at) or 0) - now) < MINUTE]
-        return len(lately) < MOST_A_MINUTE
+        ages = [(of, abs((parse_time(at) or 0) - now)) for of, at in self._known]
+        if any(of == fingerprint and age < PAUSE for of, age in ages):
+            return False
+        return sum(age < MINUTE for _, age in ages) < MOST_A_MINUTE
 
     def _asked(self, fingerprint: str) -> Reasons | None:
         try:

@@ -13,7 +13,7 @@ from analyzer.sight import Sight
 from analyzer.why.lack import Lack
 from analyzer.why.letters import Letter, is_letter_topic, letter_of
 from collector.event import Event
-from collector.store import reading
+from collector.store import reading, rollups
 from collector.times import US_PER_S
 
 MOST = 1_000
@@ -112,8 +112,11 @@ class Beside:
         )  # fmt: skip
 
     def _without_id(self, wanted: Sequence[_Wanted]) -> list[Event]:
-        named = "name IN (SELECT unnest(?::VARCHAR[])) AND len(correlation_ids) = 0"
-        return self._events(named, [_of_all(wanted)], wanted)
+        names = _of_all(wanted)
+        start, end = min(one.start for one in wanted), max(one.end for one in wanted)
+        after = rollups.untied_after(self._cursor, names, start, end)
+        named = "name IN (SELECT unnest(?::VARCHAR[])) AND len(correlation_ids) = 0 AND seq > ?"
+        return self._events(named, [names, after], wanted)
 
     def _events(
         self, condition: str, parameters: Sequence[object], wanted: Sequence[_Wanted]

@@ -72,6 +72,14 @@ def check(store: Store, events: list[Event]) -> None:
             assert [tuple(row) for row in rows] == [
                 (*key, counted[key], untied[key], wrong[key]) for key in sorted(counted)
             ]
+        for name in {e.name for e in events}:
+            for start, end in ((START, START + MINUTE // 2), (START + MINUTE, START + 2 * MINUTE)):
+                after = rollups.untied_after(cursor, [name], start, end)
+                assert not [
+                    e for e in events
+                    if e.name == name and start <= e.time <= end
+                    and e.seq <= after and not e.correlation_ids
+                ]  # fmt: skip
         per_name = "SELECT epoch_us(minute), name, sum(events) FROM counts GROUP BY ALL"
         assert {(m, n): c for m, n, c in cursor.execute(per_name).fetchall()} == Counter(
             (e.time // MINUTE * MINUTE, e.name) for e in events

@@ -67,6 +67,15 @@ def test_so_many_are_explained_in_a_minute_and_the_others_are_told_without() -> 
     assert len(asked.alerts) == MOST_A_MINUTE + 1
 
 
+def test_an_alert_that_is_told_of_all_the_time_is_explained_now_and_then() -> None:
+    explaining = Explaining(asked := Asked())
+    told_of = [told(n, moment=format_time(NOON + n * 4 * US_PER_S)) for n in range(7)]
+    assert [explaining.explained(one).why is not None for one in told_of] == [
+        True, False, False, True, False, False, True,
+    ]  # fmt: skip
+    assert len(asked.alerts) == 3
+
+
 def test_one_that_cannot_be_explained_goes_without(caplog: pytest.LogCaptureFixture) -> None:
     def fail(fingerprint: str) -> Reasons | None:
         raise ZeroDivisionError(fingerprint)
