@@ -40,7 +40,7 @@ SMALL = 2_000
 """Events in each of its batches: those of a tap that keeps up."""
 PAID = "payment follows order"
 ALERT = "f" * 24
-ALONE = 21
+ALONE = 100
 """Times that each is asked before the writer begins."""
 EXAMPLES = """
 examples:
@@ -60,6 +60,9 @@ class Times(msgspec.Struct, omit_defaults=True):
     asked: int
     cpu: float = 0.0
     """Of all threads, asked alone, before the writer begins: it depends on no other work."""
+    alone: float = 0.0
+    """p50 and p99 of that."""
+    alone_p99: float = 0.0
 
 
 class Figures(msgspec.Struct):
@@ -201,14 +204,26 @@ def ask(question: Question, flows: Iterator[int], asked: int, most_s: float) -> 
     )  # fmt: skip
 
 
-def cpu_of(question: Question, flows: Iterator[int]) -> float:
-    """ms: the median of a few."""
-    took = []
+class Alone(msgspec.Struct):
+    """ms: the median of CPU, and how long it took."""
+
+    cpu: float
+    p50: float
+    p99: float
+
+
+def alone(question: Question, flows: Iterator[int]) -> Alone:
+    cpu, took = [], []
     for _ in range(ALONE):
-        start = time.process_time()
+        start, began = time.process_time(), time.monotonic()
         question(next(flows))
-        took.append((time.process_time() - start) * 1_000)
-    return round(sorted(took)[len(took) // 2], 1)
+        cpu.append((time.process_time() - start) * 1_000)
+        took.append((time.monotonic() - began) * 1_000)
+    cpu.sort()
+    took.sort()
+    return Alone(
+        round(cpu[ALONE // 2], 1), round(took[ALONE // 2], 1), round(took[ALONE * 99 // 100], 1)
+    )
 
 
 def some_flows(log: Log, places: int) -> Iterator[int]:
@@ -242,7 +257,7 @@ def measure(
         for name, question in questions(queries, log.time(places)).items()
         if not only or any(word in name for word in only)
     }
-    cpu = {name: cpu_of(one, some_flows(log, places)) for name, one in asking.items()}
+    before = {name: alone(one, some_flows(log, places)) for name, one in asking.items()}
     writer = Writer(house, log, places)
     writer.start()
     # As the daemon does while somebody waits for a page.
@@ -250,7 +265,9 @@ def measure(
     answered = {}
     for name, question in asking.items():
         answered[name] = ask(question, some_flows(log, places), asked, most_s)
-        answered[name].cpu = cpu[name]
+        was = before[name]
+        answered[name].cpu, answered[name].alone = was.cpu, was.p50
+        answered[name].alone_p99 = was.p99
         say(f"{name}: p50 {answered[name].p50} ms, p99 {answered[name].p99} ms")
     writer.over.set()
     writer.join()
@@ -290,9 +307,11 @@ def main() -> None:
     print(
         f"\n{figures.events:,} events, {figures.bytes_per_event} bytes each, {os.cpu_count()} cores"
     )
-    print(f"\n{'':36}{'p50 ms':>10}{'p99 ms':>10}{'asked':>8}{'CPU ms':>10}")
+    heads = ("p50 ms", "p99 ms", "asked", "CPU ms", "alone", "p99")
+    print(f"\n{'':36}{''.join(f'{head:>10}' for head in heads)}")
     for name, one in figures.questions.items():
-        print(f"{name:36}{one.p50:>10.1f}{one.p99:>10.1f}{one.asked:>8}{one.cpu:>10.1f}")
+        figured = f"{one.p50:>10.1f}{one.p99:>10.1f}{one.asked:>10}{one.cpu:>10.1f}"
+        print(f"{name:36}{figured}{one.alone:>10.1f}{one.alone_p99:>10.1f}")
     print(
         f"\nbeside them {figures.written_per_s:,} events/s were written, "
         f"the longest commit took {figures.longest_commit_ms:.0f} ms; load {figures.load}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import duckdb
 import msgspec
 
-from analyzer.notification import Notification
+from analyzer.notification import Also, Notification
 from analyzer.tables import OUTBOX
 
 WAITS = f"FROM {OUTBOX.name} WHERE sink = ? AND delivered IS NULL"
@@ -56,17 +56,59 @@ def waiting(
     seqs = {*told.values(), *(first for _, first, _, _ in rows), *(last for _, _, last, _ in rows)}
     found = notifications(cursor, sink, list(seqs))
     firing = {seq for seq, one in found.items() if one.status == "firing"}
+    beside = _told_beside(cursor, sink, [fingerprint for fingerprint, *_ in rows])
     return [
         Waiting(
             last,
             first,
             count - 1,
-            msgspec.structs.replace(found[last], merged=count - 1),
+            msgspec.structs.replace(
+                found[last],
+                merged=count - 1,
+                also=_all_of(found[last].also, beside.get(fingerprint, {})),
+            ),
             found[first].change,
             told.get(fingerprint) in firing,
         )
         for fingerprint, first, last, count in rows
     ]
+
+
+def _told_beside(
+    cursor: duckdb.DuckDBPyConnection, sink: str, of: Sequence[str]
+) -> dict[str, dict[str, Also]]:
+    """By fingerprint, the other alerts that messages about this one were to tell of, and that have
+    had no message of their own since: they are told by whatever goes."""
+    rows = cursor.execute(
+        f"SELECT seq, fingerprint, body {WAITS} AND fingerprint IN (SELECT unnest(?::VARCHAR[])) "
+        """AND NOT contains(body, '"also":[]') ORDER BY seq""",
+        [sink, list(of)],
+    ).fetchall()
+    named = [
+        (seq, fingerprint, also)
+        for seq, fingerprint, body in rows
+        if (one := _decoded(body)) is not None
+        for also in one.also
+    ]
+    own: dict[str, int] = {}
+    if named:
+        own = dict(
+            cursor.execute(
+                f"SELECT fingerprint, max(seq) FROM {OUTBOX.name} WHERE sink = ? "
+                "AND fingerprint IN (SELECT unnest(?::VARCHAR[])) GROUP BY fingerprint",
+                [sink, list({also.fingerprint for _, _, also in named})],
+            ).fetchall()
+        )
+    found: dict[str, dict[str, Also]] = {}
+    for seq, fingerprint, also in named:
+        if own.get(also.fingerprint, 0) < seq:
+            found.setdefault(fingerprint, {})[also.fingerprint] = also
+    return found
+
+
+def _all_of(newest: tuple[Also, ...], older: dict[str, Also]) -> tuple[Also, ...]:
+    named = {one.fingerprint for one in newest}
+    return (*newest, *(one for of, one in older.items() if of not in named))
 
 
 def newest_taken(

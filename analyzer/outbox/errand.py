@@ -165,12 +165,14 @@ class Errand:
 
     def _is_over_and_unheard_of(self, one: Waiting, rest: Rest | None) -> bool:
         """It fired and resolved while the sink could not be told: then there is nothing to do for
-        anybody, and the alert's page has it all. In doubt it is told."""
+        anybody, and the alert's page has it all. In doubt it is told; and where others were to be
+        told of with it."""
         return (
             one.notification.status == "resolved"
             and one.begins == "new"
             and one.older > 0
             and not one.told
+            and not one.notification.also
             and one.first > self._perhaps_told_to
             and not (rest is not None and rest.perhaps_taken)
         )

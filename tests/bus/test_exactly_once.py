@@ -22,8 +22,8 @@ from tests.bus.kills import one_round
 
 Figures = Callable[..., None]
 
-KILLS = 16
-FEWER_KILLS = 6
+KILLS = 14
+FEWER_KILLS = 5
 SOAK_KILLS = int(os.environ.get("KILLS", "1000"))
 FIRST_ROUND = int(os.environ.get("ROUND", "1"))
 """A soak that was stopped goes on with this one, and what it was before is in the results."""

@@ -152,6 +152,7 @@ async def test_what_a_log_lost_is_a_gap_and_what_was_written_in_its_place_is_rea
     assert (once_more.events, once_more.gaps) == ([], [])
 
 
+@pytest.mark.field
 async def test_another_leader_that_holds_everything_is_no_cut(
     own_broker: Broker, tapped: Tapped, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,7 @@ def test_all_is_fine_with_exit_code_0(nonevent: Nonevent, bus: Bus) -> None:
 
 def test_what_is_bad_is_told_with_its_reason_and_exit_code_1(nonevent: Nonevent, bus: Bus) -> None:
     bus.ends[Place("orders", 0)] = End("id", 140, 140)
-    bus.look(6)
+    bus.look(17)
     bus.store.close()
     answer = nonevent("consumers", "--json")
     assert answer.code == 1

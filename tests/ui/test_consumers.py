@@ -38,7 +38,10 @@ def ask(store: Store, group: str | None = None) -> list[ConsumerItem]:
 
 
 def test_a_consumer_is_told_with_its_lag_and_its_verdict(store: Store, bus: Bus) -> None:
-    bus.look(3)
+    bus.commits["payment"] = {Place("orders", 0): 90}
+    bus.look()
+    bus.commits["payment"] = {Place("orders", 0): 100}
+    bus.look(2)
     bus.ends[Place("orders", 0)] = End("id", 140, 140)
     bus.look(6)
     (one,) = ask(store)
@@ -102,7 +105,10 @@ def test_while_the_bus_is_away_nothing_is_said_of_its_consumers(store: Store, bu
 
 def test_markers_of_transactions_are_no_lag_and_the_last_record_is(store: Store, bus: Bus) -> None:
     """One behind an end that is still: a marker, or a record that nobody takes."""
-    bus.look(3)
+    bus.commits["payment"] = {Place("orders", 0): 90}
+    bus.look()
+    bus.commits["payment"] = {Place("orders", 0): 100}
+    bus.look(2)
     bus.ends[Place("orders", 0)] = End("id", 101, 101)
     bus.look(10)
     (one,) = ask(store)

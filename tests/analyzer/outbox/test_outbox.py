@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from analyzer.notification import Notification
+from analyzer.notification import Also, Notification
 from analyzer.outbox import deliveries, errand, rest
 from analyzer.outbox.outbox import Outbox
 from analyzer.settings import AlertSettings
@@ -85,6 +85,41 @@ async def test_a_thousand_that_wait_for_one_alert_become_one(
     assert request.json["id"] == "n-001001"
     assert request.json["merged"] == 1000
     assert outcomes(store) == ["merged"] * 1000 + ["taken"]
+
+
+@pytest.mark.parametrize("last", [told(2, change="more", also=()), resolved(2, also=())])
+async def test_alerts_that_were_to_be_told_with_another_are_told_with_what_goes_in_its_stead(
+    store: Store, server: Receiver, last: Notification
+) -> None:
+    """They have no message of their own: merged or spared, nobody would ever hear of them."""
+    server.always = 503
+    third = Also("alert-3", "packed", "order", "info", 1, "http://x/alerts/alert-3")
+    write(store, told(1))
+    write(store, told(3, also=(third,)))
+    write(store, msgspec.structs.replace(last, id="n-000004"))
+    async with Running(store, hook(server)) as running:
+        await running.until(lambda: len(server.requests) > 1)
+        server.always = 200
+        await running.settled()
+    (request,) = server.taken
+    assert request.json["id"] == "n-000004"
+    assert {one["fingerprint"] for one in request.json["also"]} == {"alert-2", "alert-3"}
+    assert outcomes(store) == ["merged", "merged", "taken"]
+
+
+async def test_one_that_has_a_message_of_its_own_since_is_told_by_that(
+    store: Store, server: Receiver
+) -> None:
+    server.always = 503
+    write(store, told(1))
+    write(store, resolved(2, fingerprint="alert-2", also=()), told(3, change="more", also=()))
+    async with Running(store, hook(server)) as running:
+        await running.until(lambda: len(server.requests) > 1)
+        server.always = 200
+        await running.settled()
+    assert {one.json["id"]: one.json["also"] for one in server.taken} == {
+        "n-000002": [], "n-000003": [],
+    }  # fmt: skip
 
 
 async def test_each_alert_keeps_its_order_while_the_sink_fails_now_and_then(
@@ -165,10 +200,10 @@ async def test_what_fired_and_was_over_while_the_sink_was_away_is_not_told(
         running.tell(told(0, fingerprint="before"))
         await running.settled()
         server.stop()
-        running.tell(told(1, fingerprint="first"))
+        running.tell(told(1, fingerprint="first", also=()))
         await running.until(lambda: running.outbox.troubles())
-        running.tell(told(2), told(3, change="more"), resolved(4))
-        running.tell(resolved(5, fingerprint="first"), told(6, fingerprint="stands"))
+        running.tell(told(2, also=()), told(3, change="more", also=()), resolved(4, also=()))
+        running.tell(resolved(5, fingerprint="first", also=()), told(6, fingerprint="stands"))
         server.start()
         await running.settled()
     assert server.ids == ["n-000000", "n-000006"]
