@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.coordination import FindCoordinatorRequest
+from aiokafka.protocol.group import JoinGroupRequest
 
 from collector.consumers.kafka_watch import KafkaWatch
 from collector.consumers.observation import CommitRow, EndRow, GroupRow, Known, Place, WatchRow
@@ -89,6 +94,34 @@ async def consuming(
         yield consumer
     finally:
         await consumer.stop()
+
+
+@contextlib.asynccontextmanager
+async def rebalancing_for_ever(bootstrap: str, group: str) -> AsyncIterator[None]:
+    """One member has joined and says no more; the group waits for it when another comes."""
+    client, other = (AIOKafkaClient(bootstrap_servers=bootstrap) for _ in range(2))
+    await client.bootstrap()
+    await other.bootstrap()
+    waiting: list[asyncio.Future[Any]] = []
+    try:
+        found: Any = await client.send(client.get_random_node(), FindCoordinatorRequest(group, 0))
+        node = found.coordinator_id
+        member: Any = await client.send(node, _join(group, ""))
+        if member.error_code:  # told its ID, and to come again with it
+            member = await client.send(node, _join(group, member.member_id))
+        waiting.append(asyncio.ensure_future(client.send(node, _join(group, member.member_id))))
+        second: Any = await other.send(node, _join(group, ""))
+        waiting.append(asyncio.ensure_future(other.send(node, _join(group, second.member_id))))
+        yield
+    finally:
+        for one in waiting:
+            one.cancel()
+        await other.close()
+        await client.close()
+
+
+def _join(group: str, member: str) -> JoinGroupRequest:
+    return JoinGroupRequest(group, 30_000, 120_000, member, None, "consumer", [("range", b"")])
 
 
 async def send(bootstrap: str, topic: str, count: int, partition: int = 0) -> None:

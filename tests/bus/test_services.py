@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from demo.broker import Broker
@@ -110,6 +111,7 @@ async def asked(eyes: DaemonProcess, path: str, **given: Any) -> Any:
     return await asyncio.to_thread(eyes.ask, path, **given)
 
 
+@pytest.mark.field
 async def test_the_group_that_lags_is_learned_and_its_balance_is_what_it_did(
     broker: Broker, topic_name: str, create_topic: CreateTopic, tmp_path: Path
 ) -> None:
