@@ -1,33 +1,31 @@
 """Commands for alerts: what they are, and what people do about them."""
 
 import getpass
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import BaseModel
 
 from collector.errors import ConfigurationError
 from nonevent import alert_terminal
 from nonevent.acting import acting
 from nonevent.asking import asking
+from nonevent.options import (
+    Config,
+    Cursor,
+    Json,
+    Limit,
+    Since,
+    StorePath,
+    Token,
+    Url,
+    micros,
+    print_json,
+)
 from ui.alert_models import Act, ActKind, ActPage, AlertState
 from ui.errors import NothingSuchError
-from ui.moments import parse_moment
 from ui.queries import Queries
 
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Configuration; else ./nonevent.yaml.")
-]
-Url = Annotated[str | None, typer.Option(help="Ask the daemon at this address.")]
-StorePath = Annotated[Path | None, typer.Option("--store", help="The store's file.")]
-Token = Annotated[str | None, typer.Option(envvar="NONEVENT_TOKEN", help="The daemon's token.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")]
-Since = Annotated[str | None, typer.Option(help="A time (RFC 3339) or how far back (1h).")]
-Cursor = Annotated[str | None, typer.Option(help="The `next` of the page before.")]
 Author = Annotated[str | None, typer.Option(help="Who you are; else your login name.")]
 Comment = Annotated[str, typer.Option(help="Why: it stands in the audit trail.")]
 MaybeFingerprint = Annotated[
@@ -187,14 +185,6 @@ def author_of(author: str | None) -> str:
         return getpass.getuser()
     except (KeyError, OSError) as error:
         raise ConfigurationError("this user has no name here: say who you are: --author") from error
-
-
-def micros(name: str, text: str | None) -> int | None:
-    return None if text is None else parse_moment(name, text, time.time())
-
-
-def print_json(model: BaseModel) -> None:
-    typer.echo(model.model_dump_json())
 
 
 def print_act(act: Act, json: bool) -> None:

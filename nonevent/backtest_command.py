@@ -24,15 +24,10 @@ from nonevent.asking import configured, daemon_of
 from nonevent.config import Configuration
 from nonevent.daemon import open_store
 from nonevent.garbage import untouched
+from nonevent.options import Config, StorePath, Token, Url
 from nonevent.progress import progress
-from ui.moments import parse_moment
+from ui.moments import moment_if_given
 
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Configuration; else ./nonevent.yaml.")
-]
-Url = Annotated[str | None, typer.Option(help="Ask the daemon at this address.")]
-StorePath = Annotated[Path | None, typer.Option("--store", help="The store's file.")]
-Token = Annotated[str | None, typer.Option(envvar="NONEVENT_TOKEN", help="The daemon's token.")]
 Rules = Annotated[
     list[Path],
     typer.Option("--rules", help="Rule file or folder; else the configuration's. Repeatable."),
@@ -89,10 +84,7 @@ def backtest_(
       nonevent backtest --events monday.jsonl --rules expectations/ --findings found.jsonl
     """
     now = time.time()
-    period = Period(
-        None if since is None else parse_moment("since", since, now),
-        None if until is None else parse_moment("until", until, now),
-    )
+    period = Period(moment_if_given("since", since, now), moment_if_given("until", until, now))
     configuration = Configuration() if url is not None else configured(config, [], store)
     asked = Asked(configuration, events, period, url, token)
     judged_by, compared = _rules(configuration, rules, against, flow_type)

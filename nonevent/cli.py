@@ -15,7 +15,7 @@ from typing import Annotated
 
 import msgspec
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from collector.errors import ConfigurationError, NoneventError
 from nonevent import (
@@ -31,8 +31,20 @@ from nonevent import (
 from nonevent.asking import asking
 from nonevent.config import explained, load_configuration, without_file
 from nonevent.logs import log_to_stderr
+from nonevent.options import (
+    Config,
+    Cursor,
+    Json,
+    Limit,
+    Rules,
+    Since,
+    StorePath,
+    Token,
+    Url,
+    micros,
+    print_json,
+)
 from ui.models import FindingState, FlowState
-from ui.moments import parse_moment
 
 app = typer.Typer(
     name="nonevent",
@@ -42,31 +54,12 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Configuration; else ./nonevent.yaml.")
-]
-Url = Annotated[str | None, typer.Option(help="Ask the daemon at this address.")]
-StorePath = Annotated[Path | None, typer.Option("--store", help="The store's file.")]
-Rules = Annotated[list[Path], typer.Option("--rules", help="Rule file or folder; may be repeated.")]
-Token = Annotated[str | None, typer.Option(envvar="NONEVENT_TOKEN", help="The daemon's token.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")]
-Since = Annotated[str | None, typer.Option(help="A time (RFC 3339) or how far back (1h).")]
 Control = Annotated[str | None, typer.Option(help="Where the demo's switches are; else found.")]
-Cursor = Annotated[str | None, typer.Option(help="The `next` of the page before.")]
 
 
 class OnOff(StrEnum):
     ON = "on"
     OFF = "off"
-
-
-def _micros(name: str, text: str | None) -> int | None:
-    return None if text is None else parse_moment(name, text, time.time())
-
-
-def _print_json(model: BaseModel) -> None:
-    typer.echo(model.model_dump_json())
 
 
 @app.command()
@@ -141,9 +134,9 @@ def flows(
     with asking(config, url, store, rules, token) as queries:
         page = queries.flows(
             type=type, state=state, q=q, name=name, without=without, limit=limit, cursor=cursor,
-            since=_micros("since", since), until=_micros("until", until),
+            since=micros("since", since), until=micros("until", until),
         )  # fmt: skip
-    _print_json(page) if json else terminal.print_flows(page)
+    print_json(page) if json else terminal.print_flows(page)
 
 
 @app.command()
@@ -164,7 +157,7 @@ def show(
         detail = queries.flow(flow_or_key)
     if detail is None:
         raise UnknownFlowError(flow_or_key)
-    _print_json(detail) if json else terminal.print_flow(detail)
+    print_json(detail) if json else terminal.print_flow(detail)
     raise typer.Exit(1 if detail.findings else 0)
 
 
@@ -185,9 +178,9 @@ def findings(
     with asking(config, url, store, rules, token) as queries:
         page = queries.findings(
             expectation=expectation, state=state, flow=flow, alert=alert,
-            since=_micros("since", since), limit=limit, cursor=cursor,
+            since=micros("since", since), limit=limit, cursor=cursor,
         )  # fmt: skip
-    _print_json(page) if json else terminal.print_findings(page)
+    print_json(page) if json else terminal.print_findings(page)
     raise typer.Exit(1 if any(item.state == "open" for item in page.items) else 0)
 
 
@@ -202,7 +195,7 @@ def expectations(
     """
     with asking(config, url, store, rules, token) as queries:
         page = queries.expectations()
-    _print_json(page) if json else terminal.print_expectations(page)
+    print_json(page) if json else terminal.print_expectations(page)
     raise typer.Exit(1 if any(item.findings.get("open") for item in page.items) else 0)
 
 
@@ -218,7 +211,7 @@ def consumers(
     """
     with asking(config, url, store, rules, token) as queries:
         page = queries.consumers(group=group)
-    _print_json(page) if json else terminal.print_consumers(page)
+    print_json(page) if json else terminal.print_consumers(page)
     raise typer.Exit(1 if any(one.verdict not in ("ok", "unseen") for one in page.items) else 0)
 
 
@@ -269,7 +262,7 @@ def dropped(
     """
     with asking(config, url, store, rules, token) as queries:
         page = queries.dropped()
-    _print_json(page) if json else terminal.print_dropped(page)
+    print_json(page) if json else terminal.print_dropped(page)
     raise typer.Exit(1 if page.items else 0)
 
 
@@ -284,7 +277,7 @@ def status(
     """
     with asking(config, url, store, rules, token) as queries:
         found = queries.status()
-    _print_json(found) if json else terminal.print_status(found)
+    print_json(found) if json else terminal.print_status(found)
 
 
 @app.command()

@@ -11,18 +11,11 @@ from nonevent.acting import acting
 from nonevent.alert_commands import (
     Author,
     Comment,
-    Config,
-    Cursor,
-    Json,
-    Limit,
-    StorePath,
-    Token,
-    Url,
     author_of,
     print_act,
-    print_json,
 )
 from nonevent.asking import asking
+from nonevent.options import Config, Cursor, Json, Limit, StorePath, Token, Url, print_json
 from ui.acts import period
 from ui.alert_models import PeriodState
 from ui.errors import BadParameterError

@@ -1,18 +1,13 @@
 """`nonevent services`: who runs which step, and whether what it took in came out again."""
 
-import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nonevent.asking import asking
+from nonevent.options import Config, Rules, StorePath, Token, Url, micros, print_json
 from nonevent.service_terminal import print_service, print_services
-from nonevent.store_commands import Config, StorePath, Token, Url
 from ui.models import ServiceItem
-from ui.moments import parse_moment
-
-Rules = Annotated[list[Path], typer.Option("--rules", help="Rule file or folder; may be repeated.")]
 
 
 def services(
@@ -37,11 +32,10 @@ def services(
 
       nonevent services payment --since 6h
     """
-    moment = None if since is None else parse_moment("since", since, time.time())
     with asking(config, url, store, rules, token) as queries:
-        page = queries.services(service=service, since=moment)
+        page = queries.services(service=service, since=micros("since", since))
     if json:
-        typer.echo(page.model_dump_json())
+        print_json(page)
     elif service is None or not page.items:
         print_services(page)
     else:

@@ -18,22 +18,16 @@ from nonevent.asking import asking, configured, daemon_of
 from nonevent.beacon import Beacon
 from nonevent.config import Configuration
 from nonevent.daemon import open_store
+from nonevent.options import Config, Since, StorePath, Token, Url
 from nonevent.progress import progress
-from ui.moments import parse_moment
+from ui.moments import moment_if_given
 
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Configuration; else ./nonevent.yaml.")
-]
-Url = Annotated[str | None, typer.Option(help="Ask the daemon at this address.")]
-StorePath = Annotated[Path | None, typer.Option("--store", help="The store's file.")]
-Token = Annotated[str | None, typer.Option(envvar="NONEVENT_TOKEN", help="The daemon's token.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
-Moment = Annotated[str | None, typer.Option(help="A time (RFC 3339) or how far back (1h).")]
 
 
 def export(
     config: Config = None, url: Url = None, store: StorePath = None, token: Token = None,
-    since: Moment = None, until: Moment = None,
+    since: Since = None, until: Since = None,
     topic: Annotated[str | None, typer.Option(help="Of this topic.")] = None,
     flow: Annotated[str | None, typer.Option(help="Of this flow.")] = None,
 ) -> None:  # fmt: skip
@@ -47,10 +41,7 @@ def export(
     """
     now = time.time()
     wanted = Selection(
-        None if since is None else parse_moment("since", since, now),
-        None if until is None else parse_moment("until", until, now),
-        topic,
-        flow,
+        moment_if_given("since", since, now), moment_if_given("until", until, now), topic, flow
     )
     with asking(config, url, store, [], token) as queries:
         for lines in queries.export(wanted):

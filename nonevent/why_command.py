@@ -1,18 +1,15 @@
 """`nonevent why`: the reason in words, with its evidence."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from nonevent.asking import asking
-from nonevent.store_commands import Config, StorePath, Token, Url
+from nonevent.options import Config, Rules, StorePath, Token, Url, print_json
 from nonevent.terminal import QUIET, stdout, words
 from ui.errors import UnknownFlowError
 from ui.models import WhyAnswer, WhyItem
-
-Rules = Annotated[list[Path], typer.Option("--rules", help="Rule file or folder; may be repeated.")]
 
 
 def why(
@@ -41,7 +38,7 @@ def why(
     if found is None:
         raise UnknownFlowError(flow_or_key)
     if json:
-        typer.echo(WhyAnswer.of(found).model_dump_json())
+        print_json(WhyAnswer.of(found))
     else:
         console = stdout()
         if not found.items:

@@ -13,7 +13,7 @@ from ui.acts import Acts, period
 from ui.alert_models import AlertDetail, AlertPage, AlertState, PeriodState
 from ui.filters import ActFilter, AlertFilter, PeriodFilter
 from ui.forms import Form, Forms
-from ui.moments import parse_moment
+from ui.moments import moment_if_given
 from ui.queries import Queries
 from ui.rendering import page
 
@@ -40,7 +40,7 @@ def routes(queries: Queries, forms: Forms | None, clock: Callable[[], float]) ->
 
     @router.get("/alerts")
     def alerts(request: Request, asked: Annotated[AlertFilter, Query()]) -> HTMLResponse:
-        since = parse_moment("since", asked.since, clock()) if asked.since else None
+        since = moment_if_given("since", asked.since or None, clock())
 
         def listed(state: AlertState) -> AlertPage:
             recent = state == "resolved" and asked.state is None
@@ -82,7 +82,7 @@ def routes(queries: Queries, forms: Forms | None, clock: Callable[[], float]) ->
 
     @router.get("/acts")
     def acts(request: Request, asked: Annotated[ActFilter, Query()]) -> HTMLResponse:
-        since = parse_moment("since", asked.since, clock()) if asked.since else None
+        since = moment_if_given("since", asked.since or None, clock())
         return shown(
             "acts.html",
             request,

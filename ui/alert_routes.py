@@ -21,7 +21,7 @@ from ui.alert_models import (
     Tally,
 )
 from ui.filters import ActFilter, AlertFilter, PeriodFilter
-from ui.moments import parse_moment
+from ui.moments import moment_if_given
 from ui.operations import REFUSALS, from_a_command
 from ui.queries import Queries
 
@@ -33,7 +33,7 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["alerts"], responses=REFUSALS)
 
     def moment(name: str, text: str | None) -> int | None:
-        return None if text is None else parse_moment(name, text, clock())
+        return moment_if_given(name, text, clock())
 
     @router.get("/alerts")
     def alerts(asked: Annotated[AlertFilter, Query()]) -> AlertPage:

@@ -42,7 +42,7 @@ from ui.models import (
     Status,
     WhyAnswer,
 )
-from ui.moments import parse_moment
+from ui.moments import moment_if_given
 from ui.queries import Queries
 
 READERS = 4
@@ -112,7 +112,7 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["api"], responses=REFUSALS)
 
     def moment(name: str, text: str | None) -> int | None:
-        return None if text is None else parse_moment(name, text, clock())
+        return moment_if_given(name, text, clock())
 
     @router.get("/flows")
     def flows(asked: Annotated[FlowFilter, Query()]) -> FlowPage:

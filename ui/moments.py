@@ -35,6 +35,11 @@ def parse_moment(name: str, text: str, now: float) -> int:
     return micros
 
 
+def moment_if_given(name: str, text: str | None, now: float) -> int | None:
+    """The same of what may be left out."""
+    return None if text is None else parse_moment(name, text, now)
+
+
 def _from_epoch_ms(name: str, value: int) -> int:
     if 0 < value < YEAR_2000_MS:
         raise BadParameterError(

@@ -12,7 +12,7 @@ from ui import timeline
 from ui.errors import UnknownFlowError
 from ui.filters import ConsumerFilter, FindingFilter, FlowFilter, ServiceFilter
 from ui.models import FindingState, FlowDetail, FlowState, Status, WhyPage
-from ui.moments import parse_moment
+from ui.moments import moment_if_given
 from ui.queries import Queries
 from ui.rendering import ICON, STYLE, flow_path, page
 
@@ -75,8 +75,8 @@ def flow_list(queries: Queries, asked: FlowFilter, now: float) -> HTMLResponse:
         q=asked.q,
         name=asked.name,
         without=asked.without,
-        since=parse_moment("since", asked.since, now) if asked.since else None,
-        until=parse_moment("until", asked.until, now) if asked.until else None,
+        since=moment_if_given("since", asked.since or None, now),
+        until=moment_if_given("until", asked.until or None, now),
         limit=asked.limit,
         cursor=asked.cursor,
     )
@@ -113,7 +113,7 @@ def finding_list(queries: Queries, asked: FindingFilter, now: float) -> HTMLResp
         state=asked.state,
         flow=asked.flow,
         alert=asked.alert,
-        since=parse_moment("since", asked.since, now) if asked.since else None,
+        since=moment_if_given("since", asked.since or None, now),
         limit=asked.limit,
         cursor=asked.cursor,
     )
@@ -154,7 +154,7 @@ def consumer_list(queries: Queries, asked: ConsumerFilter, now: float) -> HTMLRe
 
 def service_list(queries: Queries, asked: ServiceFilter, now: float) -> HTMLResponse:
     """Every service with its balance; one that is asked for minute by minute, too."""
-    since = parse_moment("since", asked.since, now) if asked.since else None
+    since = moment_if_given("since", asked.since or None, now)
     return page(
         "services.html",
         status=queries.status(),

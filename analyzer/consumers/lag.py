@@ -10,13 +10,13 @@ from analyzer.consumers.verdict import verdict
 from analyzer.folds.fold import Fold, Seen, Window
 from analyzer.instance import Instance
 from analyzer.rules.rule import Options
-from collector.consumers.history import REPEAT_EVERY, Rows
+from collector.consumers.history import NEWEST_WITHIN, Rows
 from collector.consumers.matching import group_wanted
 from collector.consumers.observation import CommitRow, EndRow, GroupRow, Place, WatchRow
 from collector.event import Event
 from collector.times import US_PER_S, format_duration, format_time
 
-RECENT = REPEAT_EVERY + 60 * US_PER_S
+RECENT = NEWEST_WITHIN
 """So much of the past a verdict looks at."""
 SHOWN = 5
 """So many partitions are told by their numbers."""

@@ -31,13 +31,13 @@ class Explaining:
     def __init__(self, explain: Explain) -> None:
         self._explain = explain
         self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[str, str], Reasons | None] = OrderedDict()
+        self._known: OrderedDict[tuple[str, int], Reasons | None] = OrderedDict()
         """By fingerprint, and the moment in which it was told."""
 
     def explained(self, notification: Notification) -> Notification:
         if notification.status != "firing":
             return notification
-        key = notification.fingerprint, notification.moment
+        key = notification.fingerprint, parse_time(notification.moment) or 0
         with self._lock:
             if key not in self._known:
                 if not self._may_take_time(*key):
@@ -47,9 +47,8 @@ class Explaining:
                     self._known.popitem(last=False)
             return replace(notification, why=self._known[key])
 
-    def _may_take_time(self, fingerprint: str, moment: str) -> bool:
-        now = parse_time(moment) or 0
-        ages = [(of, abs((parse_time(at) or 0) - now)) for of, at in self._known]
+    def _may_take_time(self, fingerprint: str, moment: int) -> bool:
+        ages = [(of, abs(at - moment)) for of, at in self._known]
         if any(of == fingerprint and age < PAUSE for of, age in ages):
             return False
         return sum(age < MINUTE for _, age in ages) < MOST_A_MINUTE

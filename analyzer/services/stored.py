@@ -9,7 +9,7 @@ from analyzer.rules.ruleset import RuleSet
 from analyzer.services.progress import Progress
 from analyzer.services.sighting import Sighting
 from analyzer.why.letters import is_letter_topic
-from collector.consumers.history import REPEAT_EVERY
+from collector.consumers.history import NEWEST_WITHIN
 from collector.event import Event
 from collector.store import observed
 from collector.store.reading import CHUNK
@@ -22,7 +22,7 @@ CONTEXT = 0.1
 """Of these so large a share, the oldest, is not counted."""
 MOST_COMMITS = 300_000
 SPARE = 60 * US_PER_S
-"""Rows that repeat what did not change may be so late."""
+"""So long before the first of the events came it is looked how far groups were."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _pairs(keys: dict[str, str] | None) -> tuple[tuple[str, str], ...]:
 def progress_with(cursor: duckdb.DuckDBPyConnection, newest: Newest) -> Progress:
     """How far groups had come with the topics of these events, while these came in."""
     since = newest.arrived - SPARE
-    earlier = since - REPEAT_EVERY - SPARE
+    earlier = since - NEWEST_WITHIN
     # Of what was before, the last is enough: it tells what had been committed when they came.
     commits = observed.commits(
         cursor,

@@ -113,22 +113,24 @@ class Beside:
 
     def _without_id(self, wanted: Sequence[_Wanted]) -> list[Event]:
         names = _of_all(wanted)
-        start, end = min(one.start for one in wanted), max(one.end for one in wanted)
-        after = rollups.untied_after(self._cursor, names, start, end)
+        after = rollups.untied_after(self._cursor, names, *_span(wanted))
         named = "name IN (SELECT unnest(?::VARCHAR[])) AND len(correlation_ids) = 0 AND seq > ?"
         return self._events(named, [names, after], wanted)
 
     def _events(
         self, condition: str, parameters: Sequence[object], wanted: Sequence[_Wanted]
     ) -> list[Event]:
-        start, end = min(one.start for one in wanted), max(one.end for one in wanted)
         keys = [one.key for one in wanted if one.key is not None]
         return reading.events(
             self._cursor,
             f"WHERE {condition} AND time BETWEEN make_timestamp(?) AND make_timestamp(?) "
             "ORDER BY coalesce(list_contains(?::VARCHAR[], key), false) DESC, time, seq LIMIT ?",
-            [*parameters, start, end, keys, MOST + 1],
+            [*parameters, *_span(wanted), keys, MOST + 1],
         )
+
+
+def _span(wanted: Sequence[_Wanted]) -> tuple[int, int]:
+    return min(one.start for one in wanted), max(one.end for one in wanted)
 
 
 def _all_at_once(

@@ -22,6 +22,7 @@ Word = Literal[
 WORDS: tuple[Word, ...] = get_args(Word)
 Confidence = Literal["certain", "likely", "possible"]
 CONFIDENCES: tuple[Confidence, ...] = get_args(Confidence)
+"""The surest first."""
 
 SETTLE = 5 * US_PER_S
 """So long after a commit what was read may still come out of its service."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from analyzer.services.learned import Learned
-from analyzer.why.case import Case, Confidence, Found, Word
+from analyzer.why.case import CONFIDENCES, Case, Found, Word
 from analyzer.why.letters import is_letter_topic
 from analyzer.why.proof import Proof, of_learned
 from collector.event import ORDER, Event
@@ -11,7 +11,6 @@ from collector.event import ORDER, Event
 ON_SERVICE: frozenset[Word] = frozenset(
     ("other_path", "consumer_down", "stalled", "in_queue", "swallowed")
 )
-SURENESS: tuple[Confidence, ...] = ("possible", "likely", "certain")
 
 
 def as_sure_as_its_service(word: Word, found: Found, case: Case) -> Found:
@@ -21,7 +20,7 @@ def as_sure_as_its_service(word: Word, found: Found, case: Case) -> Found:
     rests = word in ON_SERVICE or (word == "out_of_order" and of_commits)
     if learned is None or not rests:
         return found
-    sure = min(found.confidence, learned.confidence, key=SURENESS.index)
+    sure = max(found.confidence, learned.confidence, key=CONFIDENCES.index)
     told = (
         f"; that {learned.group} makes {learned.emits} of {learned.consumes} is learned and "
         f"{learned.confidence}, by {learned.cases_for:,} cases for it, {learned.against:,} against"
@@ -38,7 +37,9 @@ def _learned(case: Case) -> Learned | None:
     service, act = case.step.service, case.step.act
     names = case.step.awaited if act is None else case.episode.called(act)
     of = [] if service is None else [one for one in service.learned if one.emits in names]
-    return max(of, key=lambda one: (SURENESS.index(one.confidence), one.cases_for), default=None)
+    return min(
+        of, key=lambda one: (CONFIDENCES.index(one.confidence), -one.cases_for), default=None
+    )
 
 
 def _unexplained(case: Case) -> Event | None:

@@ -13,7 +13,7 @@ from analyzer.consumers.passages import passages
 from analyzer.consumers.verdict import TIMES, verdict
 from analyzer.kinds.handled import CUT_BACK
 from analyzer.why.seen import Consumption
-from collector.consumers.history import REPEAT_EVERY
+from collector.consumers.history import NEWEST_WITHIN
 from collector.consumers.observation import (
     NEVER_LOOKED,
     CommitRow,
@@ -27,7 +27,6 @@ from collector.store import observed
 from collector.store.tables import COMMITS, ENDS, GROUPS
 from collector.times import US_PER_S, format_time
 
-SPARE = 60 * US_PER_S
 BUSY = 10 * US_PER_S
 """A group that committed something in that time is at work."""
 
@@ -144,7 +143,7 @@ _BY = "WHERE source = ? AND moment BETWEEN make_timestamp(?) AND make_timestamp(
 
 
 def _by(source: str, at: int) -> list[object]:
-    return [source, at - REPEAT_EVERY - SPARE, at]
+    return [source, at - NEWEST_WITHIN, at]
 
 
 def _not_seen(watch: WatchRow, cause: Event) -> str | None:

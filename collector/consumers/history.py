@@ -23,6 +23,8 @@ from collector.times import US_PER_S
 
 REPEAT_EVERY = 600 * US_PER_S
 """So often what did not change is written again."""
+NEWEST_WITHIN = REPEAT_EVERY + 60 * US_PER_S
+"""Of all that holds at a moment there is a row that is no older: some are written a little late."""
 GONE = GroupState("", "Gone", 0)
 
 

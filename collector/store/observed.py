@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import duckdb
 from msgspec.structs import replace
 
-from collector.consumers.history import REPEAT_EVERY
+from collector.consumers.history import NEWEST_WITHIN
 from collector.consumers.observation import (
     NEVER_LOOKED,
     CommitRow,
@@ -21,8 +21,6 @@ from collector.times import US_PER_S
 
 Row = TypeVar("Row", GroupRow, CommitRow, EndRow, WatchRow)
 
-SPARE = 60 * US_PER_S
-"""Rows that repeat what did not change may be so late."""
 ENDS_FOR = 86_400 * US_PER_S
 """Of so long ends are read back: what waits for longer waits at least that long."""
 
@@ -81,7 +79,7 @@ def lately(
     cursor: duckdb.DuckDBPyConnection, watches: Sequence[WatchRow], group: str | None = None
 ) -> Observed:
     """So much that it tells how each consumer stands, and how it came to it."""
-    since = min((one.moment for one in watches), default=0) - REPEAT_EVERY - SPARE
+    since = min((one.moment for one in watches), default=0) - NEWEST_WITHIN
     clause, of_group = "WHERE moment >= make_timestamp(?)", ""
     parameters: list[object] = [since]
     if group is not None:
@@ -115,7 +113,7 @@ def known(cursor: duckdb.DuckDBPyConnection, source: str) -> Known:
     watch = next((one for one in watches(cursor) if one.source == source), None)
     if watch is None or watch.moment == NEVER_LOOKED:
         return Known()
-    since = watch.moment - REPEAT_EVERY - SPARE
+    since = watch.moment - NEWEST_WITHIN
     of_source = "WHERE source = ? AND moment >= make_timestamp(?)"
     newest = "QUALIFY row_number() OVER (PARTITION BY {} ORDER BY moment DESC) = 1"
     of_group, of_place = '"group"', "topic, partition"
