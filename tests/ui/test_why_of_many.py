@@ -118,7 +118,10 @@ def test_what_is_found_for_one_does_not_depend_on_who_else_is_asked_about() -> N
         assert at_once == alone
         seen.update(one.verdict for one in alone.values())
 
-    look()
+    for _ in range(5):  # some random houses may go wrong in few ways
+        look()
+        if len(seen) > 5:
+            break
     assert len(seen) > 5, seen
 
 

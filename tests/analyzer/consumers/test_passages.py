@@ -106,5 +106,8 @@ def test_the_store_and_the_memory_say_the_same_whatever_clocks_say_and_whoever_e
                 assert passage == known, (group, one)
             seen["not" if known.by is None else "first" if known.not_by is None else "passed"] += 1
 
-    look()
+    for _ in range(5):  # some random histories may hold none of the first that is known
+        look()
+        if len(seen) == 3:
+            break
     assert len(seen) == 3, seen
