@@ -5,11 +5,14 @@ Stored with the events, so that all readers judge alike.
 
 from collections.abc import Sequence
 
+import duckdb
 import msgspec
 
 from analyzer.sight import DEFAULT_GRACE, Sample, Sight
 from collector.batch import Gap, PartitionState
 from collector.settings import SourceSettings
+from collector.store import reading
+from collector.store.notes import noted
 from collector.store.store import Store
 from collector.store.tables import Taken
 from collector.times import US_PER_S
@@ -64,6 +67,12 @@ class Clocks(msgspec.Struct, frozen=True):
         store.set_meta(META_KEY, self.told())
 
     @classmethod
-    def stored(cls, store: Store) -> "Clocks":
-        text = store.meta(META_KEY)
+    def stored(cls, cursor: duckdb.DuckDBPyConnection) -> "Clocks":
+        text = noted(cursor, META_KEY)
         return cls() if text is None else msgspec.json.decode(text, type=cls)
+
+
+def stored_sight(cursor: duckdb.DuckDBPyConnection, partitions: Sequence[PartitionState]) -> Sight:
+    """What is seen by these partitions, for those who only read."""
+    clocks = Clocks.stored(cursor)
+    return clocks.sight(partitions, reading.gaps(cursor), reading.taken(cursor))

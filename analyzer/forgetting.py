@@ -1,4 +1,4 @@
-"""A flow taken out of what was found and told."""
+"""What is taken out of what was found and told: a flow, and what belongs to none."""
 
 import duckdb
 import msgspec
@@ -26,6 +26,16 @@ def forget(connection: duckdb.DuckDBPyConnection, flow: str) -> None:
     ).fetchall()
     for seq, body in rows:
         connection.execute("UPDATE outbox SET body = ? WHERE seq = ?", [_without(body, flow), seq])
+
+
+def forget_taken_back(connection: duckdb.DuckDBPyConnection, before: int) -> None:
+    """What was found in no flow, and taken back before that moment (µs): nothing else takes it
+    away."""
+    connection.execute(
+        "DELETE FROM finding_log WHERE id IN (SELECT id FROM findings WHERE "
+        "correlation_id IS NULL AND state = 'retracted' AND epoch_us(moment) < ?)",
+        [before],
+    )
 
 
 def _without(body: str, flow: str) -> str:

@@ -4,9 +4,7 @@ It is a cache of `judge`: drop it, read the events back, judge again, and the sa
 It decides only *when* a flow is judged, never *what* the judgement is.
 """
 
-import itertools
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from analyzer.agenda import Agenda
 from analyzer.consumers.overdue import Overdue
@@ -14,6 +12,7 @@ from analyzer.episode import is_over
 from analyzer.finding import Finding, findings
 from analyzer.instance import Instance, finding_id
 from analyzer.judge import RUNAWAY, episodes_in, fine, judged
+from analyzer.kept_flows import KeptFlows
 from analyzer.open_flow import (
     DONE,
     FOUND,
@@ -26,31 +25,24 @@ from analyzer.open_flow import (
     OpenFlow,
     distinct,
 )
-from analyzer.open_flow import (
-    RUNAWAY as IS_RUNAWAY,
-)
 from analyzer.origins import ByName, Origins
 from analyzer.plan import awaited, make_plan
 from analyzer.remembered import Remembered, read, written
 from analyzer.rules.ruleset import RuleFile, RuleSet
+from analyzer.runaways import Load, Runaways
 from analyzer.shape import Shapes
 from analyzer.sight import Sight
 from analyzer.transition import Transition, changes, taken_back
-from analyzer.unnamed import Unnamed
 from collector.event import Event
-from collector.glimpse import Glimpse, Glimpses, Ids, kept_in
+from collector.glimpse import Glimpses, Ids, kept_in
 from collector.interest import Interest, Part
 from collector.ties import Ties
 from collector.times import FOREVER, US_PER_S
 
-Load = Callable[[Sequence[str]], dict[str, list[Event]]]
-"""Reads flows back from the store, by name, everything committed and submitted included."""
-
 HOT_FLOWS = 200_000
-SWEEP = 1_000_000
-"""After so many events flows are looked for that have too many and that nothing had judged."""
-LINGER = 60 * US_PER_S
-"""Event time after which a flow that is done is let go of: late copies come within it."""
+LINGER = 10 * US_PER_S
+"""Event time after which a flow that is done is let go of: what comes for it later is rare, and
+costs reading it back."""
 
 
 class Live:
@@ -67,21 +59,16 @@ class Live:
     ) -> None:
         """`ties`: where keys tie; it is kept by this cache, and read by `load`."""
         self.rules = rules
-        self.flows: dict[str, OpenFlow] = {}
         self.judged = 0
+        self._kept = KeptFlows(hot_flows, linger)
+        self.flows = self._kept.hot
         self._load = load
         self._ties = ties
         self._grace = default_grace
-        self._hot_flows = hot_flows
-        self._linger = linger
         self._plan = make_plan(rules, default_grace)
         self._shapes = Shapes(rules, self._plan)
         self._origins = Origins()
         self._agenda = Agenda(awaited(file, rule) for file in rules.files for rule in file.rules)
-        self._cold: set[int] = set()
-        """Hashes of flows that were let go of: one that comes back is loaded from the store."""
-        self._cold_pending: set[str] = set()
-        """Those flows of them in which something was pending."""
         self._load_to: int | None = None
         """While a restart takes events in: the newest one that it does not."""
         other = self._plan.other
@@ -89,14 +76,11 @@ class Live:
             self._plan.parts(), ties is not None, Part() if other is None else other.part
         )
         self._overdue = Overdue()
-        self._leaving: deque[tuple[int, str]] = deque()
-        """Flows that are done, with the moment from which on they are let go of."""
         self._dirty: set[str] = set()
-        self._unnamed = Unnamed()
+        self._runaways = Runaways(load, ties)
+        self._unnamed = self._runaways.unnamed
         self._fresh: list[Glimpses] = []
         """What was absorbed since the last judgement and is not stored yet."""
-        self._until_sweep = SWEEP
-        self._runaways: set[str] = set()
         self._adrift: dict[str, Finding] = {}
         """Findings that were announced, of flows that may be others now: the next judgement tells
         whose they are, or takes them back."""
@@ -126,9 +110,7 @@ class Live:
         """As `absorb`, of events of which no more has come than this cache asks for."""
         if not stored:
             self._fresh.append(glimpses)
-        self._until_sweep -= len(glimpses)
-        if self._until_sweep < 0:
-            self._sweep()
+        self._dirty.update(self._runaways.sweep_after(len(glimpses), self.flows))
         belongs: Sequence[Ids] = glimpses.ids
         if self._ties is not None:
             self._retie(self._ties, glimpses)
@@ -137,7 +119,8 @@ class Live:
             (one.name, None if self._plan.of(one.name) is None else self._origins.packed(one))
             for one in glimpses.origins
         ]
-        flows, cold, none, enter = self.flows, self._cold, self._shapes.none, self._agenda.enter
+        flows, cold, none = self.flows, self._kept.cold, self._shapes.none
+        enter = self._agenda.enter
         unnamed, mask = self._unnamed.buckets, self._unnamed.mask
         later: dict[str, list[tuple[str, int, bytes]]] = {}
         # The loop that every event passes: what `_add` does, without a call, of what is usual.
@@ -224,7 +207,7 @@ class Live:
         for finding in found:
             self._adrift[finding.id] = finding
             flow_id = self._name(finding.correlation_id or "")
-            if flow_id not in self.flows and hash(flow_id) in self._cold:
+            if flow_id not in self.flows and self._kept.is_cold(flow_id):
                 self._revive([flow_id])
             self._dirty.add(flow_id)
 
@@ -237,8 +220,7 @@ class Live:
         if not wanted:
             return {}
         unnamed: dict[str, int] = {}
-        self._cold.difference_update(hash(flow) for flow in wanted)
-        self._cold_pending.difference_update(wanted)
+        self._kept.thaw(wanted)
         for flow_id, stored in self._read_back(wanted).items():
             flow = self.flows[flow_id] = self._whole(stored)
             self._dirty.add(flow_id)
@@ -276,15 +258,15 @@ class Live:
             name, flow = ties.flow(before), self.flows.get(before)
             if flow is not None:
                 parts.setdefault(name, {})[before] = flow
-            elif hash(before) in self._cold:
-                self._cold.discard(hash(before))
+            elif self._kept.is_cold(before):
+                self._kept.thaw([before])
                 anew.add(name)
         for name, olds in parts.items():
             if name not in anew and list(olds) == [name]:
                 continue  # what joins it was not there before
             for before, old in olds.items():
                 del self.flows[before]
-                self._runaways.discard(before)
+                self._runaways.flows.discard(before)
                 self._adrift.update(old.found)
             if name not in anew:
                 events = [
@@ -311,7 +293,7 @@ class Live:
 
     def written(self, key: str, seq: int) -> list[bytes]:
         """All that is remembered, between two batches; `seq` is the newest event's."""
-        return written(key, seq, self.flows, self._origins, self._cold_pending)
+        return written(key, seq, self.flows, self._origins, self._kept.cold_pending)
 
     def remembered(self, parts: Sequence[bytes], key: str) -> Remembered | None:
         """What was written once, if it was by these rules."""
@@ -331,12 +313,10 @@ class Live:
             self._unnamed.add(flow_id, unnamed)
             flow = found.flows.get(flow_id)
             if flow is not None and flow.runaway and named + unnamed > RUNAWAY:
-                self._runaways.add(flow_id)
+                self._runaways.flows.add(flow_id)
             elif flow is None or flow.runaway or flow.count != named:
                 if named:
-                    self._cold.add(hash(flow_id))
-                    if flow_id in found.pending:
-                        self._cold_pending.add(flow_id)
+                    self._kept.cool(flow_id, pending=flow_id in found.pending)
                     if flow is not None:
                         differs.append(flow_id)
                 continue
@@ -355,41 +335,11 @@ class Live:
 
     def runaway(self) -> int:
         """How many flows are no longer judged, because they have too many events."""
-        return len(self._runaways)
-
-    def _sweep(self) -> None:
-        self._until_sweep = SWEEP
-        for flow_id, flow in self.flows.items():
-            if flow.count > RUNAWAY:
-                self._give_up(flow_id, flow)
+        return len(self._runaways.flows)
 
     def _give_up(self, flow_id: str, flow: OpenFlow) -> None:
-        flow.state |= IS_RUNAWAY
-        flow.state &= ~(SETTLED | DONE)  # let go of, it would be read back whole again and again
-        flow.clear()
-        self._runaways.add(flow_id)
+        self._runaways.give_up(flow_id, flow)
         self._dirty.add(flow_id)
-
-    def _ran_away(self, flow_id: str, flow: OpenFlow) -> bool:
-        """Whether the flow has too many events, those that no rule names included."""
-        if flow.runaway:
-            flow.clear()
-            return True
-        ids = [flow_id] if self._ties is None else self._ties.ids(flow_id)
-        if flow.count + sum(map(self._unnamed.of, ids)) <= RUNAWAY:
-            return False
-        # Maybe: other flows share its bucket. The store knows, but for what came just now.
-        fresh = (one for taken in self._fresh for one in taken if flow_id in self._flows_of(one))
-        events = itertools.chain(
-            self._load([flow_id]).get(flow_id, ()), (one.event() for one in fresh)
-        )
-        if len({(e.source, e.topic_id, e.partition, e.offset) for e in events}) <= RUNAWAY:
-            return False
-        self._give_up(flow_id, flow)
-        return True
-
-    def _flows_of(self, glimpse: Glimpse) -> Sequence[str]:
-        return glimpse.correlation_ids if self._ties is None else self._ties.flows(glimpse)
 
     # Judgements out
 
@@ -404,7 +354,7 @@ class Live:
         if self._adrift:
             found.extend(self._take_back())
         self._fresh.clear()
-        self._let_go(sight.settled_to())
+        self._kept.let_go(sight.settled_to())
         return found
 
     def _judge(self, flow_id: str, sight: Sight) -> Iterable[Transition]:
@@ -413,7 +363,7 @@ class Live:
             return ()
         sure = self._ties is None and not flow.runaway
         few = sure and flow.count + self._unnamed.of(flow_id) <= RUNAWAY
-        if not few and self._ran_away(flow_id, flow):
+        if not few and self._runaways.ran_away(flow_id, flow, self._fresh):
             found, flow.found = flow.found, NOTHING_FOUND
             flow.state &= ~FOUND
             return [self._taken_back(old, flow_id, flow) for old in found.values()]
@@ -457,7 +407,7 @@ class Live:
             state |= FOUND
         elif state & SETTLED and over:
             state |= DONE
-            self._leaving.append((max(e.time for e in events) + self._linger, flow_id))
+            self._kept.done(flow_id, max(e.time for e in events))
         flow.state = state
         if not before and not now:
             return ()
@@ -473,8 +423,7 @@ class Live:
         if not all(one.holds(at, sight) for one in plains):
             return False
         flow.state = SETTLED | JUDGED | DONE
-        last = max(at.kept[one.end][1].time for one in plains)
-        self._leaving.append((last + self._linger, flow_id))
+        self._kept.done(flow_id, max(at.kept[one.end][1].time for one in plains))
         return True
 
     def _taken_back(self, old: Finding, flow_id: str, flow: OpenFlow | None) -> Transition:
@@ -499,36 +448,13 @@ class Live:
         awaits = awaited(file, self.rules.by_name[(file.flow, instance.expectation)])
         self._agenda.wait(flow_id, flow, instance.due, awaits)
 
-    def _let_go(self, settled_to: int) -> None:
-        """Lets flows go that nothing is expected of: those that are done, in time; of the others,
-        when there are too many, those that were touched longest ago."""
-        leaving = self._leaving
-        while leaving and leaving[0][0] < settled_to:
-            flow_id = leaving.popleft()[1]
-            flow = self.flows.get(flow_id)
-            if flow is not None and flow.state & DONE:
-                self._forget(flow_id)
-        excess = len(self.flows) - self._hot_flows
-        if excess > 0:
-            # A quarter more than need be, so that this is not done for every flow that comes.
-            quiet = (
-                f for f, flow in self.flows.items() if flow.state & (SETTLED | FOUND) == SETTLED
-            )
-            for flow_id in list(itertools.islice(quiet, excess + self._hot_flows // 4)):
-                self._forget(flow_id)
-
-    def _forget(self, flow_id: str) -> None:
-        if self.flows.pop(flow_id).state & PENDING:
-            self._cold_pending.add(flow_id)
-        self._cold.add(hash(flow_id))
-
     # What retention asks
 
     def is_open(self, flow_id: str) -> bool:
         """Something is pending in it, or found and not closed: its events are still needed."""
         flow = self.flows.get(flow_id)
         if flow is None:
-            return flow_id in self._cold_pending
+            return flow_id in self._kept.cold_pending
         standing = any(finding.state == "open" for finding in flow.found.values())
         return bool(flow.state & PENDING) or standing or flow_id in self._dirty
 
@@ -545,8 +471,7 @@ class Live:
             if flow is not None:
                 found.update(flow.found)
             self._dirty.discard(flow_id)
-            self._cold.discard(hash(flow_id))
-            self._cold_pending.discard(flow_id)
+            self._kept.thaw([flow_id])
         return found
 
     def held(self, sight: Sight) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import duckdb
 
 from analyzer.tables import FINDING_LOG, FindingRow
+from collector.store.notes import noted
 
 COLUMNS = FINDING_LOG.selected()
 
@@ -14,8 +15,7 @@ JUDGED_BY = "judged_by"
 
 
 def judged_by(cursor: duckdb.DuckDBPyConnection) -> str | None:
-    row = cursor.execute("SELECT value FROM meta WHERE key = ?", [JUDGED_BY]).fetchone()
-    return None if row is None else str(row[0])
+    return noted(cursor, JUDGED_BY)
 
 
 def findings(

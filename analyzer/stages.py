@@ -173,11 +173,16 @@ class JudgeStage:
         )
         self.sight.consumed = self._consumed
 
-    def release(self, flows: Iterable[str], taken: Taken) -> None:
-        """These flows are about to be deleted: whatever comes of them later begins anew."""
-        self._silent.difference_update(self.live.release(flows))
+    def release(self, flows: Iterable[str], taken: Taken) -> set[str]:
+        """These flows are about to be deleted: whatever comes of them later begins anew. The
+        findings about windows that go with them."""
+        of_windows = self.folds.release(taken.to_time)
+        for id in self.live.release(flows) | of_windows:
+            self._silent.discard(id)
+            self._closed.pop(id, None)
         self._taken.append(taken)
         self._see((), ())
+        return of_windows
 
     def _announce(self, changes: Sequence[Transition], batch: Batch, *, restoring: bool) -> None:
         for change in changes:

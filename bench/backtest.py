@@ -28,7 +28,7 @@ from collector.export import event_line  # noqa: E402
 from collector.settings import StoreSettings  # noqa: E402
 from collector.times import US_PER_MS, format_time  # noqa: E402
 from nonevent.config import Configuration  # noqa: E402
-from nonevent.daemon import open_store  # noqa: E402
+from nonevent.opening import open_store  # noqa: E402
 
 RULES = ROOT / "bench" / "rules.yaml"
 FLOWS = 125_000

@@ -67,28 +67,19 @@ class Figures(msgspec.Struct):
     """CPU: all verdicts, as the page and /metrics ask for them."""
 
 
-class Bench:
-    def __init__(
-        self, bootstrap: str, store: Store, groups: int, partitions: int, commits: str
-    ) -> None:
-        self._bootstrap, self._store = bootstrap, store
-        self._groups, self._partitions = groups, partitions
+class Committers:
+    """Groups of one member each that reads nothing, and commits every partition of a topic."""
+
+    def __init__(self, bootstrap: str, groups: int, partitions: int) -> None:
+        self._bootstrap, self._groups = bootstrap, groups
         self._places = [TopicPartition(TOPIC, number) for number in range(partitions)]
-        self._committers: list[AIOKafkaConsumer] = []
-        consumers = {"every": f"{LOOK_EVERY_S}s", "from": commits}
-        kafka = KafkaSettings.model_validate(
-            {"bootstrap": bootstrap, "topics": ["*"], "consumers": consumers}
-        )
-        settings = SourceSettings(name="bench", kafka=kafka)
-        self._watch = KafkaWatch(settings, Known(), lambda: time.time_ns() // 1000)
+        self._members: list[AIOKafkaConsumer] = []
         self._offset = 0
-        self._next = 0.0
-        self._garbage = Garbage(time.time_ns() // 1000)
 
     async def start(self) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
         await admin.start()
-        await admin.create_topics([NewTopic(TOPIC, self._partitions, 1)])
+        await admin.create_topics([NewTopic(TOPIC, len(self._places), 1)])
         await admin.close()
         for number in range(self._groups):
             one = AIOKafkaConsumer(
@@ -98,8 +89,38 @@ class Bench:
             await one.start()
             one.assign(self._places)
             one.pause(*self._places)  # what they read would count as ours: it is one thread
-            self._committers.append(one)
+            self._members.append(one)
         await self.move_on()
+
+    async def move_on(self) -> None:
+        self._offset += 1
+        offsets = dict.fromkeys(self._places, self._offset)
+        for one in self._members:
+            await one.commit(offsets)
+
+    async def stop(self) -> None:
+        for one in self._members:
+            await one.stop()
+
+
+class Bench:
+    def __init__(
+        self, bootstrap: str, store: Store, groups: int, partitions: int, commits: str
+    ) -> None:
+        self._store = store
+        self._groups, self._partitions = groups, partitions
+        self._committers = Committers(bootstrap, groups, partitions)
+        consumers = {"every": f"{LOOK_EVERY_S}s", "from": commits}
+        kafka = KafkaSettings.model_validate(
+            {"bootstrap": bootstrap, "topics": ["*"], "consumers": consumers}
+        )
+        settings = SourceSettings(name="bench", kafka=kafka)
+        self._watch = KafkaWatch(settings, Known(), lambda: time.time_ns() // 1000)
+        self._next = 0.0
+        self._garbage = Garbage(time.time_ns() // 1000)
+
+    async def start(self) -> None:
+        await self._committers.start()
         # Warm: connections, the first rows of all, and where the topic of commits ends.
         for _ in range(2):
             await self._look()
@@ -107,14 +128,7 @@ class Bench:
 
     async def stop(self) -> None:
         await self._watch.stop()
-        for one in self._committers:
-            await one.stop()
-
-    async def move_on(self) -> None:
-        self._offset += 1
-        offsets = dict.fromkeys(self._places, self._offset)
-        for one in self._committers:
-            await one.commit(offsets)
+        await self._committers.stop()
 
     async def looks(self, count: int, *, busy: bool) -> Looks:
         wall, cpu, rows = [], [], []
@@ -122,7 +136,7 @@ class Bench:
         before = self._store.size()
         for _ in range(count):
             if busy:
-                await self.move_on()
+                await self._committers.move_on()
             one = await self._look()
             wall.append(one[0])
             cpu.append(one[1])

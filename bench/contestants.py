@@ -38,6 +38,8 @@ class Task(msgspec.Struct):
     events: int
     settled_ms: int
     rules: str
+    watch: bool = True
+    """Whether consumers are looked at, too."""
 
 
 class Run(msgspec.Struct):
@@ -141,8 +143,8 @@ async def watch_all(task: Task, folder: Path, *, apart: bool = True) -> Run:
     """The daemon's own watch, without its faces, on a fresh store."""
     from nonevent.clock import clock
     from nonevent.config import Configuration
-    from nonevent.daemon import Watch
     from nonevent.garbage import Garbage
+    from nonevent.watch import Watch
 
     configuration = Configuration.model_validate(
         {
@@ -153,6 +155,7 @@ async def watch_all(task: Task, folder: Path, *, apart: bool = True) -> Run:
                         "bootstrap": task.bootstrap,
                         "topics": [task.topic],
                         "start": "earliest",
+                        "consumers": {"enabled": task.watch},
                     },
                     "keys": {"order_id": {"from": ["payload:order_id"]}},
                 }

@@ -23,7 +23,7 @@ import msgspec
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.pipeline import RULES, TOPIC, _generate  # noqa: E402
+from bench.pipeline import RULES, TOPIC, generate  # noqa: E402
 from bench.query import Times  # noqa: E402
 from demo.broker import Broker, free_port  # noqa: E402
 
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--flows", type=int, default=FLOWS, help="of 8 events")
     options = parser.parse_args()
     with Broker(num_partitions=1) as broker, tempfile.TemporaryDirectory() as folder:
-        summary = _generate(broker, options.flows, 1)
+        summary = generate(broker, options.flows, 1)
         print(f"{summary.events:,} events, made in {summary.seconds:.0f} s", file=sys.stderr)
         (first, second) = (Path(folder) / name for name in ("unasked", "asked"))
         first.mkdir()

@@ -94,7 +94,7 @@ class Figures(msgspec.Struct):
 def main() -> None:
     options = _options()
     with Broker(num_partitions=1) as broker:
-        summary = _generate(broker, options.flows, options.seed)
+        summary = generate(broker, options.flows, options.seed)
         rules = options.rules.resolve()
         events, settled = summary.events, summary.settled_ms
         task = Task(broker.bootstrap, TOPIC, events, settled, str(rules))
@@ -133,7 +133,7 @@ def _options() -> argparse.Namespace:
 # Running
 
 
-def _generate(broker: Broker, flows: int, seed: int) -> Summary:
+def generate(broker: Broker, flows: int, seed: int) -> Summary:
     words = ("--bootstrap", broker.bootstrap, "--topic", TOPIC)
     size = ("--flows", str(flows), "--seed", str(seed))
     answer, _ = _child(["bench.generator", *words, *size])

@@ -10,6 +10,8 @@ from collector.event import Event
 from collector.payload import document
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SHORT = 300
+"""Payloads up to this are decoded sooner than they are looked up among those remembered."""
 REMEMBERED = 64_000
 """Longer payloads are not kept decoded: a few hundred of them would fill the memory."""
 
@@ -48,7 +50,7 @@ def payload_of(event: Event) -> object:
     if text is None:
         raise FieldMissing("payload")
     try:
-        if len(text) > REMEMBERED:
+        if not SHORT < len(text) <= REMEMBERED:
             return document(text, event.encoding)
         return _remembered(text, event.encoding)
     except LookupError:

@@ -11,6 +11,8 @@ UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 JSON_TEXT = frozenset(("json", "avro", "cloudevents"))
 """The encodings whose stored payload is a JSON text."""
 
+_decode = msgspec.json.Decoder().decode
+
 
 def document(payload: str | bytes, encoding: str) -> object:
     """The document; LookupError where the payload is none, or where it was not kept.
@@ -18,10 +20,10 @@ def document(payload: str | bytes, encoding: str) -> object:
     Of a structured CloudEvent it is the event's data. What is no JSON is a ValueError.
     """
     if encoding == "cloudevents":
-        return data_of(msgspec.json.decode(payload))
+        return data_of(_decode(payload))
     if encoding not in JSON_TEXT:
         raise LookupError(encoding)
-    return msgspec.json.decode(payload)
+    return _decode(payload)
 
 
 def data_of(envelope: object) -> object:
@@ -32,7 +34,7 @@ def data_of(envelope: object) -> object:
         if isinstance(encoded := envelope.get("data_base64"), str):
             raw = from_base64(encoded)
             if raw is not None:
-                return msgspec.json.decode(raw)
+                return _decode(raw)
     raise LookupError("data")
 
 

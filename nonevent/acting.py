@@ -12,7 +12,7 @@ from collector.times import format_time
 from nonevent.asking import configured, daemon_of
 from nonevent.clock import clock
 from nonevent.config import Configuration
-from nonevent.daemon import open_store
+from nonevent.opening import open_store
 from nonevent.remote import RemoteQueries
 from ui.acts import Acts
 from ui.alert_models import Act, Mark, MarkKind, Silence

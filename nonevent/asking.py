@@ -10,7 +10,7 @@ from collector.errors import ConfigurationError
 from collector.hashing import spellings
 from nonevent.beacon import Beacon
 from nonevent.config import Configuration, load_configuration, without_file
-from nonevent.daemon import open_store
+from nonevent.opening import open_store
 from nonevent.remote import RemoteQueries
 from ui.queries import Queries
 from ui.store_queries import StoreQueries

@@ -22,8 +22,8 @@ from collector.store.store import Store
 from nonevent import backtest_report
 from nonevent.asking import configured, daemon_of
 from nonevent.config import Configuration
-from nonevent.daemon import open_store
 from nonevent.garbage import untouched
+from nonevent.opening import open_store
 from nonevent.options import Config, StorePath, Token, Url
 from nonevent.progress import progress
 from ui.moments import moment_if_given

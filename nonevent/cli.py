@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +20,7 @@ from collector.errors import ConfigurationError, NoneventError
 from nonevent import (
     alert_commands,
     backtest_command,
+    demo_command,
     notify_command,
     quiet_commands,
     services_command,
@@ -53,13 +53,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-
-Control = Annotated[str | None, typer.Option(help="Where the demo's switches are; else found.")]
-
-
-class OnOff(StrEnum):
-    ON = "on"
-    OFF = "off"
 
 
 @app.command()
@@ -345,108 +338,7 @@ app.command()(services_command.services)
 notify_command.register(app)
 alert_commands.register(app)
 quiet_commands.register(app)
-demo_app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
-app.add_typer(demo_app, name="demo")
-
-
-@demo_app.callback()
-def demo(
-    context: typer.Context,
-    port: Annotated[
-        int | None, typer.Option(help="Where pages and API listen; 8321 or a free one.")
-    ] = None,
-    rate: Annotated[float, typer.Option(min=0.1, max=1000, help="Orders a second.")] = 2.0,
-    duration: Annotated[str | None, typer.Option(help="Stop after this long: 60s, 5m.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed makes the same faults.")] = None,
-    fault: Annotated[
-        list[str],
-        typer.Option(
-            "--fault",
-            help="A fault of `nonevent demo faults`, with =SHARE if you like; none for a shop in "
-            "order; may be repeated.",
-        ),
-    ] = [],  # noqa: B006
-    truth: Annotated[Path | None, typer.Option(help="Write each fault here, a line each.")] = None,
-    bootstrap: Annotated[str | None, typer.Option(help="Use this Kafka, not its own.")] = None,
-    prefix: Annotated[
-        str | None,
-        typer.Option(help="Before its topics and groups; nonevent-demo. on a Kafka not its own."),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Use topics although they hold records already.")
-    ] = False,
-    shop_only: Annotated[
-        bool, typer.Option("--shop-only", help="Shop and agents alone, no nonevent beside them.")
-    ] = False,
-    no_open: Annotated[bool, typer.Option("--no-open", help="Open no browser.")] = False,
-) -> None:
-    """Start a small shop with faults on a real Kafka of its own, and watch it.
-
-    Needs no configuration, no Docker and no system Java. Everything goes when it is stopped.
-
-    Examples:
-
-      nonevent demo
-
-      nonevent demo --fault lost-outcome=0.2 --duration 2m --truth truth.jsonl
-
-      nonevent demo --shop-only --bootstrap kafka:9092
-    """
-    from nonevent.demo_command import start_demo
-
-    if context.invoked_subcommand is not None:
-        return
-    raise typer.Exit(
-        start_demo(
-            port=port,
-            rate=rate,
-            duration=duration,
-            seed=seed,
-            faults=fault,
-            truth=truth,
-            bootstrap=bootstrap,
-            prefix=prefix,
-            force=force,
-            shop_only=shop_only,
-            open_browser=not no_open,
-        )
-    )
-
-
-@demo_app.command()
-def faults(control: Control = None, json: Json = False) -> None:
-    """List the faults of the demo that runs: how each stands, and what it does.
-
-    Example: nonevent demo faults
-    """
-    from nonevent.demo_command import list_faults
-
-    raise typer.Exit(list_faults(control, json))
-
-
-@demo_app.command("fault")
-def switch_fault(
-    name: Annotated[str, typer.Argument(help="A name of `nonevent demo faults`.")],
-    state: Annotated[OnOff, typer.Argument(help="on or off.")],
-    share: Annotated[
-        float | None, typer.Option(help="Of the orders, from 0 to 1; else its usual share.")
-    ] = None,
-    control: Control = None,
-    json: Json = False,
-) -> None:
-    """Switch a fault of the demo that runs.
-
-    Examples:
-
-      nonevent demo fault stopped-consumer on
-
-      nonevent demo fault late on --share 0.2
-
-      nonevent demo fault late off
-    """
-    from nonevent.demo_command import set_fault
-
-    raise typer.Exit(set_fault(name, state is OnOff.ON, share, control, json))
+demo_command.register(app)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import duckdb
 
 from analyzer.alerts.retention import forget_old
+from analyzer.forgetting import forget_taken_back
 from analyzer.outbox.deliveries import forget_settled
 from analyzer.stages import JudgeStage
 from collector.batch import Batch
@@ -112,11 +113,11 @@ class Keeping:
             return 0
         taken = Taken(now - ON_ITS_WAY, doomed.to_time)
         # Whatever comes of these flows from here on is new, and is not deleted with them.
-        self._judge.release(doomed.flows, taken)
+        found = self._judge.release(doomed.flows, taken)
         deleted = 0
         for flows, numbers in doomed.slices():
-            job = _Deletion(flows, numbers, taken)
-            await self._job(job)
+            await self._job(_Deletion(flows, numbers, list(found), taken))
+            found = set()
             deleted += len(numbers)
         return deleted
 
@@ -126,6 +127,7 @@ class Keeping:
     def _old_rows(self, connection: duckdb.DuckDBPyConnection, now: int) -> None:
         forget_settled(connection, now - self.limits.age)
         forget_old(connection, now - self.limits.age)
+        forget_taken_back(connection, now - self.limits.age)
         for table in OBSERVATIONS:
             connection.execute(
                 f"DELETE FROM {table.name} WHERE moment < make_timestamp(?)",
@@ -139,13 +141,16 @@ class _Deletion:
 
     flows: list[str]
     numbers: list[int]
+    findings: list[str]
+    """About windows that lie before."""
     taken: Taken
 
     def __call__(self, connection: duckdb.DuckDBPyConnection) -> None:
         retention.delete(connection, self.numbers)
         connection.execute(
-            "DELETE FROM finding_log WHERE correlation_id IN (SELECT unnest(?::VARCHAR[]))",
-            [self.flows],
+            "DELETE FROM finding_log WHERE correlation_id IN (SELECT unnest($1::VARCHAR[])) "
+            "OR id IN (SELECT unnest($2::VARCHAR[]))",
+            [self.flows, self.findings],
         )
         connection.execute("DELETE FROM taken WHERE moment = ?", [self.taken.moment])
         connection.execute(

@@ -1,7 +1,6 @@
 """`nonevent notify --test`: do the sinks take what they would be told at night?"""
 
 import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -15,6 +14,7 @@ from collector.times import format_time
 from nonevent.clock import clock
 from nonevent.config import load_configuration
 from nonevent.logs import log_to_stderr
+from nonevent.options import Config, Json
 
 SAYS = "This is a test of `nonevent notify --test`: nothing is wrong, and nothing is to be done."
 
@@ -33,15 +33,11 @@ class Tries(msgspec.Struct, frozen=True):
 
 def notify(
     sinks: Annotated[list[str] | None, typer.Argument(help="Names of sinks; all without.")] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="Configuration; else ./nonevent.yaml.")
-    ] = None,
+    config: Config = None,
     test: Annotated[
         bool, typer.Option("--test", help="Send a notification that is marked as a test.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON object instead of a table.")
-    ] = False,
+    json: Json = False,
 ) -> None:
     """Send a made-up notification to the configured sinks, and say what each of them answered.
 

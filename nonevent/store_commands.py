@@ -17,7 +17,7 @@ from collector.store.syncing import sync
 from nonevent.asking import asking, configured, daemon_of
 from nonevent.beacon import Beacon
 from nonevent.config import Configuration
-from nonevent.daemon import open_store
+from nonevent.opening import open_store
 from nonevent.options import Config, Since, StorePath, Token, Url
 from nonevent.progress import progress
 from ui.moments import moment_if_given

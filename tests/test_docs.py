@@ -34,8 +34,8 @@ from collector.store.tables import COLLECTOR_TABLES
 from demo.faults import FAULTS
 from nonevent.cli import app
 from nonevent.config import Configuration, load_configuration
-from nonevent.daemon import open_store
 from nonevent.instruments import Instruments
+from nonevent.opening import open_store
 from ui.access import allowed_hosts
 from ui.api import create_app
 from ui.server import Server

@@ -10,7 +10,7 @@ import msgspec
 from collector.settings import SourceSettings, StoreSettings
 from collector.times import US_PER_S, format_time
 from nonevent.config import Configuration
-from nonevent.daemon import Watch
+from nonevent.watch import Watch
 
 START = 1_772_359_200 * US_PER_S
 """2026-03-01T10:00:00Z: the moment 0 of the events that `happened` makes."""

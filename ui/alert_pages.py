@@ -11,6 +11,7 @@ from analyzer.alerts.matching import BadMatcherError, Matcher
 from ui.access import presented_user
 from ui.acts import Acts, period
 from ui.alert_models import AlertDetail, AlertPage, AlertState, PeriodState
+from ui.chart import around
 from ui.filters import ActFilter, AlertFilter, PeriodFilter
 from ui.forms import Form, Forms
 from ui.moments import moment_if_given
@@ -66,7 +67,14 @@ def routes(queries: Queries, forms: Forms | None, clock: Callable[[], float]) ->
     @router.get("/alerts/{fingerprint}")
     def alert(request: Request, fingerprint: str) -> HTMLResponse:
         found = queries.alert(fingerprint)
-        return shown("alert.html", request, alert=found, matchers=matchers_of(found))
+        return shown(
+            "alert.html",
+            request,
+            alert=found,
+            back=f"/alerts/{found.fingerprint}",
+            chart=around(queries, found, found.marks, clock()),
+            matchers=matchers_of(found),
+        )
 
     @router.get("/silences")
     def silences(request: Request, asked: Annotated[PeriodFilter, Query()]) -> HTMLResponse:
@@ -113,6 +121,13 @@ def form_routes(acts: Acts, forms: Forms, clock: Callable[[], float]) -> APIRout
     def close(fingerprint: str, form: Annotated[Form, sent]) -> RedirectResponse:
         acts.close(fingerprint, form.text("author"), form.text("comment"))
         return _to_alert(fingerprint)
+
+    @router.post("/findings/{id}/close")
+    def close_finding(id: str, form: Annotated[Form, sent]) -> RedirectResponse:
+        acts.close_finding(id, form.text("author"), form.text("comment"))
+        back = form.text("back")
+        known = back.startswith(("/flows/", "/alerts/"))
+        return RedirectResponse(back if known else "/findings", 303)
 
     @router.post("/silences")
     def silence(form: Annotated[Form, sent]) -> RedirectResponse:

@@ -95,7 +95,7 @@ def create_app(
     if store is not None:
         app.include_router(operations.routes(store))
     app.include_router(probes.routes(queries, ready=ready, collectors=collectors))
-    app.include_router(pages.routes(queries, clock))
+    app.include_router(pages.routes(queries, forms, clock))
     app.include_router(alert_pages.routes(queries, forms, clock))
     return app
 

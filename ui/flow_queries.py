@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from analyzer.clocks import Clocks
+from analyzer.clocks import stored_sight
 from analyzer.consumers.stored import CommitsAsked
 from analyzer.judge import Judged, judge
 from analyzer.reading import findings_of
@@ -46,7 +46,6 @@ class FlowReader:
         self,
         cursor: duckdb.DuckDBPyConnection,
         rules: RuleSet,
-        clocks: Clocks,
         ties: Ties | None = None,
         spellings: Callable[[str], Sequence[str]] = lambda text: [text],
     ) -> None:
@@ -57,7 +56,7 @@ class FlowReader:
         self._read = rules.read()
         partitions = reading.partitions(cursor)
         self.topics = {(one.source, one.topic) for one in partitions}
-        self.sight: Sight = clocks.sight(partitions, reading.gaps(cursor), reading.taken(cursor))
+        self.sight: Sight = stored_sight(cursor, partitions)
         self.sight.consumed = CommitsAsked(cursor, rules.groups())
 
     # Looking them up

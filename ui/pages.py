@@ -5,12 +5,15 @@ from collections.abc import Callable
 from typing import Annotated, get_args
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from ui import timeline
+from ui.access import presented_user
+from ui.chart import last_hour
 from ui.errors import UnknownFlowError
 from ui.filters import ConsumerFilter, FindingFilter, FlowFilter, ServiceFilter
+from ui.forms import Forms
 from ui.models import FindingState, FlowDetail, FlowState, Status, WhyPage
 from ui.moments import moment_if_given
 from ui.queries import Queries
@@ -20,8 +23,8 @@ MOST_ROWS = 1_000
 FOR_GOOD = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
-def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
-    """The pages and the two files that they need."""
+def routes(queries: Queries, forms: Forms | None, clock: Callable[[], float]) -> APIRouter:
+    """The pages and the two files that they need; without `forms` they are for looking only."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
@@ -31,14 +34,16 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
         return flow_list(queries, asked, clock())
 
     @router.get("/flows/{id:path}")
-    def flow(id: str) -> HTMLResponse:
+    def flow(request: Request, id: str) -> HTMLResponse:
         found = queries.flow(id)
         if found is None:
             raise UnknownFlowError(id)
         lacks = any(item.kind == "ghost" for item in found.timeline)
         offends = any(item.state == "violated" for item in found.instances)
         whys = queries.why(found.flow) if lacks or offends else None
-        return flow_page(found, whys, queries.status(), clock())
+        me = presented_user(request.headers.get("authorization", ""))
+        token = forms.token if forms else None
+        return flow_page(found, whys, queries.status(), clock(), token, me)
 
     @router.get("/findings")
     def findings(asked: Annotated[FindingFilter, Query()]) -> HTMLResponse:
@@ -69,6 +74,7 @@ def routes(queries: Queries, clock: Callable[[], float]) -> APIRouter:
 
 def flow_list(queries: Queries, asked: FlowFilter, now: float) -> HTMLResponse:
     """Flows that fit the filter, or what to do when there are none."""
+    given = asked.model_dump(exclude_defaults=True)
     found = queries.flows(
         type=asked.type,
         state=asked.state,
@@ -85,13 +91,22 @@ def flow_list(queries: Queries, asked: FlowFilter, now: float) -> HTMLResponse:
         status=queries.status(),
         flows=found,
         asked=asked,
-        given=asked.model_dump(exclude_defaults=True),
+        given=given,
+        # What is looked for is to stand on the first screen.
+        chart=None if given else last_hour(queries, now),
         states=get_args(FlowState),
         now=now,
     )
 
 
-def flow_page(found: FlowDetail, whys: WhyPage | None, status: Status, now: float) -> HTMLResponse:
+def flow_page(
+    found: FlowDetail,
+    whys: WhyPage | None,
+    status: Status,
+    now: float,
+    form_token: str | None,
+    me: str,
+) -> HTMLResponse:
     """One flow: what happened, what did not and why not, and what is still awaited."""
     laid_out = timeline.rows(found.timeline)
     return page(
@@ -101,6 +116,9 @@ def flow_page(found: FlowDetail, whys: WhyPage | None, status: Status, now: floa
         rows=timeline.shortened(laid_out, MOST_ROWS),
         whys={(one.type, one.expectation, one.deadline): one for one in whys.items} if whys else {},
         several_sources=len(timeline.sources(found.timeline)) > 1,
+        form_token=form_token,
+        me=me,
+        back=flow_path(found.flow),
         api_path=f"/api/flows/{quote(found.flow, safe='', errors='replace')}",
         now=now,
     )

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import duckdb
 import msgspec
 
-from analyzer.clocks import Clocks
+from analyzer.clocks import Clocks, stored_sight
 from analyzer.judge import RUNAWAY
 from analyzer.reading import counts, judged_by
 from analyzer.reading import findings as read_findings
@@ -110,21 +110,18 @@ class StoreQueries(AlertQueries):
         cursor: str | None = None,
     ) -> FlowPage:
         wanted = FlowFilter(type, state, q, name, without, since, until)
-        clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):
             found = judged_by(connection) == self._rules().fingerprint()
-            reader = self._flow_reader(connection, clocks, ties)
+            reader = self._flow_reader(connection, ties)
             return FlowList(reader, wanted, found).page(limit, cursor)
 
     def flow(self, flow_or_key: str) -> FlowDetail | None:
-        clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):
-            return self._flow_reader(connection, clocks, ties).detail(flow_or_key)
+            return self._flow_reader(connection, ties).detail(flow_or_key)
 
     def why(self, flow_or_key: str, expectation: str | None = None) -> WhyPage | None:
-        clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):
-            whys = self._why_reader(connection, clocks, ties)
+            whys = self._why_reader(connection, ties)
             items = whys.explain(flow_or_key, expectation)
         return None if items is None else WhyPage(items=items)
 
@@ -137,16 +134,13 @@ class StoreQueries(AlertQueries):
     def reasons(self, fingerprint: str, *, at_once: bool = False) -> Reasons | None:
         """Why the findings of an alert are there, of what is known now; `at_once`: and of services
         what is learned already."""
-        clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):
             alert = the_alert(connection, fingerprint)
-            whys = self._why_reader(connection, clocks, ties, learn=not at_once)
+            whys = self._why_reader(connection, ties, learn=not at_once)
             return reasons(connection, self._rules(), whys, alert)
 
-    def _flow_reader(
-        self, cursor: duckdb.DuckDBPyConnection, clocks: Clocks, ties: Ties | None
-    ) -> FlowReader:
-        return FlowReader(cursor, self._rules(), clocks, ties, self._spellings)
+    def _flow_reader(self, cursor: duckdb.DuckDBPyConnection, ties: Ties | None) -> FlowReader:
+        return FlowReader(cursor, self._rules(), ties, self._spellings)
 
     def learn(self) -> None:
         """Who runs which step, for those who will ask."""
@@ -154,16 +148,11 @@ class StoreQueries(AlertQueries):
             self._lessons.services(connection, ties, self._rules())
 
     def _why_reader(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        clocks: Clocks,
-        ties: Ties | None,
-        *,
-        learn: bool = True,
+        self, cursor: duckdb.DuckDBPyConnection, ties: Ties | None, *, learn: bool = True
     ) -> WhyReader:
         rules, lessons = self._rules(), self._lessons
         learned = partial(lessons.services, cursor, ties, rules) if learn else lessons.known
-        return WhyReader(self._flow_reader(cursor, clocks, ties), rules, learned)
+        return WhyReader(self._flow_reader(cursor, ties), rules, learned)
 
     def findings(
         self,
@@ -228,8 +217,8 @@ class StoreQueries(AlertQueries):
         return EventPage(items=[event_item(event) for event in found], next=last)
 
     def dropped(self) -> DroppedPage:
-        tying = set().union(*stored_tying(self._store).values())
         with self._store.reader() as connection:
+            tying = set().union(*stored_tying(connection).values())
             return DroppedPage(items=dropped(connection, sorted(tying)))
 
     def counts(
@@ -262,10 +251,8 @@ class StoreQueries(AlertQueries):
             return ConsumerPage(items=consumers(connection, self._rules(), group))
 
     def services(self, *, service: str | None = None, since: int | None = None) -> ServicePage:
-        clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):
-            partitions, gaps = reading.partitions(connection), reading.gaps(connection)
-            sight = clocks.sight(partitions, gaps, reading.taken(connection))
+            sight = stored_sight(connection, reading.partitions(connection))
             return services(connection, ties, self._rules(), sight, self._lessons, service, since)
 
     def names(self) -> NamePage:
@@ -297,11 +284,10 @@ class StoreQueries(AlertQueries):
 
     def _status(self) -> Status:
         rules = self._rules()
-        clocks = Clocks.stored(self._store)
         with self._ties.reader() as (connection, ties):
             partitions = [p for p in reading.partitions(connection) if not p.retired]
             gaps = reading.gaps(connection)
-            sight = clocks.sight(partitions, gaps, reading.taken(connection))
+            sight = Clocks.stored(connection).sight(partitions, gaps, reading.taken(connection))
             settled = sight.settled_to()
             gap_counts = {
                 (p.source, p.topic_id, p.partition): sum(

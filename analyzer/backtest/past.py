@@ -115,8 +115,9 @@ class StorePast(Past):
 
     def __init__(self, store: Store, period: Period) -> None:
         self._store = store
-        self._clocks = msgspec.structs.replace(Clocks.stored(store), grace=0)
-        self.tying = stored_tying(store)
+        with store.reader() as cursor:
+            self._clocks = msgspec.structs.replace(Clocks.stored(cursor), grace=0)
+            self.tying = stored_tying(cursor)
         self.period = period
 
     def batches(self, read: Container[str] | None, report: Report) -> Iterator[list[Event]]:

@@ -1,40 +1,30 @@
 """When commits passed events, asked of the store for many events at once."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import duckdb
 
-from analyzer.consumers.consumed import Passage, Watches
+from analyzer.consumers.consumed import Passage, Series, Watches
 from collector.event import Event
 from collector.store.reading import LATEST
 from collector.times import US_PER_S
 
 SPARE = 900 * US_PER_S
 """So far from an event it is looked first: a row repeats what did not change in less time."""
-_PASSED = """
-WITH asked AS (
-    SELECT unnest(?::INTEGER[]) AS number, unnest(?::VARCHAR[]) AS source,
-        unnest(?::VARCHAR[]) AS "group", unnest(?::VARCHAR[]) AS topic_id,
-        unnest(?::INTEGER[]) AS "partition", unnest(?::BIGINT[]) AS wanted,
-        unnest(?::BIGINT[]) AS start, unnest(?::BIGINT[]) AS until
-), known AS (
-    SELECT number, epoch_us(moment) AS moment, epoch_us(since) AS since,
-        epoch_us("before") AS "before", coalesce(committed, -1) AS committed,
-        coalesce(committed, -1) > wanted AS beyond
-    FROM commits JOIN asked USING (source, "group", topic_id, "partition")
-    WHERE moment BETWEEN make_timestamp(?) AND make_timestamp(?)
-        AND epoch_us(moment) BETWEEN start AND until
-), first AS (
-    SELECT number, arg_min(since, moment) AS since, arg_min("before", moment) AS "before"
-    FROM known WHERE beyond GROUP BY number
+_ROWS = (
+    'SELECT epoch_us(moment), epoch_us(since), epoch_us("before"), coalesce(committed, -1) '
+    'FROM commits WHERE source = ? AND "group" = ? AND topic_id = ? AND "partition" = ? '
+    "AND moment BETWEEN make_timestamp(?) AND make_timestamp(?)"
 )
-SELECT first.number, any_value(first.since), any_value(first."before"), count(known.moment) > 0,
-    arg_max(known.since, known.committed)
-FROM first LEFT JOIN known
-    ON known.number = first.number AND NOT known.beyond AND known.moment < first.since
-GROUP BY first.number
-"""
+"""Of one partition at a time: a join with all that is asked would take longer to plan than these
+take to read."""
+
+_MOMENT = itemgetter(0)
+_Row = tuple[int, int, int | None, int]
+"""Its moment, since when that was so, when it was not so yet, and what had been committed."""
 
 
 class _Passed(NamedTuple):
@@ -88,14 +78,27 @@ def _passed(
     spans: Sequence[tuple[int, int]],
 ) -> list[_Passed]:
     """By the rows of these spans of time."""
-    if not asked:
-        return []
-    places = [
-        (number, event.source, group, event.topic_id, event.partition, event.offset, *span)
-        for number, ((group, event), span) in enumerate(zip(asked, spans, strict=True))
-    ]
-    words: list[object] = [list(column) for column in zip(*places, strict=True)]
-    words += [min(start for start, _ in spans), max(end for _, end in spans)]
-    rows = cursor.execute(_PASSED, words).fetchall()
-    found = {number: _Passed(*rest) for number, *rest in rows}
-    return [found.get(number, _Passed()) for number in range(len(asked))]
+    found = [_Passed()] * len(asked)
+    by_series: dict[Series, list[int]] = {}
+    for number, (group, event) in enumerate(asked):
+        series = event.source, group, event.topic_id, event.partition
+        by_series.setdefault(series, []).append(number)
+    for series, numbers in by_series.items():
+        start, end = min(spans[n][0] for n in numbers), max(spans[n][1] for n in numbers)
+        rows = cursor.execute(_ROWS, [*series, start, end]).fetchall()
+        rows.sort(key=_MOMENT)
+        for number in numbers:
+            start, end = spans[number]
+            first = bisect_left(rows, start, key=_MOMENT)
+            last = bisect_right(rows, end, key=_MOMENT)
+            found[number] = _first_beyond(rows[first:last], asked[number][1].offset)
+    return found
+
+
+def _first_beyond(rows: Sequence[_Row], offset: int) -> _Passed:
+    """Of these, in the order of time."""
+    for number, (_, since, before, committed) in enumerate(rows):
+        if committed > offset:
+            stood = [(far, at) for moment, at, _, far in rows[:number] if moment < since]
+            return _Passed(since, before, bool(stood), max(stood)[1] if stood else None)
+    return _Passed()

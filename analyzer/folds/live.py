@@ -127,6 +127,11 @@ class LiveFolds:
     def _of(self, name: str) -> list["_Line"]:
         return [*self._by_name.get(name, ()), *self._of_any]
 
+    def release(self, to_time: int) -> set[str]:
+        """Forgets what was found in windows that had begun by then, for events of theirs are
+        deleted; the ids of that. Nothing is said of them any more: they are not seen whole."""
+        return {id for line in self._lines for id in line.release(to_time)}
+
     def advance(self, sight: Sight) -> list[Transition]:
         found: list[Transition] = []
         for finding in self._adrift:
@@ -180,6 +185,10 @@ class _Line:
         if self.fold.most() is not None:
             start = self._judged_to - self.fold.longest()
             self._history(self.names, [(start, FOREVER)], self._count, whole=bool(self.guards))
+
+    def release(self, to_time: int) -> list[str]:
+        gone = [due for due in self.found if due - self.fold.longest() <= to_time]
+        return [id for due in gone for id in self.found.pop(due)]
 
     def _count(self, stretches: Sequence[Iterable[Event]]) -> None:
         for event in chain.from_iterable(stretches):

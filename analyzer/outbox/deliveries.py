@@ -144,6 +144,18 @@ def _decoded(body: str) -> Notification | None:
         return None
 
 
+def waiting_up_to(
+    cursor: duckdb.DuckDBPyConnection, sink: str, of: Sequence[str], last: int
+) -> set[str]:
+    """Those of these alerts of which something up to this number waits."""
+    rows = cursor.execute(
+        f"SELECT DISTINCT fingerprint {WAITS} AND seq <= ? "
+        "AND fingerprint IN (SELECT unnest(?::VARCHAR[]))",
+        [sink, last, list(of)],
+    ).fetchall()
+    return {fingerprint for (fingerprint,) in rows}
+
+
 def last_waiting(cursor: duckdb.DuckDBPyConnection, sink: str) -> int:
     row = cursor.execute(f"SELECT coalesce(max(seq), 0) {WAITS}", [sink]).fetchone()
     return int(row[0]) if row else 0

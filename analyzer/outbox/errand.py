@@ -233,12 +233,27 @@ class Errand:
 
     # Telling again
 
+    def _surely_known(self, some: list[str]) -> list[str]:
+        """Without those of which the sink may have heard more than it is known to have taken: that
+        would be taken back."""
+        with self._store.reader() as cursor:
+            before = deliveries.waiting_up_to(cursor, self._name, some, self._perhaps_told_to)
+        return [one for one in some if not self._may_have_heard_more(one, one in before)]
+
+    def _may_have_heard_more(self, fingerprint: str, before: bool) -> bool:
+        """`before`: what waits may have been sent by the process before this one. What is refused
+        now was not taken then."""
+        rest = self._rests.get(fingerprint)
+        if rest is None:
+            return before
+        return rest.perhaps_taken or (before and not rest.refusals)
+
     async def _tell_again(self) -> bool:
         """Some of what fires, to a sink that forgets it otherwise. False as soon as it is in
         trouble."""
         if not (some := self._resending.due(LIMIT)):
             return True
-        found = await _through(lambda: self._resending.read(some))
+        found = await _through(lambda: self._resending.read(self._surely_known(some)))
         for fingerprint in some:
             try:
                 if (told := found.get(fingerprint)) is not None:

@@ -114,19 +114,23 @@ class Beside:
     def _without_id(self, wanted: Sequence[_Wanted]) -> list[Event]:
         names = _of_all(wanted)
         after = rollups.untied_after(self._cursor, names, *_span(wanted))
-        named = "name IN (SELECT unnest(?::VARCHAR[])) AND len(correlation_ids) = 0 AND seq > ?"
+        named = "list_contains(?::VARCHAR[], name) AND len(correlation_ids) = 0 AND seq > ?"
         return self._events(named, [names, after], wanted)
 
     def _events(
         self, condition: str, parameters: Sequence[object], wanted: Sequence[_Wanted]
     ) -> list[Event]:
         keys = [one.key for one in wanted if one.key is not None]
-        return reading.events(
-            self._cursor,
-            f"WHERE {condition} AND time BETWEEN make_timestamp(?) AND make_timestamp(?) "
-            "ORDER BY coalesce(list_contains(?::VARCHAR[], key), false) DESC, time, seq LIMIT ?",
+        # Mostly there are none: their numbers alone are planned and looked for in half the time.
+        rows = self._cursor.execute(
+            f"SELECT seq FROM events WHERE {condition} AND time BETWEEN make_timestamp(?) AND "
+            "make_timestamp(?) ORDER BY coalesce(list_contains(?::VARCHAR[], key), false) DESC, "
+            "time, seq LIMIT ?",
             [*parameters, *_span(wanted), keys, MOST + 1],
-        )
+        ).fetchall()
+        seqs = [seq for (seq,) in rows]
+        found = {event.seq: event for event in reading.events_at(self._cursor, seqs)}
+        return [found[seq] for seq in seqs]
 
 
 def _span(wanted: Sequence[_Wanted]) -> tuple[int, int]:

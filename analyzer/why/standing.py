@@ -1,8 +1,9 @@
 """How consumer groups stood towards the events that should have caused others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from operator import attrgetter
 from typing import NamedTuple
 
 import duckdb
@@ -39,6 +40,15 @@ class Question(NamedTuple):
     deadline: int | None
 
 
+class _Newest(NamedTuple):
+    """What was known last of a partition; times are µs."""
+
+    reads: bool
+    """Something is committed there."""
+    since: int
+    waiting_since: int | None
+
+
 class Standing:
     """Within one transaction; what several questions need is read once."""
 
@@ -48,6 +58,7 @@ class Standing:
         self._watched = Watches(self._watches.values())
         self._groups = cache(self._read_groups)
         self._commits = cache(self._read_commits)
+        self._newest = cache(self._read_newest)
         self._ends = cache(self._read_ends)
 
     def consumptions(self, questions: Sequence[Question]) -> list[Consumption]:
@@ -79,22 +90,30 @@ class Standing:
         watch = self._watches[one.cause.source]
         late = not_by is not None and one.deadline is not None and not_by >= one.deadline
         at = not_by if by is not None and late and not_by is not None else watch.moment
-        return self._stood(Consumption(one.group, None, passage), watch, one.cause, at)
+        # Of who had read it in time nobody asks what it did elsewhere.
+        newest = self._newest(watch.source, one.group, at) if by is None or late else {}
+        return self._stood(Consumption(one.group, None, passage), watch, one.cause, at, newest)
 
-    def _stood(self, one: Consumption, watch: WatchRow, cause: Event, at: int) -> Consumption:
+    def _stood(
+        self,
+        one: Consumption,
+        watch: WatchRow,
+        cause: Event,
+        at: int,
+        newest: Mapping[Place, _Newest],
+    ) -> Consumption:
         """With the course of its partition, as it was known at that moment."""
         place = Place(cause.topic, cause.partition)
         groups = self._groups(watch.source, one.group, at)
-        commits, newest = self._commits(watch.source, one.group, place, at)
         found = courses(
             [WatchRow(watch.source, watch.began, at, watch.every, watch.groups)],
             groups,
-            commits,
+            self._commits(watch.source, one.group, place, at),
             self._ends(watch.source, place, at),
         )
         long = TIMES * watch.every
         busy = any(_at_work(row, at, long) for of, row in newest.items() if of != place)
-        reads = any(of.topic == place.topic and r.committed is not None for of, r in newest.items())
+        reads = any(of.topic == place.topic and r.reads for of, r in newest.items())
         reads = reads or (one.passage is not None and one.passage.by is not None)
         last_moved = max((row.since for row in newest.values()), default=None)
         state = None
@@ -117,29 +136,33 @@ class Standing:
     # What was observed by a moment, from so long before it that nothing is older that still holds
 
     def _read_groups(self, source: str, group: str, at: int) -> list[GroupRow]:
-        of, which = f'{_BY} AND "group" = ? ORDER BY moment', [*_by(source, at), group]
-        return observed.rows(self._cursor, GROUPS, GroupRow, of, which)
+        of, which = f'{_BY} AND "group" = ?', [*_by(source, at), group]
+        return sorted(observed.rows(self._cursor, GROUPS, GroupRow, of, which), key=_MOMENT)
 
-    def _read_commits(
-        self, source: str, group: str, place: Place, at: int
-    ) -> tuple[list[CommitRow], dict[Place, CommitRow]]:
-        """Of that partition all; of every one the last that was known."""
-        of = (
-            f'{_BY} AND "group" = ? QUALIFY (topic = ? AND "partition" = ?) OR '
-            "row_number() OVER (PARTITION BY topic, partition ORDER BY moment DESC) = 1 "
-            "ORDER BY moment"
-        )
-        which = [*_by(source, at), group, *place]
-        rows = observed.rows(self._cursor, COMMITS, CommitRow, of, which)
-        newest = {Place(row.topic, row.partition): row for row in rows}
-        return [row for row in rows if (row.topic, row.partition) == place], newest
+    def _read_commits(self, source: str, group: str, place: Place, at: int) -> list[CommitRow]:
+        of, which = f'{_BY} AND "group" = ? AND {_THERE}', [*_by(source, at), group, *place]
+        return sorted(observed.rows(self._cursor, COMMITS, CommitRow, of, which), key=_MOMENT)
+
+    def _read_newest(self, source: str, group: str, at: int) -> dict[Place, _Newest]:
+        """Of every partition the last that was known."""
+        found = self._cursor.execute(
+            f'SELECT {_NEWEST} FROM {COMMITS.name} {_BY} AND "group" = ? GROUP BY ALL',
+            [*_by(source, at), group],
+        ).fetchall()
+        return {Place(topic, number): _Newest(**row) for topic, number, row in found}
 
     def _read_ends(self, source: str, place: Place, at: int) -> list[EndRow]:
-        of = f'{_BY} AND topic = ? AND "partition" = ? ORDER BY moment'
-        return observed.rows(self._cursor, ENDS, EndRow, of, [*_by(source, at), *place])
+        of, which = f"{_BY} AND {_THERE}", [*_by(source, at), *place]
+        return sorted(observed.rows(self._cursor, ENDS, EndRow, of, which), key=_MOMENT)
 
 
+_MOMENT = attrgetter("moment")
 _BY = "WHERE source = ? AND moment BETWEEN make_timestamp(?) AND make_timestamp(?)"
+_THERE = 'topic = ? AND "partition" = ?'
+_NEWEST = (
+    'topic, "partition", arg_max({reads: committed IS NOT NULL, since: epoch_us(since), '
+    "waiting_since: epoch_us(waiting_since)}, moment)"
+)
 
 
 def _by(source: str, at: int) -> list[object]:
@@ -159,7 +182,7 @@ def _not_seen(watch: WatchRow, cause: Event) -> str | None:
     return None
 
 
-def _at_work(row: CommitRow, at: int, long: int) -> bool:
+def _at_work(row: _Newest, at: int, long: int) -> bool:
     """Whether a group moves there, and what it left has waited for long."""
     waits = row.waiting_since is not None and row.waiting_since <= at - long
     return waits and row.since >= at - max(BUSY, long)

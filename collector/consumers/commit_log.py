@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aiokafka.record.default_records import DefaultRecordBatch
 
-from collector.consumers.batch_head import BEFORE_LENGTH_COUNTS, CONTROL, HEAD, TRANSACTIONAL
+from collector.consumers.batch_head import Head, heads
 from collector.consumers.observation import ExactCommit, Place
 from collector.times import US_PER_MS
 
@@ -77,29 +77,24 @@ class CommitLog:
     def read(self, batches: bytes) -> None:
         """From an answer to a fetch: its first batch may begin before the position, and its last
         may be cut off."""
-        at = 0
-        while at + HEAD.size <= len(batches):
-            base, length, _, form, _, kind, last, _, _, producer, _, _, count = HEAD.unpack_from(
-                batches, at
-            )
-            end = at + BEFORE_LENGTH_COUNTS + length
-            if length <= 0 or end > len(batches):
+        for head in heads(batches):
+            if head.end > len(batches):
                 return
-            if form < 2:
-                # As Kafka wrote them before 0.11; nothing new is written so.
-                self.whole, self.position = False, max(self.position, base + 1)
-            elif base + last >= self.position:
-                self.whole = self.whole and base <= self.position and count == last + 1
-                self._read_batch(batches[at:end], kind, producer)
-                self.position = base + last + 1
-            at = end
+            if head.old:
+                # Nothing new is written so.
+                self.whole, self.position = False, max(self.position, head.first + 1)
+            elif head.last >= self.position:
+                left_out = head.records != head.last - head.first + 1
+                self.whole = self.whole and head.first <= self.position and not left_out
+                self._read_batch(batches[head.begin : head.end], head)
+                self.position = head.last + 1
 
-    def _read_batch(self, batch: bytes, kind: int, producer: int) -> None:
+    def _read_batch(self, batch: bytes, head: Head) -> None:
         for record in DefaultRecordBatch(batch):
             if record.offset < self.position or record.key is None:
                 continue
-            if kind & CONTROL:
-                self._end_transaction(producer, record.key, record.timestamp)
+            if head.control:
+                self._end_transaction(head.producer, record.key, record.timestamp)
                 continue
             of = self._keys.of(record.key)
             if of is None:
@@ -110,8 +105,8 @@ class CommitLog:
                 if version not in _VALUES:
                     self.whole = False
                     continue
-            if kind & TRANSACTIONAL:
-                self._open.setdefault(producer, {})[of] = record.offset, committed
+            if head.transactional:
+                self._open.setdefault(head.producer, {})[of] = record.offset, committed
             else:
                 self._commit(of, record.offset, committed, record.timestamp)
 

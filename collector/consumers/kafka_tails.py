@@ -8,7 +8,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.fetch import FetchRequest
 
-from collector.consumers.batch_head import BEFORE_LENGTH_COUNTS, CONTROL, HEAD, TRANSACTIONAL
+from collector.consumers.batch_head import heads
 from collector.consumers.observation import End, Look, Place
 
 MARKERS = 4
@@ -80,20 +80,16 @@ def _holds_no_record(
     batches: bytes, committed: int, end: int, aborted: list[tuple[int, int]]
 ) -> bool:
     """Of the batches from there on; the last of them may be cut off."""
-    at, reached = 0, committed
-    while at + HEAD.size <= len(batches):
-        base, length, _, form, _, kind, last, _, _, producer, _, _, count = HEAD.unpack_from(
-            batches, at
-        )
-        if form < 2 or length <= 0:
+    for head in heads(batches):
+        if head.old:
             return False
-        at += length + BEFORE_LENGTH_COUNTS
-        if base + last < committed:
+        if head.last < committed:
             continue
-        reached = base + last + 1
-        gone = kind & TRANSACTIONAL and any(p == producer and base >= o for p, o in aborted)
-        if not (kind & CONTROL or gone or count == 0):
+        gone = head.transactional and any(
+            producer == head.producer and head.first >= first for producer, first in aborted
+        )
+        if not (head.control or gone or head.records == 0):
             return False
-        if reached >= end:
+        if head.last + 1 >= end:
             return True
     return False

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from collector.progress import Report, unwatched
 from collector.store import reading
-from collector.store.store import SNAPSHOT_KEY, Store
+from collector.store.opening import SNAPSHOT_KEY
+from collector.store.store import Store
 from collector.store.syncing import sync
 from collector.store.tables import EVENTS, META_SQL, PAYLOADS, SPANS, Table
 

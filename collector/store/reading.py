@@ -235,8 +235,8 @@ def flows_of_key(
 
 def taken(cursor: duckdb.DuckDBPyConnection) -> list[Taken]:
     """What retention has deleted, in the order of its doing so."""
-    rows = cursor.execute("SELECT moment, to_time FROM taken ORDER BY moment").fetchall()
-    return [Taken(*row) for row in rows]
+    rows = cursor.execute("SELECT moment, to_time FROM taken").fetchall()
+    return [Taken(*row) for row in sorted(rows)]
 
 
 def partitions(cursor: duckdb.DuckDBPyConnection) -> list[PartitionState]:
@@ -249,10 +249,11 @@ def gaps(cursor: duckdb.DuckDBPyConnection) -> list[Gap]:
 
 def _structs(cursor: duckdb.DuckDBPyConnection, table: str, row_type: type[Row]) -> list[Row]:
     """A small table whose columns are the fields of a struct."""
-    result = cursor.execute(f"SELECT * FROM {table} ORDER BY source, topic, partition")
+    result = cursor.execute(f"SELECT * FROM {table}")
     names = [column[0] for column in result.description or ()]
-    rows = result.fetchall()
-    return [msgspec.convert(dict(zip(names, row, strict=True)), row_type) for row in rows]
+    rows = (dict(zip(names, row, strict=True)) for row in result.fetchall())
+    found = [msgspec.convert(row, row_type) for row in rows]
+    return sorted(found, key=lambda row: (row.source, row.topic, row.partition))
 
 
 def unseen(cursor: duckdb.DuckDBPyConnection, candidates: Sequence[Event]) -> list[Event]:

@@ -9,7 +9,7 @@ import duckdb
 
 from collector.errors import ConfigurationError, StoreError
 from collector.progress import Report, unwatched
-from collector.store.store import SNAPSHOT_KEY
+from collector.store.opening import SNAPSHOT_KEY
 from collector.store.syncing import sync
 from collector.store.tables import SCHEMA_VERSION
 

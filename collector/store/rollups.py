@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from collector.store.notes import noted_number
 from collector.store.spans import RUN
 
 META_KEY = "minutes_counted"
@@ -112,8 +113,7 @@ def _add(cursor: duckdb.DuckDBPyConnection, these: str, sign: int) -> None:
 
 def counted_to(cursor: duckdb.DuckDBPyConnection) -> int:
     """The last number that is in the tables."""
-    rows = cursor.execute("SELECT value FROM meta WHERE key = ?", [META_KEY]).fetchall()
-    return int(rows[0][0]) if rows else 0
+    return noted_number(cursor, META_KEY)
 
 
 def _all(cursor: duckdb.DuckDBPyConnection, table: str) -> str:
@@ -129,7 +129,7 @@ def untied_after(
     """The number up to which no event with one of these names and of this time (µs) lacks an ID:
     what is counted already tells it without a look at events."""
     some = cursor.execute(
-        "SELECT 1 FROM minutes WHERE untied > 0 AND name IN (SELECT unnest(?::VARCHAR[])) AND "
+        "SELECT 1 FROM minutes WHERE untied > 0 AND list_contains(?::VARCHAR[], name) AND "
         "minute BETWEEN date_trunc('minute', make_timestamp(?)) AND make_timestamp(?) LIMIT 1",
         [list(names), start, end],
     ).fetchall()

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import duckdb
 
+from collector.store.notes import noted_number
+
 META_KEY = "spans_sealed"
 """In `meta`: the last number that lies in a run."""
 
@@ -80,25 +82,30 @@ class Spans:
 
 def sealed_to(cursor: duckdb.DuckDBPyConnection) -> int:
     """The last number that lies in a run."""
-    # To its end: an answer that was not read up keeps the writer from its next work.
-    rows = cursor.execute("SELECT value FROM meta WHERE key = ?", [META_KEY]).fetchall()
-    return int(rows[0][0]) if rows else 0
+    return noted_number(cursor, META_KEY)
 
 
 def numbers(
     cursor: duckdb.DuckDBPyConnection, ids: Sequence[str] = (), values: Sequence[str] = ()
 ) -> list[int]:
     """The numbers of all events with one of these IDs or keys' values; seldom a few others too."""
-    found = cursor.execute(
-        "SELECT lo, hi, seqs FROM spans WHERE hash IN "
-        "(SELECT md5_number_lower(unnest(?::VARCHAR[])))",
-        [[*ids, *values]],
-    ).fetchall()
+    found = _spans(cursor, list({*ids, *values}))
     exact = {seq for _, _, seqs in found for seq in seqs or ()}
     wide = sorted((lo, hi) for lo, hi, seqs in found if seqs is None)
     for lo, hi in _merged([*wide, (sealed_to(cursor) + 1, END)]):
         exact.update(_looked_up(cursor, lo, hi, ids, values))
     return sorted(exact)
+
+
+def _spans(
+    cursor: duckdb.DuckDBPyConnection, texts: list[str]
+) -> list[tuple[int, int, list[int] | None]]:
+    parameters: list[object] = [texts]
+    of = "IN (SELECT md5_number_lower(unnest(?::VARCHAR[])))"
+    if len(texts) == 1:
+        # For one alone a join would take longer to plan than this to look.
+        of, parameters = "= md5_number_lower(?)", [*texts]
+    return cursor.execute(f"SELECT lo, hi, seqs FROM spans WHERE hash {of}", parameters).fetchall()
 
 
 def bounds(cursor: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> dict[str, int]:

@@ -18,13 +18,14 @@ from collector.progress import Report, unwatched
 from collector.store import rollups, spans
 from collector.store.columns import Columns
 from collector.store.migrations import migrate
+from collector.store.notes import noted
+from collector.store.opening import is_full, make, opened, version
 from collector.store.rollups import COUNTS_VIEW, Rollups
 from collector.store.spans import RUN, Spans
 from collector.store.tables import (
     COLLECTOR_TABLES,
     EVENTS,
     GAPS,
-    META_SQL,
     PARTITIONS,
     PAYLOADS,
     SCHEMA_VERSION,
@@ -32,9 +33,6 @@ from collector.store.tables import (
 )
 
 log = logging.getLogger(__name__)
-
-SNAPSHOT_KEY = "snapshot"
-"""In `meta` of a copy that was made for reading: no store to go on with."""
 
 SEALED_KEYS = (spans.META_KEY, rollups.META_KEY)
 
@@ -68,7 +66,6 @@ class Store:
     ) -> None:
         """`snapshots`: one may be read, too."""
         self.path = path
-        self._snapshots = snapshots
         self.views = (COUNTS_VIEW, *views)
         self.full: str | None = None
         """Set while the disk has no room: nothing is written, and so nothing is read."""
@@ -81,9 +78,9 @@ class Store:
         self._readers_change = threading.Condition()
         self._closing = threading.Event()
         self._tables = {table.name: table for table in (*COLLECTOR_TABLES, *tables)}
-        self._connection = _open(path, memory, read_only)
+        self._connection = opened(path, memory, read_only=read_only)
         # Before anything is created: a file of a newer version is left as it is.
-        found = self._version(new=not read_only)
+        found = version(self._connection, path, new=not read_only, snapshots=snapshots)
         if found != SCHEMA_VERSION:
             # Closing it leaves no log beside it: the file is all there is of the store.
             self._connection.close()
@@ -93,9 +90,10 @@ class Store:
                     "`nonevent run` on it makes the one of the other, and keeps a backup"
                 )
             migrate(path, found, report)
-            self._connection = _open(path, memory, read_only)
+            self._connection = opened(path, memory, read_only=read_only)
         if not read_only:
-            self._create()
+            created = (table.create_sql() for table in self._tables.values())
+            make(self._connection, path, [*created, *self.views])
         self._next_seq = self._read_next_seq()
         self._spans = Spans(run)
         self._rollups = Rollups(run)
@@ -108,40 +106,6 @@ class Store:
     @property
     def tables(self) -> Sequence[Table]:
         return tuple(self._tables.values())
-
-    def _create(self) -> None:
-        self._connection.execute("BEGIN")
-        self._connection.execute(META_SQL)
-        for table in self._tables.values():
-            self._connection.execute(table.create_sql())
-        for view in self.views:
-            self._connection.execute(view)
-        self._connection.execute(
-            "INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", [str(SCHEMA_VERSION)]
-        )
-        self._connection.execute("COMMIT")
-
-    def _version(self, *, new: bool) -> int:
-        """The schema's version, if this nonevent can read it or make today's of it."""
-        snapshot = None
-        try:
-            found = self.meta("schema_version")
-            snapshot = self.meta(SNAPSHOT_KEY)
-        except duckdb.CatalogException:
-            found = str(SCHEMA_VERSION) if new else None
-        if snapshot is not None and not self._snapshots:
-            self._connection.close()
-            raise StoreError(
-                f"{self.path} is a snapshot, for any DuckDB to read: nonevent goes on with a "
-                "backup (`nonevent backup`, `nonevent restore`)"
-            )
-        if found is None or not found.isdecimal() or not 1 <= int(found) <= SCHEMA_VERSION:
-            self._connection.close()
-            raise StoreError(
-                f"{self.path} holds schema version {found or 'none'}, this nonevent reads "
-                f"{SCHEMA_VERSION}: use the nonevent that wrote it, or another file"
-            )
-        return int(found)
 
     def _read_next_seq(self) -> int:
         with self.reader() as cursor:
@@ -178,8 +142,7 @@ class Store:
 
     def meta(self, key: str) -> str | None:
         with self.reader() as cursor:
-            row = cursor.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
-        return None if row is None else str(row[0])
+            return noted(cursor, key)
 
     def size(self) -> int:
         """Bytes on disk, the write-ahead log included."""
@@ -352,7 +315,7 @@ class Store:
     def _no_room(self, error: BaseException) -> bool:
         """Whether the disk is full; then it is said, and the file is as it was before."""
         fatal = isinstance(error, duckdb.FatalException)
-        if not fatal and not (isinstance(error, duckdb.Error) and _is_full(error)):
+        if not fatal and not (isinstance(error, duckdb.Error) and is_full(error)):
             return False
         if self.full is None:
             why = f"no room on the disk: {str(error).splitlines()[0]}"
@@ -379,7 +342,7 @@ class Store:
                 self._connection.close()
                 while True:
                     try:
-                        self._connection = _open(self.path, self._memory, False)
+                        self._connection = opened(self.path, self._memory)
                         break
                     except StoreError:
                         # To open it, DuckDB may want room, too.
@@ -401,44 +364,9 @@ class Store:
         self._connection.close()
 
 
-def _is_full(error: BaseException) -> bool:
-    text = str(error)
-    return "No space left" in text or "File too large" in text or "disk is full" in text.lower()
-
-
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
     """Rolls back where there is something to; a failed commit has already done so."""
     try:
         connection.execute("ROLLBACK")
     except duckdb.Error as error:
         log.debug("nothing to roll back: %s", error)
-
-
-def _open(path: Path, memory: str, read_only: bool) -> duckdb.DuckDBPyConnection:
-    if read_only and not path.exists():
-        raise StoreError(f"no store at {path}: start `nonevent run`, or name another with --store")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        connection = duckdb.connect(
-            str(path),
-            read_only=read_only,
-            config={
-                "memory_limit": memory,
-                # The writer does it, between transactions.
-                "checkpoint_threshold": "1TB",
-                "preserve_insertion_order": "true",
-                # Tidying merges groups of rows, and so writes the largest table again and again:
-                # it is done where something was deleted, and nowhere else.
-                "max_vacuum_tasks": 0,
-                "autoinstall_known_extensions": "false",
-            },
-        )
-    except duckdb.IOException as error:
-        raise StoreError(
-            f"{path} cannot be opened: {error}. If a nonevent is running on it, ask that one: "
-            "its address is in --url or in the configuration's http.listen"
-        ) from error
-    except duckdb.Error as error:
-        raise StoreError(f"{path} is not a store that can be read: {error}") from error
-    connection.execute("SET enable_progress_bar = false")
-    return connection

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from collector.event import Event
 from collector.store import reading
+from collector.store.notes import noted
 from collector.store.reading import THESE, these
 from collector.store.spans import numbers
 from collector.store.store import Store
@@ -32,8 +33,8 @@ def save_tying(store: Store, tying: Tying) -> None:
     store.set_meta(META_KEY, text.decode())
 
 
-def stored_tying(store: Store) -> dict[str, frozenset[str]]:
-    text = store.meta(META_KEY)
+def stored_tying(cursor: duckdb.DuckDBPyConnection) -> dict[str, frozenset[str]]:
+    text = noted(cursor, META_KEY)
     return {} if text is None else msgspec.json.decode(text, type=dict[str, frozenset[str]])
 
 
@@ -148,11 +149,10 @@ class StoredTies:
     @contextmanager
     def reader(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Ties | None]]:
         """A cursor, and the ties of exactly what it sees; None where nothing ties."""
-        tying = stored_tying(self._store)
-        if not tying:
-            with self._store.reader() as cursor:
+        with self._store.reader() as cursor:
+            if not (tying := stored_tying(cursor)):
                 yield cursor, None
-            return
+                return
         # One reader at a time: the next may see more, and would add it below this one's hands.
         with self._lock, self._store.reader() as cursor:
             if tying != self._ties.tying:

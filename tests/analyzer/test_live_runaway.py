@@ -6,9 +6,10 @@ import pytest
 
 from analyzer.judge import RUNAWAY
 from analyzer.kinds.after_expect import AfterExpect
-from analyzer.live import SWEEP, Live
+from analyzer.live import Live
 from analyzer.rules.rule import Options
 from analyzer.rules.ruleset import RuleFile, RuleSet
+from analyzer.runaways import SWEEP
 from collector.event import Event
 from tests.analyzer.test_properties import S, sight_at
 

@@ -288,8 +288,9 @@ def test_any_order_batching_restart_and_dropped_cache_give_the_same_findings(
         patch("collector.ties.MOST_CARRIERS", most),
         patch("analyzer.judge.RUNAWAY", runaway),
         patch("analyzer.live.RUNAWAY", runaway),
+        patch("analyzer.runaways.RUNAWAY", runaway),
         patch("analyzer.unnamed.MASK", data.draw(st.sampled_from((1, 1023)), "buckets")),
-        patch("analyzer.live.SWEEP", data.draw(st.sampled_from((0, 100)), "sweep")),
+        patch("analyzer.runaways.SWEEP", data.draw(st.sampled_from((0, 100)), "sweep")),
     ):
         watch_and_compare(tying, file, log, data)
 

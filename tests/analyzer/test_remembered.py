@@ -62,6 +62,7 @@ def test_restarts_with_and_without_what_was_remembered_give_the_same_findings(
     with (
         patch("analyzer.judge.RUNAWAY", runaway),
         patch("analyzer.live.RUNAWAY", runaway),
+        patch("analyzer.runaways.RUNAWAY", runaway),
         patch("analyzer.remembered.FLOWS", data.draw(st.sampled_from((1, 100)), "in a piece")),
         patch("analyzer.open_flow.MANY", data.draw(st.sampled_from((1, 100)), "many")),
     ):

@@ -20,7 +20,7 @@ from collector.store import reading
 from collector.store.store import Store
 from demo.broker import Broker, free_port
 from nonevent.clock import clock
-from nonevent.daemon import TAP_PROCESS
+from nonevent.watch import TAP_PROCESS
 from tests.bus.conftest import CreateTopic
 
 INTEREST = Interest({"order.created": Part(payload=None), "order.paid": Part()})

@@ -351,13 +351,13 @@ def test_the_file_is_opened_anew_now_and_then_and_nobody_notices(
 ) -> None:
     """What DuckDB keeps in memory until the file is closed is given back."""
     opened: list[Path] = []
-    really = stores._open
+    really = stores.opened
 
-    def opening(path: Path, *how: Any) -> duckdb.DuckDBPyConnection:
+    def opening(path: Path, *words: Any, **how: Any) -> duckdb.DuckDBPyConnection:
         opened.append(path)
-        return really(path, *how)
+        return really(path, *words, **how)
 
-    monkeypatch.setattr(stores, "_open", opening)
+    monkeypatch.setattr(stores, "opened", opening)
     monkeypatch.setattr(stores, "RENEW_AFTER", 20)
     store, over, counts = open_store(), threading.Event(), list[int]()
 

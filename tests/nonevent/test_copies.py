@@ -17,7 +17,7 @@ from collector.settings import StoreSettings
 from collector.store.copying import copy
 from collector.store.store import Store
 from nonevent.config import Configuration
-from nonevent.daemon import open_store
+from nonevent.opening import open_store
 from nonevent.progress import progress
 from tests.nonevent.conftest import Nonevent
 from tests.nonevent.test_cli import RULES

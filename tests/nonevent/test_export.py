@@ -16,7 +16,7 @@ from collector.sources.event_line import EventLineReader
 from collector.store import reading
 from collector.store.store import Store
 from nonevent.config import Configuration
-from nonevent.daemon import open_store
+from nonevent.opening import open_store
 from tests.nonevent.conftest import Nonevent
 from tests.nonevent.test_cli import RULES
 from tests.nonevent.test_daemon import House, house  # noqa: F401  # a fixture

@@ -12,7 +12,7 @@ from collector.settings import SourceSettings, StoreSettings
 from collector.store import reading, retention
 from collector.times import US_PER_S, parse_time
 from nonevent.config import Configuration
-from nonevent.daemon import Watch
+from nonevent.watch import Watch
 from tests.watching import START, happened, write_events
 
 DAY = 86_400 * US_PER_S
@@ -24,6 +24,12 @@ ends: order.completed
 expectations:
   - {name: payment follows order, after: order.created, expect: order.paid, within: 20d}
   - {name: paid quickly, after: order.paid, expect: order.shipped, within: 1m}
+"""
+WINDOWS = """
+version: 1
+flow: order
+expectations:
+  - {name: enough, rate: visit, per: 1d, at_least: 5}
 """
 
 
@@ -94,6 +100,11 @@ class House:
                 "ORDER BY seq"
             ).fetchall()
 
+    def windows(self) -> list[int]:
+        """The days about which something found is remembered; the first is START's."""
+        lines = self.watch.judge.folds._lines
+        return sorted((due - 1) // DAY - START // DAY for line in lines for due in line.found)
+
 
 @pytest.fixture
 async def house(tmp_path: Path) -> Any:
@@ -146,6 +157,39 @@ async def test_flows_that_are_over_go_and_open_ones_stay(house: House) -> None:
     assert house.found() == []
 
 
+async def test_what_was_found_in_windows_goes_with_their_events(tmp_path: Path) -> None:
+    house = House(tmp_path, retention="7d")
+    (tmp_path / "rules.yaml").write_text(WINDOWS)
+    await house.restart()
+    try:
+        for number in range(6):
+            await house.see(day(number + 0.5, "visit", str(number)))
+            assert await house.look_after(0) == 0
+        # The sixth day is not over, and the first had begun when the watch did.
+        assert [row[2:5] for row in house.found()] == [("enough", "too_few", "open")] * 4
+        # A finding of its own is taken back, by events that come late.
+        house.now += DAY // 2
+        await house.see(*(day(1.55, "visit", f"late {number}") for number in range(4)))
+        assert [row[4] for row in house.found()] == ["open"] * 4 + ["retracted"]
+        await house.restart()
+        assert await house.look_after(5) == 4
+        # With the events of the first four days went what was found about the third and fourth.
+        assert house.windows() == [4]
+        await house.restart()
+        assert house.windows() == [4]
+        # What comes for such a day later is seen without the rest, and nothing is said of it.
+        before = house.found()
+        await house.see(day(2.55, "visit", "very late"))
+        assert house.found() == before
+        await house.look_after(0)
+        await house.look_after(30)
+        assert house.flows() == {}
+        assert house.found() == []
+        assert house.windows() == []
+    finally:
+        house.watch.store.close()
+
+
 async def test_a_flow_goes_whole_or_not_at_all(house: House) -> None:
     await house.see(day(0, "order.created", "long"))
     await house.look_after(0)
@@ -193,12 +237,9 @@ async def test_what_was_deleted_is_not_called_missing(house: House, restarted: b
     await house.see(day(0.0001, "order.paid", "done"), day(9, "note"))
     assert house.found() == []
     with house.watch.store.reader() as cursor:
-        from analyzer.clocks import Clocks
         from ui.flow_queries import FlowReader
 
-        detail = FlowReader(cursor, house.watch.rules, Clocks.stored(house.watch.store)).detail(
-            "done"
-        )
+        detail = FlowReader(cursor, house.watch.rules).detail("done")
     assert detail is not None
     assert detail.state == "partial"
     assert [(i.state, "retention" in i.text) for i in detail.instances] == [("unknown", True)]

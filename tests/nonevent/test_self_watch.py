@@ -19,7 +19,7 @@ from collector.settings import StoreSettings
 from collector.sources.condition import Condition as TapCondition
 from collector.times import US_PER_S
 from nonevent.config import Configuration
-from nonevent.daemon import open_store
+from nonevent.opening import open_store
 from nonevent.self_watch import Seen, SelfWatch
 from nonevent.silence import unusually_silent
 from tests.analyzer.sinks.receiver import receiver

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.ui import samples
 from tests.ui.alerted import House
 from ui.access import allowed_hosts
-from ui.alert_models import Tally
+from ui.alert_models import MarkPage, Tally
 from ui.api import create_app
 from ui.models import (
     ConsumerPage,
@@ -59,6 +59,8 @@ class FakeQueries:
             items=[], since=None, until=None, events=0, learned_from=0
         )
     )
+    count_page: CountPage = field(default_factory=lambda: CountPage(items=[], next=None))
+    mark_page: MarkPage = field(default_factory=lambda: MarkPage(items=[], next=None))
     now_status: Status = field(default_factory=samples.status)
     now_tally: Tally = field(default_factory=samples.tally)
     asked: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -85,7 +87,10 @@ class FakeQueries:
 
     def counts(self, **asked: Any) -> CountPage:
         self.asked["counts"] = asked
-        return CountPage(items=[], next=None)
+        return self.count_page
+
+    def marks(self, **asked: Any) -> MarkPage:
+        return self.mark_page
 
     def dropped(self) -> DroppedPage:
         return self.dropped_page

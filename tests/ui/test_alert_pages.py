@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.analyzer.alerts.desk import finding
+from tests.ui import samples
 from tests.ui.alerted import House, Make
 from tests.ui.conftest import FakeQueries
 from tests.ui.samples import NASTY
@@ -105,6 +106,51 @@ def test_forms_acknowledge_take_back_and_close(house: Make) -> None:
     assert 'name="token"' not in closed, "what is over can no longer be closed"
     assert [act.comment for act in h.heard] == ["looking <i>", "", "known"]
     assert "looking &lt;i&gt;" in v.page("/acts")
+
+
+def test_one_finding_is_closed_where_it_stands(house: Make) -> None:
+    h = house()
+    v, fingerprint = Visitor(h), fired(h, "a", "b", "c")
+    path = f"/alerts/{fingerprint}"
+    h.desk.now = 1
+    for id, back in (("a", f"{path}#finding-a"), ("c", f"{path}#finding-c")):
+        assert f'value="{back}"' in v.page(path)
+        form = {"comment": "refunded <by hand>", "back": back}
+        answer = v.send(f"/findings/{id}/close", path, **form)
+        assert (answer.status_code, answer.headers["location"]) == (303, back)
+    h.desk.at(2)
+    page = v.page(path)
+    assert page.count("Close this finding") == 1, "that one alone is open"
+    assert "closed by ann: refunded &lt;by hand&gt;" in page
+    assert h.alert(fingerprint)["state"] == "firing"
+    states = {one["id"]: one["state"] for one in h.alert(fingerprint)["findings"]}
+    assert states == {"a": "closed", "b": "open", "c": "closed"}
+    assert "finding <span" in v.page("/acts")
+    again = v.send("/findings/a/close", path)
+    assert (again.status_code, "is closed already" in again.text) == (409, True)
+    elsewhere = v.send("/findings/b/close", path, back="//elsewhere.example/")
+    assert elsewhere.headers["location"] == "/findings"
+    assert v.client.post("/findings/b/close", data={"author": "ann"}).status_code == 403
+
+
+def test_one_finding_is_closed_on_the_page_of_its_flow(
+    house: Make, make_client: Callable[..., httpx.Client], queries: FakeQueries
+) -> None:
+    h = house()
+    open_one = next(one for one in samples.broken_flow().found if one.state == "open")
+    fired(h, open_one.id)
+    h.desk.now = 1
+    client = make_client(queries, acts=h.acts)
+    page = client.get("/flows/ord-8812").text
+    (action,) = re.findall(r'action="([^"]+/close)"', page)
+    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', page))
+    answer = client.post(action, data={**fields, "author": "ann"})
+    place = f"/flows/ord-8812#finding-{open_one.id}"
+    assert (answer.status_code, answer.headers["location"]) == (303, place)
+    assert [(act.kind, act.finding, act.author) for act in h.heard] == [
+        ("close", open_one.id, "ann")
+    ]
+    assert "/close" not in client.get("/findings").text, "a list is for looking"
 
 
 @pytest.mark.parametrize("labels", [ODD, {"note": "two\nlines"}, {"a b": "c"}, {"x": "\u202e"}])

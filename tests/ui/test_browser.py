@@ -1,5 +1,6 @@
 """The pages in a real browser: they lead to the missing event, on a phone as well."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,9 @@ from playwright.sync_api import Browser, Page, expect
 from tests.analyzer.alerts.desk import finding
 from tests.ui.alerted import House, Make
 from tests.ui.conftest import FakeQueries
+from tests.ui.test_chart import counted, mark
+from ui.alert_models import MarkPage
+from ui.models import CountPage
 from ui.server import Server
 
 
@@ -73,6 +77,39 @@ def test_no_page_scrolls_sideways(page: Page, path: str, width: int) -> None:
 
 
 @pytest.fixture
+def busy(queries: FakeQueries) -> None:
+    """An hour in which each minute was busier than the one before it, with three marks."""
+    queries.count_page = CountPage(items=counted(*range(1, 60)), next=None)
+    marks = [mark(59.5, comment="payments 4.2"), mark(59.6, id=2), mark(20, "maintenance", 30)]
+    queries.mark_page = MarkPage(items=marks, next=None)
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+@pytest.mark.usefixtures("busy")  # before the page is there
+def test_the_last_hour_is_drawn_with_its_marks(
+    page: Page, complaints: list[str], width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    chart = page.get_by_role("img", name="Events by minute")
+    expect(chart).to_be_visible()
+    whole = chart.bounding_box()
+    flags = page.locator(".flag line")
+    assert whole is not None
+    lines = [box for one in flags.all() if (box := one.bounding_box()) is not None]
+    assert len(lines) == 2, "two marks of one minute are one line"
+    first, last = sorted(box["x"] - whole["x"] for box in lines)
+    assert first / whole["width"] == pytest.approx(19.5 / 60, abs=0.02)
+    assert last / whole["width"] == pytest.approx(58.5 / 60, abs=0.02)
+    bars = [box["height"] for one in page.locator(".minute").all() if (box := one.bounding_box())]
+    assert len(bars) == 59
+    assert bars == sorted(bars)
+    page.get_by_text("3 marks").click()
+    expect(page.get_by_text("deploy by ann: payments 4.2").last).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert complaints == []
+
+
+@pytest.fixture
 def alarmed(browser: Browser, house: Make, complaints: list[str]) -> Iterator[tuple[Page, House]]:
     """A tab at the list of alerts, of which one fires."""
     h = house()
@@ -109,6 +146,27 @@ def test_acknowledging_an_alert(alarmed: tuple[Page, House], complaints: list[st
     assert {one["expectation"]: one["state"] for one in h.alerts()} == {
         "paid": "resolved", "other": "firing",
     }  # fmt: skip
+    assert complaints == []
+
+
+def test_closing_one_finding(alarmed: tuple[Page, House], complaints: list[str]) -> None:
+    page, h = alarmed
+    h.desk.found(finding("c", labels={"team": 'the "A" <team>'}))
+    h.desk.at(1)
+    page.get_by_role("link", name="paid", exact=True).click()
+    expect(page.get_by_role("img", name="Events by minute")).to_have_count(0)
+    card = page.locator("#finding-a")
+    card.locator("summary", has_text="Close").click()
+    card.get_by_label("Your name").fill("Ann")
+    card.get_by_label("Comment").fill("refunded")
+    card.get_by_role("button", name="Close this finding").click()
+    expect(page).to_have_url(re.compile(r"/alerts/\w+#finding-a$"))
+    h.desk.at(2)
+    page.reload()
+    expect(page.locator("#finding-a")).to_contain_text("Closed: closed by Ann: refunded")
+    expect(page.get_by_role("button", name="Close this finding")).to_have_count(0)
+    page.locator("#finding-c summary", has_text="Close").click()
+    expect(page.get_by_role("button", name="Close this finding")).to_be_visible()
     assert complaints == []
 
 

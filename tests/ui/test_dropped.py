@@ -8,7 +8,7 @@ import pytest
 from analyzer.rules.ruleset import RuleSet
 from collector.settings import StoreSettings
 from nonevent.config import Configuration
-from nonevent.daemon import open_store
+from nonevent.opening import open_store
 from tests.watching import happened, moment, watch, write_events
 from ui.models import Dropped
 from ui.store_queries import StoreQueries

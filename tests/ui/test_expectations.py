@@ -12,7 +12,7 @@ from analyzer.rules.loader import load
 from collector.settings import StoreSettings
 from collector.store.store import Store
 from nonevent.config import Configuration
-from nonevent.daemon import open_store
+from nonevent.opening import open_store
 from nonevent.terminal import print_expectations
 from tests.ui import samples
 from tests.ui.conftest import FakeQueries

@@ -11,7 +11,7 @@ from rich.console import Console
 from analyzer.rules.ruleset import RuleSet
 from collector.settings import StoreSettings
 from nonevent.config import Configuration
-from nonevent.daemon import open_store
+from nonevent.opening import open_store
 from nonevent.terminal import print_flow
 from tests.watching import happened, watch, write_events
 from ui.access import allowed_hosts

@@ -10,7 +10,7 @@ from analyzer.rules.loader import load
 from collector.settings import StoreSettings
 from collector.store.store import Store
 from nonevent.config import Configuration
-from nonevent.daemon import open_store
+from nonevent.opening import open_store
 from tests.watching import START, happened, moment, watch, write_events
 from ui.errors import BadParameterError
 from ui.models import FlowDetail, FlowPage, Ghost, TimelineEvent

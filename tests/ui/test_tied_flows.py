@@ -13,7 +13,7 @@ from rich.console import Console
 from analyzer.rules.loader import load
 from collector.settings import StoreSettings
 from nonevent.config import Configuration
-from nonevent.daemon import open_store
+from nonevent.opening import open_store
 from nonevent.terminal import print_flow, print_status
 from tests.watching import happened, watch, write_events
 from ui.access import allowed_hosts

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analyzer.alerts.rows import ALERT_LOG, AlertRow
-from analyzer.clocks import Clocks
 from analyzer.finding import Finding, findings
 from analyzer.instance import finding_id
 from analyzer.rules.ruleset import RuleSet
@@ -83,7 +82,7 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
 def answers(case: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Why, by finding: of all at once, and of each flow by itself."""
     with filled(case, folder) as (store, rules), store.reader() as cursor:
-        flows = FlowReader(cursor, rules, Clocks.stored(store))
+        flows = FlowReader(cursor, rules)
         ids = [
             (flow, finding_id(one.episode, instance))
             for flow, events in flows.whole_events(FLOWS).items()
@@ -160,7 +159,7 @@ def alerted(state: str, folder: Path) -> Iterator[StoreQueries]:
 
 def _findings(store: Store, rules: RuleSet) -> list[Finding]:
     with store.reader() as cursor:
-        flows = FlowReader(cursor, rules, Clocks.stored(store))
+        flows = FlowReader(cursor, rules)
         return [
             finding
             for flow, events in flows.whole_events(FLOWS).items()

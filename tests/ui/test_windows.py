@@ -12,7 +12,7 @@ from analyzer.rules.loader import load
 from analyzer.tables import OUTBOX
 from collector.settings import StoreSettings
 from nonevent.config import Configuration
-from nonevent.daemon import open_store
+from nonevent.opening import open_store
 from nonevent.terminal import print_findings
 from tests.watching import START, happened, watch, write_events
 from ui.store_queries import StoreQueries

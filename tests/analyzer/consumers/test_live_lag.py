@@ -27,7 +27,7 @@ from collector.settings import StoreSettings
 from collector.store.tables import COMMITS, ENDS, GROUPS, WATCHES
 from collector.times import US_PER_S
 from nonevent.config import Configuration
-from nonevent.daemon import open_store
+from nonevent.opening import open_store
 
 S = US_PER_S
 BASE = 1_795_000_000 * S

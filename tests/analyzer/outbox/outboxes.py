@@ -75,5 +75,11 @@ class Running:
 
         await until(still)
 
+    async def tried_with_all_told(self, sink: str = "hook") -> None:
+        """A sink in trouble was tried with all that it was told by now: a try that was under way
+        knows none of the news, only the second one from here surely knows them all."""
+        before = self.outbox.troubles()[sink].tries
+        await self.until(lambda: self.outbox.troubles()[sink].tries > before + 1)
+
     async def settled(self, sink: str = "hook") -> None:
         await self.until(lambda: not state(self._store, sink).waiting)

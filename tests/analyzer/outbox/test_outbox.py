@@ -79,6 +79,7 @@ async def test_a_thousand_that_wait_for_one_alert_become_one(
         running.tell(told(1))
         await running.until(lambda: len(server.requests) > 1)
         running.tell(*(told(n, change="more", count=n) for n in range(2, 1002)))
+        await running.tried_with_all_told()
         server.always = 200
         await running.settled()
     (request,) = server.taken
@@ -204,6 +205,7 @@ async def test_what_fired_and_was_over_while_the_sink_was_away_is_not_told(
         await running.until(lambda: running.outbox.troubles())
         running.tell(told(2, also=()), told(3, change="more", also=()), resolved(4, also=()))
         running.tell(resolved(5, fingerprint="first", also=()), told(6, fingerprint="stands"))
+        await running.tried_with_all_told()
         server.start()
         await running.settled()
     assert server.ids == ["n-000000", "n-000006"]
@@ -378,6 +380,60 @@ async def test_telling_again_goes_on_where_the_sink_was_away(store: Store) -> No
         await running.until(lambda: len(second.taken) == 120)
         assert not running.outbox.troubles()
     assert len({one.id for one in second.taken}) == 120
+
+
+class Forgetful(Counting):
+    """A sink that is to be told again of what fires, and notes whatever reaches it."""
+
+    resend_every = 0.02
+
+    def __init__(self, fails: Callable[[Notification], Exception | None]) -> None:
+        super().__init__(fails)
+        self.reached: list[str] = []
+
+    async def deliver(self, notification: Notification) -> str:
+        self.reached.append(notification.id)
+        return await super().deliver(notification)
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+async def test_what_a_sink_may_know_better_is_not_told_again(store: Store, crashed: bool) -> None:
+    """It took that it is over, and only the answer did not come, to this process or to the one
+    before it: then it must not hear that it fires."""
+    write(store, told(1), told(2, fingerprint="b"))
+    sink = Forgetful(lambda one: None)
+    async with Running(store, {"hook": sink}) as running:
+        await running.settled()
+    away = NotDelivered("no connection", perhaps_taken=not crashed)
+    failing = [away] * 5
+    if crashed:
+        write(store, resolved(3))
+    sink = Forgetful(lambda one: failing.pop() if failing and one.id == "n-000003" else None)
+    async with Running(store, {"hook": sink}) as running:
+        if not crashed:
+            await running.until(lambda: sink.reached.count("n-000002") > 2)
+            running.tell(resolved(3))
+        await running.until(lambda: "n-000003" in sink.reached)
+        since = len(sink.reached)
+        for number in range(4, 10):  # news, for which it is not left alone
+            running.tell(told(number, fingerprint="c"))
+            await running.until(lambda id=f"n-{number:06}": id in sink.reached)  # type: ignore[misc]
+        await running.settled()
+        await running.until(lambda: sink.reached[since:].count("n-000002") > 3)
+    assert sink.reached.count("n-000003") == 6
+    assert "n-000001" not in sink.reached[sink.reached.index("n-000003") :]
+
+
+async def test_what_is_refused_does_not_end_what_is_told_again(store: Store) -> None:
+    """The sink knows no more than what it took, and forgets that when it is not told again."""
+    write(store, told(1), told(2, change="more", fingerprint="b"))
+    sink = Forgetful(lambda one: Refused("no") if one.id == "n-000003" else None)
+    async with Running(store, {"hook": sink}) as running:
+        await running.settled()
+        running.tell(told(3, change="more"))
+        await running.until(lambda: "n-000003" in sink.reached)
+        since = len(sink.reached)
+        await running.until(lambda: sink.reached[since:].count("n-000001") > 3)
 
 
 async def test_a_sink_that_is_away_is_said_once_and_that_it_is_back(

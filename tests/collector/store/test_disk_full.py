@@ -127,13 +127,13 @@ def test_a_checkpoint_that_fails_is_done_again_and_nothing_is_lost(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[Path] = []
-    really = stores._open
+    really = stores.opened
 
-    def opening(path: Path, *how: Any) -> duckdb.DuckDBPyConnection:
+    def opening(path: Path, *words: Any, **how: Any) -> duckdb.DuckDBPyConnection:
         opened.append(path)
-        return really(path, *how)
+        return really(path, *words, **how)
 
-    monkeypatch.setattr(stores, "_open", opening)
+    monkeypatch.setattr(stores, "opened", opening)
     store = Store(small / "store.duckdb", memory="100MB")
     for number in range(4):
         store.commit(batch(number)).result()
@@ -204,6 +204,33 @@ def test_many_times_full_with_readers_beside(small: Path, monkeypatch: pytest.Mo
     assert seen[0] > 0
     store = Store(small / "store.duckdb")
     check(store, number)
+    store.close()
+
+
+def test_it_can_be_started_while_the_disk_is_full(small: Path) -> None:
+    store = Store(small / "store.duckdb", memory="100MB")
+    store.commit(batch(0)).result()
+    store.close()
+    filler = fill(small)
+    store = Store(small / "store.duckdb", memory="100MB")
+    check(store, 1)
+    waiting = store.commit(batch(1))
+    wait_until_full(store)
+    filler.unlink()
+    waiting.result(PATIENCE_S)
+    check(store, 2)
+    store.close()
+
+
+def test_a_store_that_cannot_be_made_says_so(small: Path) -> None:
+    filler = fill(small)
+    with pytest.raises(StoreError, match=r"store\.duckdb: no room on the disk: make room"):
+        Store(small / "store.duckdb", memory="100MB")
+    filler.unlink()
+    (small / "store.duckdb").unlink(missing_ok=True)
+    store = Store(small / "store.duckdb", memory="100MB")
+    store.commit(batch(0)).result()
+    check(store, 1)
     store.close()
 
 
