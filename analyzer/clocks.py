@@ -69,7 +69,10 @@ class Clocks(msgspec.Struct, frozen=True):
     @classmethod
     def stored(cls, cursor: duckdb.DuckDBPyConnection) -> "Clocks":
         text = noted(cursor, META_KEY)
-        return cls() if text is None else msgspec.json.decode(text, type=cls)
+        return cls() if text is None else _clocks(text)
+
+
+_clocks = msgspec.json.Decoder(Clocks).decode
 
 
 def stored_sight(cursor: duckdb.DuckDBPyConnection, partitions: Sequence[PartitionState]) -> Sight:

@@ -3,7 +3,7 @@
 import duckdb
 import msgspec
 
-from analyzer.notification import Notification
+from analyzer.notification import notification_of
 
 FORGOTTEN = "about a flow that was forgotten"
 
@@ -39,7 +39,7 @@ def forget_taken_back(connection: duckdb.DuckDBPyConnection, before: int) -> Non
 
 
 def _without(body: str, flow: str) -> str:
-    told = msgspec.json.decode(body, type=Notification)
+    told = notification_of(body)
     written = msgspec.json.encode(flow).decode()[1:-1]
 
     def kept(text: str | None) -> str | None:

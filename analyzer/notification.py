@@ -69,6 +69,9 @@ class Notification(msgspec.Struct, frozen=True):
     version: int = VERSION
 
 
+notification_of = msgspec.json.Decoder(Notification).decode
+
+
 def finding_line(finding: Finding) -> dict[str, Any]:
     """The finding as the contract's line: times as text, positions spelled out."""
     line = msgspec.to_builtins(finding)

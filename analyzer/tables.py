@@ -6,6 +6,10 @@ from analyzer.alerts.rows import ACTS, ALERT_LOG, ALERTS_VIEW, TELLINGS
 from analyzer.finding import Finding, Position
 from collector.store.tables import Table
 
+_labels = msgspec.json.Decoder(dict[str, str]).decode
+_position = msgspec.json.Decoder(Position).decode
+_positions = msgspec.json.Decoder(tuple[Position, ...]).decode
+
 
 class FindingRow(msgspec.Struct, gc=False):
     """One transition of a finding. The log is only appended to; the newest row of an id stands."""
@@ -60,10 +64,10 @@ class FindingRow(msgspec.Struct, gc=False):
         return Finding(
             self.id, self.expectation, self.type, self.finding, self.state, self.flow,
             self.correlation_id, self.at, self.deadline, self.severity,
-            msgspec.json.decode(self.labels, type=dict[str, str]), self.rule_version,
+            _labels(self.labels), self.rule_version,
             tuple(self.values),
-            msgspec.json.decode(self.activation, type=Position) if self.activation else None,
-            msgspec.json.decode(self.evidence, type=tuple[Position, ...]), self.text,
+            _position(self.activation) if self.activation else None,
+            _positions(self.evidence), self.text,
         )  # fmt: skip
 
 

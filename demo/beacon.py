@@ -14,6 +14,9 @@ class Place(msgspec.Struct):
     pid: int
 
 
+_place = msgspec.json.Decoder(Place).decode
+
+
 def beacon_file() -> Path:
     """In the user's runtime folder, else among the temporary files: one demo's word for all."""
     folder = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
@@ -48,7 +51,7 @@ def find_demo() -> str | None:
     try:
         if path.lstat().st_uid != os.getuid():
             return None
-        place = msgspec.json.decode(path.read_bytes(), type=Place)
+        place = _place(path.read_bytes())
         os.kill(place.pid, 0)
     except (OSError, OverflowError, msgspec.DecodeError):
         return None

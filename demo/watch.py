@@ -40,6 +40,9 @@ class Page(msgspec.Struct):
     next: str | None = None
 
 
+_page = msgspec.json.Decoder(Page).decode
+
+
 async def findings(client: httpx.AsyncClient) -> list[Finding]:
     """All that stand or stood; what was retracted was never true."""
     found: list[Finding] = []
@@ -48,7 +51,7 @@ async def findings(client: httpx.AsyncClient) -> list[Finding]:
         words = {"limit": "1000"} | ({"cursor": cursor} if cursor else {})
         answer = await client.get("/api/findings", params=words)
         answer.raise_for_status()
-        page = msgspec.json.decode(answer.content, type=Page)
+        page = _page(answer.content)
         found += [finding for finding in page.items if finding.state != "retracted"]
         cursor = page.next
         if cursor is None:

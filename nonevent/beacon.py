@@ -11,6 +11,9 @@ class Place(msgspec.Struct):
     pid: int
 
 
+_place = msgspec.json.Decoder(Place).decode
+
+
 class Beacon:
     """`STORE.daemon.json`, there while the daemon runs (and after a crash: it may be stale)."""
 
@@ -26,7 +29,7 @@ class Beacon:
     def url(self) -> str | None:
         """Where the daemon listens, if it left word and its process is there."""
         try:
-            place = msgspec.json.decode(self._path.read_bytes(), type=Place)
+            place = _place(self._path.read_bytes())
             os.kill(place.pid, 0)
         except (OSError, OverflowError, msgspec.DecodeError):
             return None

@@ -44,6 +44,7 @@ from nonevent.options import (
     micros,
     print_json,
 )
+from nonevent.process import settle_in
 from ui.models import FindingState, FlowState
 
 app = typer.Typer(
@@ -79,6 +80,7 @@ def run(
     """
     from nonevent.daemon import Daemon
 
+    settle_in()
     log_to_stderr(verbose=verbose)
     configuration = load_configuration(config)
     try:

@@ -20,6 +20,7 @@ from collector.sources.tap import LINGER_S, SMALL, Tap
 from nonevent.clock import clock
 from nonevent.garbage import Garbage
 from nonevent.logs import log_to_stderr
+from nonevent.process import settle_in
 
 
 async def _run(task: Task, out: BinaryIO) -> None:
@@ -58,6 +59,7 @@ def _end_with_the_daemon(tasks: BinaryIO) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to answer
+    settle_in()
     log_to_stderr(verbose="-v" in sys.argv)
     task: Task = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_the_daemon, args=(sys.stdin.buffer,), daemon=True).start()

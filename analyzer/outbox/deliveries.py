@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import duckdb
 import msgspec
 
-from analyzer.notification import Also, Notification
+from analyzer.notification import Also, Notification, notification_of
 from analyzer.tables import OUTBOX
 
 WAITS = f"FROM {OUTBOX.name} WHERE sink = ? AND delivered IS NULL"
@@ -139,7 +139,7 @@ def notifications(
 def _decoded(body: str) -> Notification | None:
     """None of what an older nonevent wrote: it was taken then, and nobody waits for it."""
     try:
-        return msgspec.json.decode(body, type=Notification)
+        return notification_of(body)
     except msgspec.DecodeError:
         return None
 

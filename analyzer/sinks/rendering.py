@@ -32,6 +32,9 @@ class Outcome(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
+_job = msgspec.json.Decoder(Job).decode
+
+
 @pass_context
 def _as_it_is(context: Context, value: object) -> object:
     return value
@@ -81,7 +84,7 @@ def limit() -> None:
 
 def main() -> None:
     limit()
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    job = _job(sys.stdin.buffer.read())
     for key, template in job.templates.items():
         found = outcome(key, template, job.context)
         sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")

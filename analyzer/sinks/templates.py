@@ -28,6 +28,7 @@ of computing."""
 REMEMBERED = 200
 """Texts that are kept, for what is told again."""
 DEFAULTS = ("default_title", "default_body")
+_outcome = msgspec.json.Decoder(Outcome).decode
 KNOWN = {field.name for field in msgspec.structs.fields(Notification)} | set(DEFAULTS)
 PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "SYSTEMROOT")
 """Of the environment: what Python needs to start. The rest may be secrets."""
@@ -121,7 +122,7 @@ async def _rendered(job: Job) -> dict[str, Outcome]:
     try:
         said = await _said_by_the_other(msgspec.json.encode(job))
         lines = [line for line in said.splitlines(keepends=True) if line.endswith(b"\n")]
-        return {one.key: one for one in (msgspec.json.decode(line, type=Outcome) for line in lines)}
+        return {one.key: one for one in (_outcome(line) for line in lines)}
     except (TimeoutError, OSError, msgspec.DecodeError) as error:
         log.warning("templates are not rendered: %s", type(error).__name__)
         return {}

@@ -41,6 +41,9 @@ class _Answer(msgspec.Struct, rename="camel"):
     references: list[_Reference] | None = None
 
 
+_answer = msgspec.json.Decoder(_Answer).decode
+
+
 class _Unknown(Exception):
     """It answered that it has no such thing."""
 
@@ -162,7 +165,7 @@ class Registry:
                 raise _Unknown
             raise RegistryAway(f"it answers {answer.status_code} to {path}")
         try:
-            return msgspec.json.decode(answer.content, type=_Answer)
+            return _answer(answer.content)
         except UNDECODABLE:
             raise RegistryAway(
                 f"its answer to {path} is no schema; is this the address of a schema registry?"

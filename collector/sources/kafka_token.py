@@ -35,6 +35,9 @@ class _Answer(msgspec.Struct):
     expires_in: float | None = None
 
 
+_answer = msgspec.json.Decoder(_Answer).decode
+
+
 class ClientCredentials(AbstractTokenProvider):
     """Asks the token endpoint, as OAuth 2.0's client credentials grant says."""
 
@@ -77,7 +80,7 @@ class ClientCredentials(AbstractTokenProvider):
         if not response.is_success:
             raise SaslAuthenticationFailed(f"no token: {self._url} answered {response.status_code}")
         try:
-            return msgspec.json.decode(response.content, type=_Answer)
+            return _answer(response.content)
         except UNDECODABLE as error:
             raise SaslAuthenticationFailed(
                 f"no token: {self._url} answered something else than a token"

@@ -4,7 +4,6 @@ from collections.abc import Container, Iterator, Sequence
 from typing import Any, TypeVar
 
 import duckdb
-import msgspec
 
 from collector.batch import Gap, PartitionState
 from collector.event import Event
@@ -251,8 +250,11 @@ def _structs(cursor: duckdb.DuckDBPyConnection, table: str, row_type: type[Row])
     """A small table whose columns are the fields of a struct."""
     result = cursor.execute(f"SELECT * FROM {table}")
     names = [column[0] for column in result.description or ()]
-    rows = (dict(zip(names, row, strict=True)) for row in result.fetchall())
-    found = [msgspec.convert(row, row_type) for row in rows]
+    found = []
+    for row in result.fetchall():
+        plain = (tuple(value) if isinstance(value, list) else value for value in row)
+        fields: dict[str, Any] = dict(zip(names, plain, strict=True))
+        found.append(row_type(**fields))
     return sorted(found, key=lambda row: (row.source, row.topic, row.partition))
 
 

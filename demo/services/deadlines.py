@@ -55,20 +55,24 @@ class Deadlines:
         ):
             waiting.position = waiting.position or position
 
+    def comes(self, name: str, work: Work, at: datetime) -> None:
+        """An event of this moment is about to be published: what it answers in time, or excuses,
+        is owed no more, however long the broker takes to accept it."""
+        for key, waiting in self._waiting_of(work):
+            known = {*waiting.awaited.answers, *waiting.awaited.excuses}
+            if name in known and at <= waiting.deadline:
+                del self._waiting[key]
+
     def answered(self, name: str, work: Work, at: datetime, position: Position) -> None:
-        """An event was published: it answers those that awaited it, maybe too late."""
-        for awaited in self._awaits.values():
-            key = (work.number, awaited.expectation)
-            waiting = self._waiting.get(key)
-            if waiting is None:
-                continue
-            if name in awaited.answers:
+        """An event was published: it answers too late those that await it still."""
+        for key, waiting in self._waiting_of(work):
+            if name in waiting.awaited.answers:
                 del self._waiting[key]
-                if at > waiting.deadline:
-                    late = {"finding": "late", "verdict": "late"}
-                    self._blame(waiting, at, late, position)
-            elif name in awaited.excuses and at <= waiting.deadline:
-                del self._waiting[key]
+                self._blame(waiting, at, {"finding": "late", "verdict": "late"}, position)
+
+    def _waiting_of(self, work: Work) -> list[tuple[Key, Waiting]]:
+        keys = [(work.number, awaited.expectation) for awaited in self._awaits.values()]
+        return [(key, self._waiting[key]) for key in keys if key in self._waiting]
 
     def own(self, name: str, work: Work) -> None:
         """A service took the event, and the work's own fault decides what becomes of it."""

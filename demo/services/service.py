@@ -112,15 +112,17 @@ class Service(Generic[W]):
     ) -> Position:
         """Publish an event about the work (maybe again); returns when every replica has it."""
         setting, at = self.setting, moment()
+        now = datetime.fromisoformat(at)
         event_id = event_id or unique_id(setting.switches.seed, work.number, name)
         event = Event(name, event_id, flow, {**work.about(), "occurred_at": at, **more})
         if flow is not None and not again:  # else no rule can see that it waits
-            setting.deadlines.begins(name, work, datetime.fromisoformat(at))
+            setting.deadlines.begins(name, work, now)
+        setting.deadlines.comes(name, work, now)
         headers = setting.business.headers(event, self.name)
         topic = setting.business.topic_of[name]
         position = await self.send(topic, work.key.encode(), spoil(event.value()), headers)
         setting.deadlines.lies(name, work, position)
-        setting.deadlines.answered(name, work, datetime.fromisoformat(at), position)
+        setting.deadlines.answered(name, work, now, position)
         return position
 
     async def send(

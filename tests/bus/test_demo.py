@@ -94,7 +94,7 @@ def test_the_demo_shows_what_is_missing_and_leaves_nothing_behind(
     broker: Broker, tmp_path: Path
 ) -> None:
     with running(
-        tmp_path, "--duration", "24s", "--rate", "4", "--seed", "3",
+        tmp_path, "--duration", "40s", "--rate", "4", "--seed", "3",
         "--fault", "lost-outcome=0.2", "--port", str(free_port()),
     ) as demo:  # fmt: skip
         demo.until(lambda: "Look on" in demo.out)

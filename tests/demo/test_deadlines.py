@@ -38,6 +38,10 @@ class House:
         self.deadlines.lies("order.created", one, Position("orders", 1, 3))
         return one
 
+    def published(self, name: str, one: Order, seconds: float) -> None:
+        self.deadlines.comes(name, one, at(seconds))
+        self.deadlines.answered(name, one, at(seconds), AT)
+
     def told(self) -> list[tuple[str, str, Position | None]]:
         return [(line.fault, line.expect["finding"], line.position) for line in self.truth.lines]
 
@@ -50,7 +54,15 @@ def house(tmp_path: Path) -> House:
 def test_the_deadline_itself_is_in_time(house: House) -> None:
     one = house.created(200)
     house.deadlines.look(at(210))
-    house.deadlines.answered("payment.authorized", one, at(210), AT)
+    house.published("payment.authorized", one, 210)
+    assert house.told() == []
+
+
+def test_what_comes_in_time_is_in_time_however_long_the_broker_takes(house: House) -> None:
+    one = house.created(200)
+    house.deadlines.comes("payment.authorized", one, at(209))
+    house.deadlines.look(at(211))
+    house.deadlines.answered("payment.authorized", one, at(209), AT)
     assert house.told() == []
 
 
@@ -59,7 +71,7 @@ def test_first_it_is_missing_and_then_late(house: House) -> None:
     for moment in (210.1, 211, 212):
         house.deadlines.look(at(moment))
     assert house.told() == [("stopped-consumer", "missing", Position("orders", 1, 3))]
-    house.deadlines.answered("payment.declined", one, at(213), AT)
+    house.published("payment.declined", one, 213)
     assert house.told()[1:] == [("stopped-consumer", "late", AT)]
     house.deadlines.look(at(300))
     assert len(house.told()) == 2
@@ -68,7 +80,7 @@ def test_first_it_is_missing_and_then_late(house: House) -> None:
 def test_without_a_fault_of_that_service_nobody_is_blamed(house: House) -> None:
     one = house.created(50)
     house.deadlines.look(at(70))
-    house.deadlines.answered("payment.authorized", one, at(71), AT)
+    house.published("payment.authorized", one, 71)
     house.deadlines.begins("payment.authorized", one, at(200))
     house.deadlines.look(at(220))
     assert house.told() == []
@@ -79,7 +91,7 @@ def test_a_fault_of_its_own_tells_its_own_truth(tmp_path: Path) -> None:
     one = house.created(200)
     house.deadlines.own("order.created", one)
     house.deadlines.look(at(220))
-    house.deadlines.answered("payment.authorized", one, at(221), AT)
+    house.published("payment.authorized", one, 221)
     assert house.told() == []
 
 
@@ -91,7 +103,7 @@ def test_what_excuses_in_time_ends_the_waiting(
     one = house.order()
     house.deadlines.begins("stock.reserved", one, at(200))
     house.deadlines.begins("stock.reserved", one, at(205))  # a copy begins nothing anew
-    house.deadlines.answered("order.cancelled", one, at(cancelled), AT)
+    house.published("order.cancelled", one, cancelled)
     house.deadlines.look(at(211))
-    house.deadlines.answered("order.shipped", one, at(212), AT)
+    house.published("order.shipped", one, 212)
     assert [finding for _, finding, _ in house.told()] == told

@@ -18,7 +18,7 @@ import pytest
 
 from nonevent.cli import main
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 """So long a daemon may take to say what it must say in the end."""
 
 

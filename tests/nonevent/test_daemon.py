@@ -179,6 +179,13 @@ def test_after_kill_9_the_store_answers_and_the_next_daemon_goes_on(house: House
     assert house.answers() == before
 
 
+def test_a_crash_leaves_every_threads_stack_in_the_log(house: House) -> None:
+    daemon = house.run(len(EVENTS))
+    assert daemon.stop(signal.SIGSEGV) == -signal.SIGSEGV
+    assert "Fatal Python error: Segmentation fault" in daemon.log()
+    assert "_write_loop" in daemon.log()
+
+
 @pytest.mark.parametrize("remembered", [True, False])
 def test_a_stop_then_a_kill_then_a_start_say_what_one_run_says(
     house: House, remembered: bool
