@@ -132,12 +132,12 @@ class StoreQueries(AlertQueries):
         return found
 
     def reasons(self, fingerprint: str, *, at_once: bool = False) -> Reasons | None:
-        """Why the findings of an alert are there, of what is known now; `at_once`: and of services
-        what is learned already."""
+        """Why the findings of an alert are there, of what is known now; `at_once`: of fewer,
+        and by services that are learned already."""
         with self._ties.reader() as (connection, ties):
             alert = the_alert(connection, fingerprint)
             whys = self._why_reader(connection, ties, learn=not at_once)
-            return reasons(connection, self._rules(), whys, alert)
+            return reasons(connection, self._rules(), whys, alert, at_once=at_once)
 
     def _flow_reader(self, cursor: duckdb.DuckDBPyConnection, ties: Ties | None) -> FlowReader:
         return FlowReader(cursor, self._rules(), ties, self._spellings)

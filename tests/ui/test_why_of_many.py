@@ -184,14 +184,17 @@ def test_an_alert_counts_the_reasons_of_its_findings(tmp_path: Path) -> None:
     assert "case-0@8" in why.items[2].text
 
 
-def test_of_very_many_the_newest_are_looked_at(
+def test_of_very_many_the_newest_are_looked_at_and_fewer_where_people_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(alert_reasons, "MOST", 2)
+    monkeypatch.setattr(alert_reasons, "MOST", 3)
+    monkeypatch.setattr(alert_reasons, "MOST_AT_ONCE", 2)
     with alerted("firing", tmp_path) as queries:
-        why = queries.alert("f" * 24).why
+        why, at_once = queries.alert("f" * 24).why, queries.reasons("f" * 24, at_once=True)
     assert why is not None
-    assert why.text == (
+    assert at_once is not None
+    assert (why.asked, at_once.asked) == (3, 2)
+    assert at_once.text == (
         "5 missing; of 2 that were looked at: all queued behind g "
         "(down since 2025-06-15T15:06:44.000Z)"
     )
