@@ -57,7 +57,8 @@ class FlowReader:
         partitions = reading.partitions(cursor)
         self.topics = {(one.source, one.topic) for one in partitions}
         self.sight: Sight = stored_sight(cursor, partitions)
-        self.sight.consumed = CommitsAsked(cursor, rules.groups())
+        self.commits = CommitsAsked(cursor, rules.groups())
+        self.sight.consumed = self.commits
 
     # Looking them up
 

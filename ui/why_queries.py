@@ -45,7 +45,9 @@ class WhyReader:
         self._learned = learned
         self._filled: dict[str, Sequence[Service]] = {}
         """By type, the services that are declared and those that are learned."""
-        self._gathering = Gathering(reader.cursor, reader.sight, reader.topics, reader.flows_of)
+        self._gathering = Gathering(
+            reader.cursor, reader.sight, reader.topics, reader.flows_of, reader.commits.watched
+        )
 
     def explain(self, flow_or_key: str, expectation: str | None) -> list[WhyItem] | None:
         """None: there is no such flow."""

@@ -6,6 +6,7 @@ import duckdb
 
 from analyzer.consumers.consumed import CommitsInMemory, Passage, Watches
 from analyzer.consumers.passages import passages
+from collector.consumers.observation import WatchRow
 from collector.event import Event
 from collector.store import observed
 
@@ -45,8 +46,12 @@ class CommitsAsked:
         self._groups = groups
 
     @cached_property
+    def watched(self) -> list[WatchRow]:
+        return observed.watches(self._cursor)
+
+    @cached_property
     def _watches(self) -> Watches:
-        watches = Watches(observed.watches(self._cursor))
+        watches = Watches(self.watched)
         if self._groups:
             wanted = [list(self._groups), None, None]
             watches.see(observed.groups(self._cursor, OF_GROUPS, wanted), ())

@@ -9,6 +9,7 @@ from analyzer.why.beside import Beside
 from analyzer.why.lack import Lack
 from analyzer.why.seen import Seen
 from analyzer.why.standing import Question, Standing
+from collector.consumers.observation import WatchRow
 from collector.event import Event
 from collector.store import observed
 
@@ -23,14 +24,15 @@ class Gathering:
         sight: Sight,
         topics: Iterable[tuple[str, str]],
         flows_of: Callable[[str], Iterable[str]],
+        watches: Sequence[WatchRow],
     ) -> None:
         """`topics`: with their sources; `flows_of`: the flows of which a text is an ID, or a key's
-        value."""
+        value; `watches`: how far consumers were looked at."""
         self._cursor = cursor
         self._sight = sight
         self._flows_of = flows_of
         self._beside = Beside(cursor, sight, topics)
-        self._standing = Standing(cursor)
+        self._standing = Standing(cursor, watches)
 
     def seen(self, lacks: Sequence[Lack]) -> list[Seen]:
         questions = [

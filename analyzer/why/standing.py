@@ -52,9 +52,9 @@ class _Newest(NamedTuple):
 class Standing:
     """Within one transaction; what several questions need is read once."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, watches: Sequence[WatchRow]) -> None:
         self._cursor = cursor
-        self._watches = {watch.source: watch for watch in observed.watches(cursor)}
+        self._watches = {watch.source: watch for watch in watches}
         self._watched = Watches(self._watches.values())
         self._groups = cache(self._read_groups)
         self._commits = cache(self._read_commits)

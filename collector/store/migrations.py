@@ -178,5 +178,28 @@ def _to_4(connection: duckdb.DuckDBPyConnection, _: Report) -> None:
         connection.execute("UPDATE outbox SET outcome = 'taken'")
 
 
-STEPS: dict[int, Step] = {1: _to_2, 2: _to_3, 3: _to_4}
+def _to_5(connection: duckdb.DuckDBPyConnection, _: Report) -> None:
+    """Every store has room for what is observed of consumers."""
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS consumer_groups (moment TIMESTAMP, source VARCHAR, "
+        '"group" VARCHAR, type VARCHAR, state VARCHAR, members INTEGER, since TIMESTAMP, '
+        "why VARCHAR)"
+    )
+    connection.execute(
+        'CREATE TABLE IF NOT EXISTS commits (moment TIMESTAMP, source VARCHAR, "group" VARCHAR, '
+        "topic VARCHAR, topic_id VARCHAR, partition INTEGER, committed BIGINT, since TIMESTAMP, "
+        'before TIMESTAMP, "end" BIGINT, waiting_since TIMESTAMP, at_least BOOLEAN)'
+    )
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS ends (moment TIMESTAMP, source VARCHAR, topic VARCHAR, "
+        'topic_id VARCHAR, partition INTEGER, "end" BIGINT, high_watermark BIGINT, '
+        "since TIMESTAMP, before TIMESTAMP, hung VARCHAR)"
+    )
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS consumer_watches (source VARCHAR PRIMARY KEY, "
+        "began TIMESTAMP, moment TIMESTAMP, every BIGINT, groups VARCHAR[], why VARCHAR)"
+    )
+
+
+STEPS: dict[int, Step] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}
 """By the version that a step begins with."""

@@ -26,7 +26,7 @@ ENDS_FOR = 86_400 * US_PER_S
 
 
 def watches(cursor: duckdb.DuckDBPyConnection) -> list[WatchRow]:
-    found = _rows(cursor, WATCHES, WatchRow, "ORDER BY source", ())
+    found = rows(cursor, WATCHES, WatchRow, "ORDER BY source", ())
     return [replace(one, groups=tuple(one.groups)) for one in found]
 
 
@@ -51,19 +51,19 @@ def groups(
     cursor: duckdb.DuckDBPyConnection, clauses: str = "", parameters: Sequence[object] = ()
 ) -> list[GroupRow]:
     """In the order of time."""
-    return _rows(cursor, GROUPS, GroupRow, f"{clauses} ORDER BY moment", parameters)
+    return rows(cursor, GROUPS, GroupRow, f"{clauses} ORDER BY moment", parameters)
 
 
 def commits(
     cursor: duckdb.DuckDBPyConnection, clauses: str = "", parameters: Sequence[object] = ()
 ) -> list[CommitRow]:
-    return _rows(cursor, COMMITS, CommitRow, f"{clauses} ORDER BY moment", parameters)
+    return rows(cursor, COMMITS, CommitRow, f"{clauses} ORDER BY moment", parameters)
 
 
 def ends(
     cursor: duckdb.DuckDBPyConnection, clauses: str = "", parameters: Sequence[object] = ()
 ) -> list[EndRow]:
-    return _rows(cursor, ENDS, EndRow, f"{clauses} ORDER BY moment", parameters)
+    return rows(cursor, ENDS, EndRow, f"{clauses} ORDER BY moment", parameters)
 
 
 @dataclass(frozen=True)
@@ -140,22 +140,8 @@ def rows(
     clauses: str,
     parameters: Sequence[object],
 ) -> list[Row]:
-    """Of a table that is there: it is, where anything is watched. Times come as µs: making
-    datetimes would cost more than all that is done with them."""
+    """Times come as µs: making datetimes would cost more than all that is done with them."""
     found: list[tuple[Any, ...]] = cursor.execute(
         f"SELECT {table.selected()} FROM {table.name} {clauses}", list(parameters)
     ).fetchall()
     return [row(*one) for one in found]
-
-
-def _rows(
-    cursor: duckdb.DuckDBPyConnection,
-    table: Table,
-    row: type[Row],
-    clauses: str,
-    parameters: Sequence[object],
-) -> list[Row]:
-    there = "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?"
-    if cursor.execute(there, [table.name]).fetchall() == [(0,)]:
-        return []  # a store that no daemon has opened since there is such a table
-    return rows(cursor, table, row, clauses, parameters)

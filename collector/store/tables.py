@@ -15,7 +15,7 @@ from collector.batch import Gap, PartitionState
 from collector.consumers.observation import CommitRow, EndRow, GroupRow, WatchRow
 from collector.event import Event
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 META_SQL = "CREATE TABLE IF NOT EXISTS meta (key VARCHAR PRIMARY KEY, value VARCHAR)"
 
 _ARROW = {

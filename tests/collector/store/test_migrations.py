@@ -16,7 +16,7 @@ from collector.errors import StoreError
 from collector.event import Event
 from collector.store import migrations, reading
 from collector.store.store import Store
-from collector.store.tables import SCHEMA_VERSION
+from collector.store.tables import OBSERVATIONS, SCHEMA_VERSION, WATCHES
 
 COUNT = 50_000
 VERSION_1 = """
@@ -116,6 +116,31 @@ def test_spans_of_version_2_that_have_bounds_alone_find_all_the_same(tmp_path: P
     store.close()
     assert {row[0] for row in known} == {True, False}
     assert sorted(event.offset for event in found) == list(range(3, 700, 7))
+
+
+def test_a_store_of_version_4_has_room_for_what_consumers_do_as_a_new_one_has(
+    tmp_path: Path,
+) -> None:
+    tables = [table.name for table in (*OBSERVATIONS, WATCHES)]
+    layouts = []
+    for name in ("old", "new"):
+        path = tmp_path / name
+        Store(path).close()
+        if name == "old":
+            with duckdb.connect(str(path)) as connection:
+                for table in tables:
+                    connection.execute(f"DROP TABLE {table}")
+                connection.execute("UPDATE meta SET value = '4' WHERE key = 'schema_version'")
+            Store(path).close()
+        with duckdb.connect(str(path), read_only=True) as connection:
+            layouts.append(
+                connection.execute(
+                    "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
+                    "WHERE list_contains(?::VARCHAR[], table_name) ORDER BY ALL", [tables]
+                ).fetchall()
+            )  # fmt: skip
+    assert layouts[0] == layouts[1]
+    assert {row[0] for row in layouts[0]} == set(tables)
 
 
 def test_its_backup_never_overwrites_another(path: Path) -> None:
