@@ -40,7 +40,7 @@ SMALL = 2_000
 """Events in each of its batches: those of a tap that keeps up."""
 PAID = "payment follows order"
 ALERT = "f" * 24
-ALONE = 100
+ALONE = 300
 """Times that each is asked before the writer begins."""
 EXAMPLES = """
 examples:
