@@ -18,7 +18,7 @@ from collector.progress import Report, unwatched
 from collector.store import rollups, spans
 from collector.store.columns import Columns
 from collector.store.migrations import migrate
-from collector.store.notes import noted
+from collector.store.notes import noted, unchanging
 from collector.store.opening import is_full, make, opened, version
 from collector.store.rollups import COUNTS_VIEW, Rollups
 from collector.store.spans import RUN, Spans
@@ -133,7 +133,8 @@ class Store:
             self._reading += 1
         try:
             cursor.execute("BEGIN")
-            yield cursor
+            with unchanging(cursor):
+                yield cursor
         finally:
             cursor.close()
             with self._readers_change:

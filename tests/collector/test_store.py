@@ -15,6 +15,7 @@ from collector.errors import StoreError
 from collector.event import Event
 from collector.store import reading
 from collector.store import store as stores
+from collector.store.notes import noted
 from collector.store.store import Store
 from collector.store.tables import SCHEMA_VERSION
 from collector.times import FOREVER, NEVER
@@ -422,3 +423,21 @@ def test_what_a_checkpoint_has_written_is_written_again_only_to_give_space_free(
     store.submit(lambda c: c.execute("DELETE FROM payloads WHERE block < 9000")).result()
     store.checkpoint().result()
     assert groups(store) <= before // 2
+
+
+def test_a_reader_sees_the_notes_of_its_moment_and_the_next_one_what_was_noted_since(
+    open_store: Open,
+) -> None:
+    store = open_store()
+    store.set_meta("some", "old")
+    with store.reader() as cursor:
+        assert noted(cursor, "some") == "old"
+        store.set_meta("some", "new")
+        assert noted(cursor, "some") == "old"
+        assert noted(cursor, "other") is None
+        with store.reader() as later:
+            assert noted(later, "some") == "new"
+    for value in map(str, range(20)):
+        store.set_meta("some", value)
+        with store.reader() as cursor:  # where another one was before, as a rule
+            assert noted(cursor, "some") == value
