@@ -94,7 +94,7 @@ def test_the_demo_shows_what_is_missing_and_leaves_nothing_behind(
     broker: Broker, tmp_path: Path
 ) -> None:
     with running(
-        tmp_path, "--duration", "40s", "--rate", "4", "--seed", "3",
+        tmp_path, "--rate", "4", "--seed", "3",
         "--fault", "lost-outcome=0.2", "--port", str(free_port()),
     ) as demo:  # fmt: skip
         demo.until(lambda: "Look on" in demo.out)
@@ -106,8 +106,10 @@ def test_the_demo_shows_what_is_missing_and_leaves_nothing_behind(
         switched = demo.ask("fault", "tax-in-amount", "on", "--share", "0.5")
         assert (switched.returncode, switched.stdout) == (0, "tax-in-amount: on 0.5\n")
         assert demo.ask("fault", "latex", "on").returncode == 2
-        demo.until(lambda: any(line["fault"] == "tax-in-amount" for line in demo.lines()))
-        assert demo.wait() == 0, demo.out
+        for fault in ("lost-outcome", "tax-in-amount"):
+            demo.until(lambda fault=fault: any(one["fault"] == fault for one in demo.lines()))  # type: ignore[misc]
+        demo.until(lambda: "  missing  " in demo.out)
+        assert demo.stop() == 0, demo.out
         lost = [line for line in demo.lines() if line["fault"] == "lost-outcome"]
         assert {line["expect"]["finding"] for line in lost} == {"missing"}
         found = [line for line in demo.out.splitlines() if "  missing  " in line]

@@ -45,11 +45,3 @@ def test_a_group_that_nobody_has_seen_is_no_error(nonevent: Nonevent, bus: Bus) 
     answer = nonevent("consumers", "--group", "nobody")
     assert answer.code == 0
     assert "No consumer group was seen" in answer.out
-
-
-def test_a_store_from_before_consumers_were_watched_has_none(nonevent: Nonevent, bus: Bus) -> None:
-    for table in ("consumer_groups", "commits", "ends", "consumer_watches"):
-        bus.store.submit(lambda c, table=table: c.execute(f"DROP TABLE {table}")).result()
-    bus.store.close()
-    answer = nonevent("consumers", "--json")
-    assert (answer.code, answer.json) == (0, {"items": [], "next": None})
