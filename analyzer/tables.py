@@ -6,7 +6,7 @@ from analyzer.alerts.rows import ACTS, ALERT_LOG, ALERTS_VIEW, TELLINGS
 from analyzer.finding import Finding, Position
 from collector.store.tables import Table
 
-_labels = msgspec.json.Decoder(dict[str, str]).decode
+labels_of = msgspec.json.Decoder(dict[str, str]).decode
 _position = msgspec.json.Decoder(Position).decode
 _positions = msgspec.json.Decoder(tuple[Position, ...]).decode
 
@@ -64,7 +64,7 @@ class FindingRow(msgspec.Struct, gc=False):
         return Finding(
             self.id, self.expectation, self.type, self.finding, self.state, self.flow,
             self.correlation_id, self.at, self.deadline, self.severity,
-            _labels(self.labels), self.rule_version,
+            labels_of(self.labels), self.rule_version,
             tuple(self.values),
             _position(self.activation) if self.activation else None,
             _positions(self.evidence), self.text,

@@ -10,6 +10,7 @@ from analyzer.alerts.reading import alert_rows
 from analyzer.alerts.rows import ActRow, AlertRow
 from analyzer.reading import findings as read_findings
 from analyzer.rules.ruleset import RuleSet
+from analyzer.tables import labels_of
 from collector.store.store import Store
 from collector.times import US_PER_S, format_time
 from ui import alert_history
@@ -28,7 +29,7 @@ from ui.alert_models import (
 from ui.errors import BadParameterError
 from ui.rows import finding_model, moment
 from ui.store_acts import the_alert
-from ui.whose_alert import labels, of_alert
+from ui.whose_alert import of_alert
 
 FINDINGS = 20
 """So many are shown with their alert."""
@@ -182,7 +183,7 @@ class AlertQueries:
             type=row.type,
             state=row.state,
             severity=row.severity,
-            labels=labels(row.labels),
+            labels=labels_of(row.labels),
             since=format_time(row.since),
             began=format_time(row.began),
             count=row.count,
@@ -200,7 +201,7 @@ class AlertQueries:
 def fields(row: AlertRow) -> dict[str, str]:
     """What matchers see of an alert."""
     return {
-        **labels(row.labels),
+        **labels_of(row.labels),
         "severity": row.severity,
         "expectation": row.expectation,
         "type": row.type,

@@ -3,19 +3,14 @@
 from collections.abc import Callable, Iterable, Sequence
 
 import duckdb
-import msgspec
 
 from analyzer.alerts.making import manner_of
 from analyzer.alerts.rows import AlertRow
 from analyzer.rules.ruleset import RuleSet
-from analyzer.tables import FindingRow
+from analyzer.tables import FindingRow, labels_of
 
 Whose = Callable[[str, str, str], str | None]
 """The fingerprint for a type, an expectation and labels as JSON."""
-
-
-def labels(text: str) -> dict[str, str]:
-    return msgspec.json.decode(text, type=dict[str, str])
 
 
 def alerts_of(
@@ -50,11 +45,11 @@ def _whose(cursor: duckdb.DuckDBPyConnection, rules: RuleSet, expectations: Sequ
         [list(expectations)],
     ).fetchall()
     alerts: dict[tuple[str, str, frozenset[tuple[str, str]]], str] = {
-        (type, one, _key(labels(own))): found for type, one, own, found in rows
+        (type, one, _key(labels_of(own))): found for type, one, own, found in rows
     }
 
     def whose(type: str, expectation: str, text: str) -> str | None:
-        carried = labels(text)
+        carried = labels_of(text)
         exact = alerts.get((type, expectation, _key(carried)))
         if exact is not None:
             return exact

@@ -9,7 +9,7 @@ from analyzer.alerts.alert import Alert
 from analyzer.alerts.book import Book
 from analyzer.alerts.rows import ACTS, ALERT_LOG, TELLINGS, ActRow, AlertRow, TellingRow
 from analyzer.reading import findings
-from analyzer.tables import FindingRow
+from analyzer.tables import FindingRow, labels_of
 
 ALERT_COLUMNS = ALERT_LOG.selected()
 ACT_COLUMNS = ACTS.selected()
@@ -53,15 +53,11 @@ def standing_alerts(cursor: duckdb.DuckDBPyConnection, book: Book) -> Iterator[A
     for row in alert_rows(cursor, "WHERE state <> 'resolved' ORDER BY fingerprint"):
         manner = book.manner_of(row.type, row.expectation)
         yield Alert(
-            row.fingerprint, row.expectation, row.type, row.severity, _labels(row.labels),
-            _labels(row.own_labels), manner, book.keep if manner.keep is None else manner.keep,
+            row.fingerprint, row.expectation, row.type, row.severity, labels_of(row.labels),
+            labels_of(row.own_labels), manner, book.keep if manner.keep is None else manner.keep,
             state=row.state, since=row.since, began=row.began, quiet=row.quiet,
             acknowledged=row.acknowledged, text=row.text, written=(row.moment, row.count),
         )  # fmt: skip
-
-
-def _labels(text: str) -> dict[str, str]:
-    return msgspec.json.decode(text, type=dict[str, str])
 
 
 STRETCHES = """
