@@ -90,6 +90,11 @@ def format_time(us: int) -> str:
     """RFC 3339 in UTC, with milliseconds (microseconds where there are any)."""
     if not NEVER < us < FOREVER:
         return "never" if us <= NEVER else "for ever"
-    moment = _EPOCH + timedelta(microseconds=us)
-    digits = "microseconds" if us % US_PER_MS else "milliseconds"
-    return moment.replace(tzinfo=None).isoformat(timespec=digits) + "Z"
+    second, rest = divmod(us, US_PER_S)
+    millis, micros = divmod(rest, US_PER_MS)
+    return f"{_written(second)}.{rest:06}Z" if micros else f"{_written(second)}.{millis:03}Z"
+
+
+@functools.lru_cache(maxsize=1024)
+def _written(second: int) -> str:
+    return (_EPOCH + timedelta(seconds=second)).replace(tzinfo=None).isoformat()
