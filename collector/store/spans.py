@@ -18,6 +18,11 @@ RUN = 250_000
 """Events that are sealed at once: as many are scanned at most, because they are not yet."""
 MERGED = 16
 """Runs that become one."""
+SLICES = 32
+"""They do so piece by piece, while the next run is filled: all of it at once takes seconds, for
+which every batch would wait."""
+WIDTH = 2**64 // SLICES
+"""Of hashes, in a piece."""
 NEAR = 100_000
 """Ranges that are no further apart are read as one: DuckDB reads in groups of 122,880 rows."""
 
@@ -37,21 +42,28 @@ Range = tuple[int, int]
 
 
 class Spans:
-    """Seals and merges; called by the writer's thread, within the transaction of a batch."""
+    """Seals, and merges; called by the writer's thread, within the transaction of a batch."""
 
     def __init__(self, run: int = RUN) -> None:
         self._run = run
         self._sealed = 0
         """A hint: where the last look found it. What a transaction took back is looked up again."""
+        self._merging: Range | None = None
+        """The first and the last of the runs that are becoming one."""
+        self._slice = 0
+        self._merge_from: int | None = 0
+        """The number of the event after which there is the next piece to merge, if any."""
 
     def after(self, cursor: duckdb.DuckDBPyConnection, next_seq: int) -> None:
         """Seals what is complete, now that every number below `next_seq` is stored."""
-        if next_seq - self._sealed <= self._run:
-            return
-        self._sealed = sealed_to(cursor)
-        while next_seq - self._sealed > self._run:
-            self._seal(cursor, self._sealed + 1, self._sealed + self._run)
-            self._sealed += self._run
+        if next_seq - self._sealed > self._run:
+            self._sealed = sealed_to(cursor)
+            while next_seq - self._sealed > self._run:
+                self._seal(cursor, self._sealed + 1, self._sealed + self._run)
+                self._sealed += self._run
+        elif self._merge_from is not None and next_seq > self._merge_from:
+            self._merge_from = next_seq + self._run // SLICES
+            self._merge_a_slice(cursor)
 
     def _seal(self, cursor: duckdb.DuckDBPyConnection, first: int, last: int) -> None:
         row = cursor.execute("SELECT coalesce(max(run), 0) + 1 FROM spans").fetchone()
@@ -66,18 +78,43 @@ class Spans:
         )
         cursor.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [META_KEY, str(last)])
         if number % MERGED == 0:
-            self._merge(cursor, number - MERGED)
+            self._merge_from = last
 
-    def _merge(self, cursor: duckdb.DuckDBPyConnection, after: int) -> None:
-        """The last runs as one, under the last one's number: fewer places to look at."""
-        cursor.execute(
-            "CREATE TEMP TABLE merged AS "
-            "SELECT * REPLACE (max(run) OVER () AS run) FROM spans WHERE run > ? ORDER BY hash",
-            [after],
+    def _merge_a_slice(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Under the last run's number: fewer places to look at. What a crash or a transaction that
+        was taken back has left is found by the look before the first piece."""
+        if self._slice == 0:
+            self._merging = _to_merge(cursor)
+        if self._merging is None:
+            self._merge_from = None
+            return
+        first, last = self._merging
+        least = self._slice * WIDTH
+        these = (
+            f"run BETWEEN {first} AND {last} "
+            f"AND hash BETWEEN {least}::UBIGINT AND {least + WIDTH - 1}::UBIGINT"
         )
-        cursor.execute("DELETE FROM spans WHERE run > ?", [after])
+        cursor.execute(
+            f"CREATE TEMP TABLE merged AS SELECT * REPLACE ({last} AS run) FROM spans "
+            f"WHERE {these} ORDER BY hash"
+        )
+        cursor.execute(f"DELETE FROM spans WHERE {these}")
         cursor.execute("INSERT INTO spans SELECT * FROM merged ORDER BY hash")
         cursor.execute("DROP TABLE merged")
+        self._slice = (self._slice + 1) % SLICES
+
+
+def _to_merge(cursor: duckdb.DuckDBPyConnection) -> Range | None:
+    """The oldest runs that are to become one and have not, or not wholly."""
+    found = cursor.execute(
+        f"SELECT min(run) FROM spans WHERE run % {MERGED} <> 0 "
+        f"AND run < (SELECT max(run) // {MERGED} * {MERGED} FROM spans)"
+    ).fetchall()
+    ((oldest,),) = found
+    if oldest is None:
+        return None
+    before = oldest // MERGED * MERGED
+    return before + 1, before + MERGED
 
 
 def sealed_to(cursor: duckdb.DuckDBPyConnection) -> int:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from unittest import mock
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,16 +73,53 @@ def test_a_look_up_finds_what_a_look_at_everything_finds(
     assert sealed == len(everything) // RUN * RUN
 
 
-def test_runs_become_one_and_stay_sorted(tmp_path: Path) -> None:
+def runs(store: Store) -> list[int]:
+    with store.reader() as cursor:
+        rows = cursor.execute("SELECT DISTINCT run FROM spans ORDER BY run").fetchall()
+    return [run for (run,) in rows]
+
+
+def one_more(store: Store) -> None:
+    """A batch that seals nothing, or one run."""
+    store.commit(Batch(events=[made(store.last_seq() + 1, ["more"], "k")])).result()
+
+
+def test_runs_become_one_piece_by_piece_and_stay_sorted(tmp_path: Path) -> None:
     count = RUN * (spans.MERGED * 2 + 3) + 1
     store = stored(tmp_path / "store.duckdb", [[([IDS[n % 9]], KEYS[n % 5]) for n in range(count)]])
+    assert len(runs(store)) == spans.MERGED * 2 + 3
+    seen = set()
+    while runs(store)[:3] != [16, 32, 33]:
+        one_more(store)
+        with store.reader() as cursor:
+            assert len(reading.events_of_flows(cursor, ["c-0"])["c-0"]) == (count + 8) // 9
+            seen.add(tuple(cursor.execute("SELECT min(seq), max(seq) FROM events").fetchall()))
     with store.reader() as cursor:
-        runs = cursor.execute("SELECT DISTINCT run FROM spans ORDER BY run").fetchall()
-        rows = cursor.execute("SELECT run, hash FROM spans ORDER BY rowid").fetchall()
+        merged = cursor.execute("SELECT run, hash FROM spans WHERE run <= 32 ORDER BY rowid")
+        rows = merged.fetchall()
+    store.close()
+    assert rows == sorted(rows)
+    # Seals of new runs come between, and each batch merges one piece at most.
+    assert len(seen) >= 2 * spans.SLICES
+
+
+@pytest.mark.parametrize("done", [1, spans.SLICES // 2, spans.SLICES])
+def test_a_merge_that_was_broken_off_is_done_after_a_restart(tmp_path: Path, done: int) -> None:
+    count = RUN * spans.MERGED + 1
+    path = tmp_path / "store.duckdb"
+    store = stored(path, [[([IDS[n % 9]], KEYS[n % 5]) for n in range(count)]])
+    for _ in range(done):
+        one_more(store)
+    store.close()
+    store = Store(path, run=RUN)
+    left = 3 * spans.SLICES
+    while runs(store)[:1] != [16]:
+        one_more(store)
+        left -= 1
+        assert left
+    with store.reader() as cursor:
         assert len(reading.events_of_flows(cursor, ["c-0"])["c-0"]) == (count + 8) // 9
     store.close()
-    assert [run for (run,) in runs] == [16, 32, 33, 34, 35]
-    assert rows == sorted(rows)
 
 
 def test_what_a_failed_transaction_sealed_is_sealed_again(tmp_path: Path) -> None:
