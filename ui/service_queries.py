@@ -64,13 +64,20 @@ class Lessons:
             known = self._of
             old = fresh if self._lesson.learned else FRESH
             if known is None or known[1] is not rules or seen_to - known[0] >= old:
-                if newest is None:
-                    newest = newest_events(cursor, ties)
-                progress = progress_with(cursor, newest)
-                self._lesson = learn(newest.sightings, progress, newest.letters(rules))
+                self._lesson = self._learned(cursor, ties, rules, newest)
                 self._services = learned_services(rules.files, self._lesson.learned)
                 self._of = seen_to, rules
             return self._lesson, self._services
+
+    @staticmethod
+    def _learned(
+        cursor: duckdb.DuckDBPyConnection, ties: Ties | None, rules: RuleSet, newest: Newest | None
+    ) -> Lesson:
+        if not observed.anybody_commits(cursor):
+            return Lesson()
+        if newest is None:
+            newest = newest_events(cursor, ties)
+        return learn(newest.sightings, progress_with(cursor, newest), newest.letters(rules))
 
 
 def _seen_to(cursor: duckdb.DuckDBPyConnection) -> int | None:

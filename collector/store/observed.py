@@ -60,6 +60,10 @@ def commits(
     return rows(cursor, COMMITS, CommitRow, f"{clauses} ORDER BY moment", parameters)
 
 
+def anybody_commits(cursor: duckdb.DuckDBPyConnection) -> bool:
+    return bool(cursor.execute(f"SELECT 1 FROM {COMMITS.name} LIMIT 1").fetchall())
+
+
 def ends(
     cursor: duckdb.DuckDBPyConnection, clauses: str = "", parameters: Sequence[object] = ()
 ) -> list[EndRow]:
