@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from concurrent.futures import Future
+from typing import Any, NamedTuple
 
 from collector.batch import Batch, Stage
 from collector.sources.tap import LINGER_S, SMALL, Tap
@@ -17,8 +19,18 @@ QUEUE = 2
 """Batches that wait for the stages: what is behind them waits on the bus."""
 TICK_S = 1.0
 """The stages see a batch at least so often, if need be an empty one."""
+UNSTORED = 5_000
+"""Events that wait for their commit while the stages go on, or one batch of more than that."""
+COMMITS = 4
+"""And so many batches: after a pause of the store, small ones that wait are one transaction."""
 QUIET_COMMIT = US_PER_S
 """Completeness alone is written so often when nothing else happens."""
+
+
+class _Commit(NamedTuple):
+    stored: Future[Any]
+    told: asyncio.Future[None]
+    events: int
 
 
 class Pipeline:
@@ -38,7 +50,8 @@ class Pipeline:
         self._committed = committed
         self._clock = clock
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(maxsize=QUEUE)
-        self._pending: asyncio.Future[Any] | None = None
+        self._commits: deque[_Commit] = deque()
+        """Under way, oldest first."""
         self._quiet_since = 0
         self._handed_over = True
         """Whether the store was given every batch that the stages have seen."""
@@ -75,7 +88,7 @@ class Pipeline:
             await self.take(batch)
 
     async def take(self, batch: Batch) -> None:
-        """One batch through all stages; its commit overlaps with the stages of the next."""
+        """One batch through all stages; its commit overlaps with the stages of the next ones."""
         if batch.may_repeat and batch.events:
             events = batch.events
             batch.events = await asyncio.wrap_future(
@@ -84,13 +97,13 @@ class Pipeline:
         self._handed_over = False
         for stage in self._stages:
             stage.process(batch)
-        if not self._worth_a_commit(batch):
-            self._handed_over = True
-            return
-        await self.settle()
-        future = asyncio.wrap_future(self._store.commit(batch))
+        if self._worth_a_commit(batch):
+            before = self._commits[-1].stored if self._commits else None
+            stored = self._store.commit(batch, after=before)
+            told = asyncio.ensure_future(self._announce(asyncio.wrap_future(stored), batch))
+            self._commits.append(_Commit(stored, told, batch.count))
         self._handed_over = True
-        self._pending = asyncio.ensure_future(self._announce(future, batch))
+        await self._settle_all_but(COMMITS, UNSTORED)
 
     def _worth_a_commit(self, batch: Batch) -> bool:
         """Completeness alone can wait a little; whatever else a batch holds comes only once."""
@@ -113,7 +126,16 @@ class Pipeline:
         return self._handed_over
 
     async def settle(self) -> None:
-        """Waits for the commit under way; its failure is this call's."""
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            await pending
+        """Waits for the commits under way; their failure is this call's."""
+        await self._settle_all_but(0, 0)
+
+    async def _settle_all_but(self, commits: int, events: int) -> None:
+        waiting = self._commits
+        while waiting and (
+            waiting[0].told.done()
+            or len(waiting) > commits
+            or (len(waiting) > 1 and sum(one.events for one in waiting) > events)
+        ):
+            # Whoever stops waiting stops nothing; what failed stays, and is said again.
+            await asyncio.shield(waiting[0].told)
+            waiting.popleft()

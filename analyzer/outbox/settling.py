@@ -42,7 +42,7 @@ class Settling:
     async def _write(self) -> None:
         while self._settled:
             some, self._settled = self._settled, []
-            await asyncio.wrap_future(self._store.submit(_Job(self._sink, some)))
+            await asyncio.wrap_future(self._store.submit(_Job(self._sink, some), shares=True))
 
 
 class _Job:

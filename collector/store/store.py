@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,9 @@ log = logging.getLogger(__name__)
 
 SEALED_KEYS = (spans.META_KEY, rollups.META_KEY)
 
-CHECKPOINT_AFTER = 256_000_000
-"""Bytes of the log."""
+CHECKPOINT_AFTER = 64_000_000
+"""Bytes of the log. All that is written waits while a checkpoint is made: many short ones cost hardly
+more than a long one, and keep nobody waiting for a second."""
 TIDYING = 100
 """Tasks that DuckDB may take for it in one checkpoint: its own default."""
 RETRY_S = 1.0
@@ -47,6 +49,14 @@ READERS_S = 1.0
 """So long new readers wait at most for those that are under way, when a checkpoint needs it."""
 
 Job = Callable[[duckdb.DuckDBPyConnection], Any]
+
+
+@dataclass(frozen=True)
+class _Queued:
+    job: Job
+    future: Future[Any]
+    in_transaction: bool
+    shares: bool
 
 
 class Store:
@@ -97,7 +107,7 @@ class Store:
         self._next_seq = self._read_next_seq()
         self._spans = Spans(run)
         self._rollups = Rollups(run)
-        self._jobs: queue.Queue[tuple[Job, Future[Any], bool] | None] = queue.Queue(maxsize=8)
+        self._jobs: queue.Queue[_Queued | None] = queue.Queue(maxsize=8)
         self._thread: threading.Thread | None = None
         if not read_only:
             self._thread = threading.Thread(target=self._write_loop, name="writer", daemon=True)
@@ -165,18 +175,32 @@ class Store:
 
     # Writing
 
-    def submit(self, job: Job) -> Future[Any]:
-        """Runs `job` in a transaction on the writer's thread; its failure rolls all of it back."""
-        return self._queued(job, in_transaction=True)
+    def submit(self, job: Job, *, shares: bool = False) -> Future[Any]:
+        """Runs `job` in a transaction on the writer's thread; its failure rolls all of it back.
+
+        `shares`: with others that do and wait with it. It must be one that can be done again, for
+        where one of them fails, each gets a transaction of its own.
+        """
+        return self._queued(job, shares=shares)
 
     def set_meta(self, key: str, value: str) -> None:
         self.submit(
             lambda c: c.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [key, value])
         ).result()
 
-    def commit(self, batch: Batch) -> Future[Any]:
-        """A whole batch in one transaction: events, offsets, gaps, and what the stages added."""
-        return self.submit(lambda connection: self._write(connection, batch))
+    def commit(self, batch: Batch, after: Future[Any] | None = None) -> Future[Any]:
+        """A whole batch in one transaction: events, offsets, gaps, and what the stages added.
+
+        `after`: the commit of the batch before, whose result is not waited for. Where that fails,
+        this one fails with it: no offset is stored of which an event before is not.
+        """
+
+        def write(connection: duckdb.DuckDBPyConnection) -> None:
+            if after is not None and after.done():
+                after.result()
+            self._write(connection, batch)
+
+        return self.submit(write, shares=True)
 
     def _write(self, connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
         columns = batch.columns
@@ -217,35 +241,61 @@ class Store:
         long reader holds it back (the result is false), that is left to the next one."""
         return self._queued(lambda _: self._tidy(), in_transaction=False)
 
-    def _queued(self, job: Job, *, in_transaction: bool) -> Future[Any]:
+    def _queued(
+        self, job: Job, *, in_transaction: bool = True, shares: bool = False
+    ) -> Future[Any]:
         future: Future[Any] = Future()
         # What was submitted is carried out: nobody who stops waiting for it can take it back.
         future.set_running_or_notify_cancel()
-        self._jobs.put((job, future, in_transaction))
+        self._jobs.put(_Queued(job, future, in_transaction, shares))
         return future
 
     def _write_loop(self) -> None:
         self._writing = self._connection.cursor()
-        while (item := self._jobs.get()) is not None:
-            job, future, in_transaction = item
-            try:
-                result = self._persistently(job, in_transaction)
-            except BaseException as error:  # noqa: BLE001  # handed to whoever waits for the result
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+        ahead: list[_Queued | None] = []
+        while (first := ahead.pop() if ahead else self._jobs.get()) is not None:
+            self._carry_out(self._that_share(first, ahead))
             self._checkpoint_if_due()
             self._renew_if_due()
         self._writing.close()
 
-    def _persistently(self, job: Job, in_transaction: bool) -> Any:
+    def _that_share(self, first: _Queued, ahead: list[_Queued | None]) -> list[_Queued]:
+        """For one transaction. `ahead` is given what was taken from the queue and is not for it."""
+        some = [first]
+        while first.shares and not ahead:
+            try:
+                following = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if following is not None and following.shares:
+                some.append(following)
+            else:
+                ahead.append(following)
+        return some
+
+    def _carry_out(self, some: Sequence[_Queued]) -> None:
+        """In one transaction; where that fails, each in its own."""
+        try:
+            results = self._persistently([one.job for one in some], some[0].in_transaction)
+        except BaseException as error:  # noqa: BLE001  # handed to whoever waits for the result
+            if len(some) == 1:
+                some[0].future.set_exception(error)
+                return
+            for one in some:
+                self._carry_out([one])
+        else:
+            for one, result in zip(some, results, strict=True):
+                one.future.set_result(result)
+
+    def _persistently(self, jobs: Sequence[Job], in_transaction: bool) -> list[Any]:
         """Tries again for as long as the disk is full: nothing is read meanwhile, nothing lost."""
+        first_seq = self._next_seq
         while True:
             try:
                 if not in_transaction:
-                    return job(self._writing)
+                    return [job(self._writing) for job in jobs]
                 self._writing.execute("BEGIN")
-                result = job(self._writing)
+                results = [job(self._writing) for job in jobs]
                 self._writing.execute("COMMIT")
                 if self.full is not None:
                     self.full = None
@@ -253,8 +303,9 @@ class Store:
                     # checkpoint until the file was closed.
                     self._open_again()
                     log.warning("there is room on the disk again: %s goes on", self.path)
-                return result
+                return results
             except BaseException as error:
+                self._next_seq = first_seq
                 if not self._no_room(error):
                     _roll_back(self._writing)
                     raise

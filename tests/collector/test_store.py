@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,57 @@ def test_a_job_that_fails_half_way_is_rolled_back(open_store: Open) -> None:
     with pytest.raises(RuntimeError, match="here"):
         store.submit(job).result()
     assert store.meta("half") is None
+
+
+def transaction(connection: duckdb.DuckDBPyConnection) -> int:
+    ((number,),) = connection.execute("SELECT txid_current()").fetchall()
+    return int(number)
+
+
+@contextmanager
+def busy(store: Store) -> Iterator[None]:
+    """What is submitted in here waits, and all of it together."""
+    released = threading.Event()
+    store.submit(lambda _: released.wait(10))
+    yield
+    released.set()
+
+
+def test_batches_that_wait_together_share_a_transaction_and_others_do_not(
+    open_store: Open,
+) -> None:
+    store = open_store()
+    with busy(store):
+        store.commit(Batch(events=[event(0)], partitions=[state(1)]))
+        first = store.submit(transaction, shares=True)
+        # One row of a partition, written twice in a transaction.
+        store.commit(Batch(events=[event(1)], partitions=[state(2)]))
+        second = store.submit(transaction, shares=True)
+        alone = store.submit(transaction)
+        last = store.submit(transaction, shares=True)
+    assert first.result() == second.result() < alone.result() < last.result()
+    assert [(e.seq, e.offset) for e in events(store)] == [(1, 0), (2, 1)]
+    assert [one.next_offset for one in partitions(store)] == [2]
+
+
+def test_what_fails_takes_with_it_what_comes_after_it_and_nothing_else(open_store: Open) -> None:
+    store = open_store()
+    with busy(store):
+        good = store.commit(Batch(events=[event(0)], partitions=[state(1)]))
+        too_large = event(1, partition=2**40)
+        bad = store.commit(Batch(events=[too_large], partitions=[state(2)]), after=good)
+        worse = store.commit(Batch(events=[event(2)], partitions=[state(3)]), after=bad)
+        other = store.submit(lambda c: c.execute("INSERT INTO meta VALUES ('a', 'b')"), shares=True)
+    late = store.commit(Batch(events=[event(3)], partitions=[state(4)]), after=worse)
+    for failed in (bad, worse, late):
+        with pytest.raises(Exception, match=r"int32|too large"):
+            failed.result()
+    good.result()
+    other.result()
+    assert (store.meta("a"), [e.offset for e in events(store)]) == ("b", [0])
+    assert [one.next_offset for one in partitions(store)] == [1]
+    store.commit(Batch(events=[event(1)])).result()
+    assert [e.seq for e in events(store)] == [1, 2], "what failed has taken no numbers"
 
 
 def test_jobs_run_in_the_order_in_which_they_were_submitted(open_store: Open) -> None:
