@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 SEALED_KEYS = (spans.META_KEY, rollups.META_KEY)
 
 CHECKPOINT_AFTER = 64_000_000
-"""Bytes of the log. All that is written waits while a checkpoint is made: many short ones cost hardly
+"""Bytes of the log. Whatever is to be written waits for a checkpoint: many short ones cost hardly
 more than a long one, and keep nobody waiting for a second."""
 TIDYING = 100
 """Tasks that DuckDB may take for it in one checkpoint: its own default."""
