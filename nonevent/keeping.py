@@ -101,10 +101,9 @@ class Keeping:
                 self._touched = None
 
     async def _all_committed(self) -> None:
-        """Whatever the stages had taken before is in the store after this: a batch waits for the
-        commit before it, and for nothing else."""
-        for _ in range(3):
-            await self._job(lambda _: None)
+        """What the stages have seen was handed to the store in the same breath: it is in there once
+        a job that comes after it is done."""
+        await self._job(lambda _: None)
 
     async def _delete(self, doomed: Doomed, now: int, *, very_old: bool) -> int:
         touched, live = self._touched or set(), self._judge.live

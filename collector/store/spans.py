@@ -42,7 +42,7 @@ Range = tuple[int, int]
 
 
 class Spans:
-    """Seals, and merges; called by the writer's thread, within the transaction of a batch."""
+    """Seals and merges; called by the writer's thread, within the transaction of a batch."""
 
     def __init__(self, run: int = RUN) -> None:
         self._run = run
@@ -55,7 +55,7 @@ class Spans:
         """The number of the event after which there is the next piece to merge, if any."""
 
     def after(self, cursor: duckdb.DuckDBPyConnection, next_seq: int) -> None:
-        """Seals what is complete, now that every number below `next_seq` is stored."""
+        """Seals what is complete, now that every number below `next_seq` is stored; or merges."""
         if next_seq - self._sealed > self._run:
             self._sealed = sealed_to(cursor)
             while next_seq - self._sealed > self._run:
@@ -106,11 +106,10 @@ class Spans:
 
 def _to_merge(cursor: duckdb.DuckDBPyConnection) -> Range | None:
     """The oldest runs that are to become one and have not, or not wholly."""
-    found = cursor.execute(
+    ((oldest,),) = cursor.execute(
         f"SELECT min(run) FROM spans WHERE run % {MERGED} <> 0 "
         f"AND run < (SELECT max(run) // {MERGED} * {MERGED} FROM spans)"
     ).fetchall()
-    ((oldest,),) = found
     if oldest is None:
         return None
     before = oldest // MERGED * MERGED

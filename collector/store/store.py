@@ -44,7 +44,11 @@ TIDYING = 100
 """Tasks that DuckDB may take for it in one checkpoint: its own default."""
 RETRY_S = 1.0
 RENEW_AFTER = 20_000
-"""Jobs. For each change of a small table DuckDB 2.0 keeps some 2 KB until the file is closed."""
+"""Transactions. For each change of a small table DuckDB 2.0 keeps some 2 KB until the file is
+closed."""
+WAITING = 64
+"""Jobs: who adds one more waits, and with the daemon's loop all of it. So whoever submits one waits
+for some that it submitted before."""
 READERS_S = 1.0
 """So long new readers wait at most for those that are under way, when a checkpoint needs it."""
 
@@ -107,7 +111,7 @@ class Store:
         self._next_seq = self._read_next_seq()
         self._spans = Spans(run)
         self._rollups = Rollups(run)
-        self._jobs: queue.Queue[_Queued | None] = queue.Queue(maxsize=8)
+        self._jobs: queue.Queue[_Queued | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
         if not read_only:
             self._thread = threading.Thread(target=self._write_loop, name="writer", daemon=True)
