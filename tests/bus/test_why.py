@@ -32,7 +32,7 @@ VERDICTS = {
     "hidden", "consumer_down", "other_path",
 }  # fmt: skip
 STABLE_S = 2.0
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 @dataclass
