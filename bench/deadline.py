@@ -52,16 +52,19 @@ WITHIN_S, GRACE_S = 10, 5
 """Of the rule, and of a daemon that is told of no other."""
 QUIET_S = 5.0
 """When nothing was heard for so long after the last deadline, all was."""
-RULES = """
+RULES = f"""
 version: 1
 flow: order
 begins: order.created
 ends: order.completed
 within: 2m
 expectations:
-  - {name: payment follows order, after: order.created, expect: payment.authorized, within: 10s}
-  - {name: shipped after payment, before: order.shipped, require: order.created}
-  - {name: completed once, once: order.completed}
+  - name: payment follows order
+    after: order.created
+    expect: payment.authorized
+    within: {WITHIN_S}s
+  - {{name: shipped after payment, before: order.shipped, require: order.created}}
+  - {{name: completed once, once: order.completed}}
 """
 CONFIGURATION = """
 sources:

@@ -150,8 +150,10 @@ def busy(store: Store) -> Iterator[None]:
     """What is submitted in here waits, and all of it together."""
     released = threading.Event()
     store.submit(lambda _: released.wait(10))
-    yield
-    released.set()
+    try:
+        yield
+    finally:
+        released.set()
 
 
 def test_batches_that_wait_together_share_a_transaction_and_others_do_not(
