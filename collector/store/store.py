@@ -11,27 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from collector.batch import Batch
 from collector.errors import StoreError
 from collector.progress import Report, unwatched
 from collector.store import rollups, spans
-from collector.store.columns import Columns
+from collector.store.batches import Batches
 from collector.store.migrations import migrate
 from collector.store.notes import noted, unchanging
 from collector.store.opening import is_full, make, opened, version
-from collector.store.rollups import COUNTS_VIEW, Rollups
-from collector.store.spans import RUN, Spans
-from collector.store.tables import (
-    COLLECTOR_TABLES,
-    EVENTS,
-    GAPS,
-    PARTITIONS,
-    PAYLOADS,
-    SCHEMA_VERSION,
-    Table,
-)
+from collector.store.rollups import COUNTS_VIEW
+from collector.store.spans import RUN
+from collector.store.tables import COLLECTOR_TABLES, SCHEMA_VERSION, Table
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +48,12 @@ Job = Callable[[duckdb.DuckDBPyConnection], Any]
 
 @dataclass(frozen=True)
 class _Queued:
-    job: Job
+    job: Job | Batch
     future: Future[Any]
-    in_transaction: bool
-    shares: bool
+    in_transaction: bool = True
+    shares: bool = False
+    after: Future[Any] | None = None
+    """Another that fails takes this one with it."""
 
 
 class Store:
@@ -108,9 +101,7 @@ class Store:
         if not read_only:
             created = (table.create_sql() for table in self._tables.values())
             make(self._connection, path, [*created, *self.views])
-        self._next_seq = self._read_next_seq()
-        self._spans = Spans(run)
-        self._rollups = Rollups(run)
+        self._batches = Batches(self._tables, self._read_next_seq(), run)
         self._jobs: queue.Queue[_Queued | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
         if not read_only:
@@ -134,7 +125,7 @@ class Store:
 
     def last_seq(self) -> int:
         """The number of the newest event, while nothing is being written."""
-        return self._next_seq - 1
+        return self._batches.next_seq - 1
 
     # Reading
 
@@ -185,7 +176,7 @@ class Store:
         `shares`: with others that do and wait with it. It must be one that can be done again, for
         where one of them fails, each gets a transaction of its own.
         """
-        return self._queued(job, shares=shares)
+        return self._queued(_Queued(job, Future(), shares=shares))
 
     def set_meta(self, key: str, value: str) -> None:
         self.submit(
@@ -198,61 +189,18 @@ class Store:
         `after`: the commit of the batch before, whose result is not waited for. Where that fails,
         this one fails with it: no offset is stored of which an event before is not.
         """
-
-        def write(connection: duckdb.DuckDBPyConnection) -> None:
-            if after is not None and after.done():
-                after.result()
-            self._write(connection, batch)
-
-        return self.submit(write, shares=True)
-
-    def _write(self, connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-        columns = batch.columns
-        if columns is None:
-            columns = Columns.of(batch.events)
-            for seq, event in enumerate(batch.events, self._next_seq):
-                event.seq = seq
-        if columns.count:
-            events, payloads = columns.numbered(self._next_seq)
-            self._next_seq += columns.count
-            self._insert(connection, EVENTS, events)
-            self._insert(connection, PAYLOADS, payloads)
-            self._spans.after(connection, self._next_seq)
-            self._rollups.after(connection, self._next_seq)
-        self._insert_rows(connection, PARTITIONS, batch.partitions)
-        self._insert_rows(connection, GAPS, batch.gaps)
-        for name, rows in batch.rows.items():
-            self._insert_rows(connection, self._tables[name], rows)
-
-    def _insert_rows(
-        self, connection: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Any]
-    ) -> None:
-        if rows:
-            if table.cache:
-                connection.execute(f"DELETE FROM {table.name}")
-            self._insert(connection, table, table.arrow(rows))
-
-    @staticmethod
-    def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:
-        connection.register("incoming", rows)
-        try:
-            connection.execute(table.insert_sql("incoming"))
-        finally:
-            connection.unregister("incoming")
+        return self._queued(_Queued(batch, Future(), shares=True, after=after))
 
     def checkpoint(self) -> Future[Any]:
         """What is in the log goes to its place in the file; what was deleted becomes free. Where a
         long reader holds it back (the result is false), that is left to the next one."""
-        return self._queued(lambda _: self._tidy(), in_transaction=False)
+        return self._queued(_Queued(lambda _: self._tidy(), Future(), in_transaction=False))
 
-    def _queued(
-        self, job: Job, *, in_transaction: bool = True, shares: bool = False
-    ) -> Future[Any]:
-        future: Future[Any] = Future()
+    def _queued(self, one: _Queued) -> Future[Any]:
         # What was submitted is carried out: nobody who stops waiting for it can take it back.
-        future.set_running_or_notify_cancel()
-        self._jobs.put(_Queued(job, future, in_transaction, shares))
-        return future
+        one.future.set_running_or_notify_cancel()
+        self._jobs.put(one)
+        return one.future
 
     def _write_loop(self) -> None:
         self._writing = self._connection.cursor()
@@ -280,7 +228,7 @@ class Store:
     def _carry_out(self, some: Sequence[_Queued]) -> None:
         """In one transaction; where that fails, each in its own."""
         try:
-            results = self._persistently([one.job for one in some], some[0].in_transaction)
+            results = self._persistently(some)
         except BaseException as error:  # noqa: BLE001  # handed to whoever waits for the result
             if len(some) == 1:
                 some[0].future.set_exception(error)
@@ -291,15 +239,15 @@ class Store:
             for one, result in zip(some, results, strict=True):
                 one.future.set_result(result)
 
-    def _persistently(self, jobs: Sequence[Job], in_transaction: bool) -> list[Any]:
+    def _persistently(self, some: Sequence[_Queued]) -> list[Any]:
         """Tries again for as long as the disk is full: nothing is read meanwhile, nothing lost."""
-        first_seq = self._next_seq
+        first_seq = self._batches.next_seq
         while True:
             try:
-                if not in_transaction:
-                    return [job(self._writing) for job in jobs]
+                if not some[0].in_transaction:
+                    return self._done(some)
                 self._writing.execute("BEGIN")
-                results = [job(self._writing) for job in jobs]
+                results = self._done(some)
                 self._writing.execute("COMMIT")
                 if self.full is not None:
                     self.full = None
@@ -309,13 +257,30 @@ class Store:
                     log.warning("there is room on the disk again: %s goes on", self.path)
                 return results
             except BaseException as error:
-                self._next_seq = first_seq
+                self._batches.next_seq = first_seq
                 if not self._no_room(error):
                     _roll_back(self._writing)
                     raise
                 if self._closing.is_set():
                     raise StoreError(f"{self.path}: {self.full}") from error
                 self._closing.wait(RETRY_S)
+
+    def _done(self, some: Sequence[_Queued]) -> list[Any]:
+        """In their order; batches that follow one another are written together."""
+        results: list[Any] = []
+        batches: list[Batch] = []
+        for one in some:
+            if one.after is not None and one.after.done():
+                one.after.result()
+            if isinstance(one.job, Batch):
+                batches.append(one.job)
+                results.append(None)
+            else:
+                self._batches.write(self._writing, batches)
+                batches.clear()
+                results.append(one.job(self._writing))
+        self._batches.write(self._writing, batches)
+        return results
 
     def _tidy(self) -> bool:
         """A checkpoint that also gives free what was deleted."""

@@ -60,6 +60,9 @@ class Table:
         verb = "INSERT OR REPLACE INTO" if self.primary_key else "INSERT INTO"
         return f"{verb} {self.name} SELECT * FROM {view}"
 
+    def key(self, row: Any) -> tuple[Any, ...]:
+        return tuple(getattr(row, name) for name in self.primary_key)
+
     def arrow(self, rows: Sequence[Any]) -> pa.Table:
         """The rows as columns; this is where most of a batch's Python time in the store goes."""
         arrays = [

@@ -1,7 +1,6 @@
 """The pipeline: what belongs together lands together, and what fails stops it."""
 
 import asyncio
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from collector.pipeline import COMMITS, UNSTORED, Pipeline
 from collector.store import reading
 from collector.store.store import Store
 from collector.times import US_PER_S
+from tests.collector.busy import busy
 from tests.collector.records import NOW
 
 
@@ -179,28 +179,26 @@ async def test_taps_do_not_wait_for_each_other(store: Store) -> None:
 async def test_stages_go_on_while_some_batches_wait_for_the_store(
     store: Store, size: int, passed: int
 ) -> None:
-    look, released = Look(), threading.Event()
+    look = Look()
     pipeline = Pipeline([], [look], store, lambda _: None, lambda: 10**15)
-    store.submit(lambda _: released.wait(30))
-    for number in range(passed):
-        await asyncio.wait_for(pipeline.take(batch(number * size, size)), 10)
-    one_more = asyncio.ensure_future(pipeline.take(batch(passed * size, size)))
-    await asyncio.wait([one_more], timeout=0.2)
-    assert not one_more.done()
-    released.set()
+    with busy(store):
+        for number in range(passed):
+            await asyncio.wait_for(pipeline.take(batch(number * size, size)), 10)
+        one_more = asyncio.ensure_future(pipeline.take(batch(passed * size, size)))
+        await asyncio.wait([one_more], timeout=0.2)
+        assert not one_more.done()
     await one_more
     await pipeline.settle()
     assert look.seen == contents(store)[0] == list(range((passed + 1) * size))
 
 
 async def test_of_what_could_not_be_stored_nobody_says_that_it_was(store: Store) -> None:
-    pipeline, released = Pipeline([], [], store, lambda _: None, lambda: 10**15), threading.Event()
-    store.submit(lambda _: released.wait(30))
+    pipeline = Pipeline([], [], store, lambda _: None, lambda: 10**15)
     unstorable = batch(0, 1)
     unstorable.events[0].partition = 2**40
-    await pipeline.take(unstorable)
-    await pipeline.take(batch(1, 1))
-    released.set()
+    with busy(store):
+        await pipeline.take(unstorable)
+        await pipeline.take(batch(1, 1))
     for _ in range(2):
         with pytest.raises(Exception, match=r"int32|too large"):
             await pipeline.all_stored()

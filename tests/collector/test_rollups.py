@@ -100,7 +100,7 @@ def test_counts_are_those_of_the_events_whatever_is_stored_and_deleted(
         for _ in range(data.draw(st.integers(1, 5))):
             drawn = data.draw(st.lists(one_event, min_size=1, max_size=17))
             # The numbers of what was deleted last may be given again after a restart.
-            batch = [made(n, one) for n, one in enumerate(drawn, store._next_seq)]
+            batch = [made(n, one) for n, one in enumerate(drawn, store.last_seq() + 1)]
             there |= {event.offset: event for event in batch}
             store.commit(Batch(events=batch)).result()
             going = data.draw(st.lists(st.sampled_from(sorted(there)), max_size=9, unique=True))
@@ -184,7 +184,7 @@ def test_a_transaction_that_failed_counted_nothing(filled: tuple[Path, list[Even
     more = [made(n, ("orders", "later", (), (), 0)) for n in range(200, 230)]
 
     def failing(connection: object) -> None:
-        store._write(connection, Batch(events=more))  # type: ignore[arg-type]  # the writer's own
+        store._batches.write(connection, [Batch(events=more)])  # type: ignore[arg-type]  # the writer's own
         raise OSError("no space left on device")
 
     assert isinstance(store.submit(failing).exception(), OSError)

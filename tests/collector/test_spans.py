@@ -126,7 +126,7 @@ def test_what_a_failed_transaction_sealed_is_sealed_again(tmp_path: Path) -> Non
     store = stored(tmp_path / "store.duckdb", [])
 
     def failing(connection: object) -> None:
-        store._write(connection, Batch(events=[made(n, ["lost"], "k") for n in range(9)]))  # type: ignore[arg-type]  # the writer's own
+        store._batches.write(connection, [Batch(events=[made(n, ["lost"], "k") for n in range(9)])])  # type: ignore[arg-type]  # the writer's own
         raise OSError("no space left on device")
 
     assert isinstance(store.submit(failing).exception(), OSError)

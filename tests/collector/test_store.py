@@ -4,7 +4,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from collector.store.notes import noted
 from collector.store.store import Store
 from collector.store.tables import SCHEMA_VERSION
 from collector.times import FOREVER, NEVER
+from tests.collector.busy import busy
 
 Open = Callable[..., Store]
 
@@ -145,17 +145,6 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> int:
     return int(number)
 
 
-@contextmanager
-def busy(store: Store) -> Iterator[None]:
-    """What is submitted in here waits, and all of it together."""
-    released = threading.Event()
-    store.submit(lambda _: released.wait(10))
-    try:
-        yield
-    finally:
-        released.set()
-
-
 def test_batches_that_wait_together_share_a_transaction_and_others_do_not(
     open_store: Open,
 ) -> None:
@@ -202,11 +191,10 @@ def test_jobs_run_in_the_order_in_which_they_were_submitted(open_store: Open) ->
 
 
 def test_what_was_submitted_is_carried_out_though_nobody_waits_for_it(open_store: Open) -> None:
-    store, released = open_store(), threading.Event()
-    store.submit(lambda _: released.wait(10))
-    abandoned = store.commit(Batch(events=[event(1)], partitions=[state(2)]))
-    assert not abandoned.cancel()
-    released.set()
+    store = open_store()
+    with busy(store):
+        abandoned = store.commit(Batch(events=[event(1)], partitions=[state(2)]))
+        assert not abandoned.cancel()
     store.commit(Batch(events=[event(2)], partitions=[state(3)])).result()
     assert [e.offset for e in events(store)] == [1, 2]
 
@@ -235,7 +223,7 @@ def test_what_was_not_committed_is_not_there_after_a_kill(path: Path, open_store
         "store = Store(Path(sys.argv[1]))\n"
         "store.commit(Batch(events=[event(1)], partitions=[state(2)])).result()\n"
         "def job(connection):\n"
-        "    store._write(connection, Batch(events=[event(2)], partitions=[state(3)]))\n"
+        "    store._batches.write(connection, [Batch(events=[event(2)], partitions=[state(3)])])\n"
         "    os._exit(9)\n"
         "store.submit(job).result()\n"
     )
