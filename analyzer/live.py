@@ -450,13 +450,24 @@ class Live:
 
     # What retention asks
 
-    def is_open(self, flow_id: str) -> bool:
+    def is_open(self, flow_id: str, sight: Sight) -> bool:
         """Something is pending in it, or found and not closed: its events are still needed."""
         flow = self.flows.get(flow_id)
         if flow is None:
             return flow_id in self._kept.cold_pending
         standing = any(finding.state == "open" for finding in flow.found.values())
-        return bool(flow.state & PENDING) or standing or flow_id in self._dirty
+        return standing or flow_id in self._dirty or self._is_pending(flow_id, flow, sight)
+
+    def _is_pending(self, flow_id: str, flow: OpenFlow, sight: Sight) -> bool:
+        if flow.runaway or flow.state & JUDGED:
+            return bool(flow.state & PENDING)
+        # Never judged, or not since its last event: its first deadline may be far away.
+        events = self._origins.events(flow_id, flow.packed, flow.count)
+        return any(
+            one.pending
+            for file in flow.shape.files
+            for one in judged(episodes_in(flow_id, events, file), file, sight)
+        )
 
     def reads(self, name: str) -> bool:
         """Whether a rule reads the payload, the headers or the key of events of this name."""

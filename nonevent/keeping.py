@@ -106,8 +106,8 @@ class Keeping:
         await self._job(lambda _: None)
 
     async def _delete(self, doomed: Doomed, now: int, *, very_old: bool) -> int:
-        touched, live = self._touched or set(), self._judge.live
-        doomed.keep(lambda flow: flow in touched or (not very_old and live.is_open(flow)))
+        touched, live, sight = self._touched or set(), self._judge.live, self._judge.sight
+        doomed.keep(lambda flow: flow in touched or (not very_old and live.is_open(flow, sight)))
         if not doomed.flows and not doomed.untied:
             return 0
         taken = Taken(now - ON_ITS_WAY, doomed.to_time)
