@@ -15,13 +15,13 @@ log = logging.getLogger(__name__)
 
 Explain = Callable[[str], Reasons | None]
 """Of the alert with this fingerprint, as it stands."""
+MINUTE = 60 * US_PER_S
 MOST_A_MINUTE = 60
 """So many are explained in a minute: to explain takes time, and a thousand alerts are not to wait
 for it. Their pages have it."""
-PAUSE = 10 * US_PER_S
+PAUSE = MINUTE
 """And one alert no sooner again: who is told of it all the time is told why now and then."""
 REMEMBERED = 1_000
-MINUTE = 60 * US_PER_S
 
 
 class Explaining:

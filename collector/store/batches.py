@@ -14,18 +14,20 @@ import pyarrow as pa
 from collector.batch import Batch
 from collector.store.columns import Columns
 from collector.store.rollups import Rollups
-from collector.store.spans import Spans
+from collector.store.spans import Reader, Spans
 from collector.store.tables import EVENTS, GAPS, PARTITIONS, PAYLOADS, Table
 
 
 class Batches:
     """Called by the writer's thread, within a transaction."""
 
-    def __init__(self, tables: Mapping[str, Table], next_seq: int, run: int) -> None:
+    def __init__(
+        self, tables: Mapping[str, Table], next_seq: int, run: int, reader: Reader
+    ) -> None:
         self.next_seq = next_seq
         """Of the next event. Whoever rolls back what was written puts it back."""
         self._tables = tables
-        self._spans = Spans(run)
+        self._spans = Spans(reader, run)
         self._rollups = Rollups(run)
 
     def write(self, connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch]) -> None:
@@ -41,6 +43,9 @@ class Batches:
         for name in dict.fromkeys(chain.from_iterable(batch.rows for batch in batches)):
             some = [batch.rows[name] for batch in batches if name in batch.rows]
             _insert_rows(connection, self._tables[name], some)
+
+    def close(self) -> None:
+        self._spans.close()
 
     def _numbered(self, batch: Batch) -> tuple[pa.Table, pa.Table]:
         columns = batch.columns

@@ -31,6 +31,11 @@ def noted(cursor: duckdb.DuckDBPyConnection, key: str) -> str | None:
     return notes.get(key)
 
 
+def note(cursor: duckdb.DuckDBPyConnection, key: str, value: object) -> None:
+    """For the writer."""
+    cursor.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [key, str(value)])
+
+
 def noted_number(cursor: duckdb.DuckDBPyConnection, key: str) -> int:
     """0 where nothing is noted yet."""
     return int(noted(cursor, key) or 0)

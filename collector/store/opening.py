@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from collector.errors import StoreError
-from collector.store.notes import noted
+from collector.store.notes import note, noted
 from collector.store.tables import META_SQL, SCHEMA_VERSION
 
 SNAPSHOT_KEY = "snapshot"
@@ -90,7 +90,7 @@ def make(connection: duckdb.DuckDBPyConnection, path: Path, tables: Sequence[str
         connection.execute(
             "INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", [str(SCHEMA_VERSION)]
         )
-        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [MADE_KEY, made])
+        note(connection, MADE_KEY, made)
         connection.execute("COMMIT")
     except duckdb.Error as error:
         connection.close()

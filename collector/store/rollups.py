@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from collector.store.notes import noted_number
+from collector.store.notes import note, noted_number
 from collector.store.spans import RUN
 
 META_KEY = "minutes_counted"
@@ -84,7 +84,7 @@ class Rollups:
         if runs:
             last = self._counted + runs * self._run
             _add(cursor, f"seq BETWEEN {self._counted + 1} AND {last}", 1)
-            cursor.execute(f"INSERT OR REPLACE INTO meta VALUES ('{META_KEY}', ?)", [str(last)])
+            note(cursor, META_KEY, last)
             self._counted = last
 
 

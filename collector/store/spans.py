@@ -5,11 +5,17 @@ which numbers it occurs; rows are sorted by the value's hash, so that DuckDB rea
 each run. What is not sealed yet is scanned. A span is a hint: the event itself decides.
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import duckdb
+import pyarrow as pa
 
-from collector.store.notes import noted_number
+from collector.store.notes import note, noted_number
+
+log = logging.getLogger(__name__)
 
 META_KEY = "spans_sealed"
 """In `meta`: the last number that lies in a run."""
@@ -39,13 +45,22 @@ TEXTS = (
 """Every ID and value with the number of its event."""
 
 Range = tuple[int, int]
+Reader = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+_Looked = tuple[int, pa.Table]
+"""The last number of a run, and its spans."""
 
 
 class Spans:
-    """Seals and merges; called by the writer's thread, within the transaction of a batch."""
+    """Seals and merges; called by the writer's thread, within the transaction of a batch. What a
+    seal writes is looked up in a thread of its own: every batch would wait for it."""
 
-    def __init__(self, run: int = RUN) -> None:
+    def __init__(self, reader: Reader, run: int = RUN) -> None:
+        self._reader = reader
         self._run = run
+        self._sealer = ThreadPoolExecutor(1, "sealer")
+        self._looking: Future[_Looked | None] | None = None
+        self._stored = 0
+        """The next number when a batch was looked at last: what is below may be committed."""
         self._sealed = 0
         """A hint: where the last look found it. What a transaction took back is looked up again."""
         self._merging: Range | None = None
@@ -56,27 +71,50 @@ class Spans:
 
     def after(self, cursor: duckdb.DuckDBPyConnection, next_seq: int) -> None:
         """Seals what is complete, now that every number below `next_seq` is stored; or merges."""
-        if next_seq - self._sealed > self._run:
+        stored, self._stored = self._stored, next_seq
+        if self._looking is not None:
+            if self._looking.done():
+                self._take_over(cursor, self._looking)
+                self._looking = None
+        elif stored - self._sealed > self._run:
             self._sealed = sealed_to(cursor)
-            while next_seq - self._sealed > self._run:
-                self._seal(cursor, self._sealed + 1, self._sealed + self._run)
-                self._sealed += self._run
+            if stored - self._sealed > self._run:
+                first, last = self._sealed + 1, self._sealed + self._run
+                self._looking = self._sealer.submit(self._spans_of, first, last)
         elif self._merge_from is not None and next_seq > self._merge_from:
             self._merge_from = next_seq + self._run // SLICES
             self._merge_a_slice(cursor)
 
-    def _seal(self, cursor: duckdb.DuckDBPyConnection, first: int, last: int) -> None:
-        row = cursor.execute("SELECT coalesce(max(run), 0) + 1 FROM spans").fetchone()
-        number = int(row[0]) if row else 1
-        # Grouped by the text, so that the hash, which costs the most, is made once for each.
-        cursor.execute(
-            "INSERT INTO spans SELECT md5_number_lower(text) AS hash, lo, hi, ?, seqs FROM ("
-            "SELECT text, min(seq) AS lo, max(seq) AS hi, "
-            f"CASE WHEN count(*) <= {WIDE} THEN list(seq) END AS seqs "
-            f"FROM ({TEXTS}) GROUP BY text) ORDER BY hash",
-            [number, *[first, last] * 2],
-        )
-        cursor.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [META_KEY, str(last)])
+    def close(self) -> None:
+        self._sealer.shutdown()
+
+    def _spans_of(self, first: int, last: int) -> _Looked | None:
+        """None where not all of these events are committed yet: a later batch asks again."""
+        with self._reader() as cursor:
+            if not cursor.execute("SELECT 1 FROM events WHERE seq >= ? LIMIT 1", [last]).fetchall():
+                return None
+            # Grouped by the text, so that the hash, which costs the most, is made once for each.
+            rows = cursor.sql(
+                "SELECT md5_number_lower(text) AS hash, lo, hi, seqs FROM ("
+                "SELECT text, min(seq) AS lo, max(seq) AS hi, "
+                f"CASE WHEN count(*) <= {WIDE} THEN list(seq) END AS seqs "
+                f"FROM ({TEXTS}) GROUP BY text) ORDER BY hash",
+                params=[first, last] * 2,
+            )
+            return last, rows.to_arrow_table()
+
+    def _take_over(self, cursor: duckdb.DuckDBPyConnection, looked: Future[_Looked | None]) -> None:
+        if (error := looked.exception()) is not None:
+            log.debug("a run's spans are looked up again: %s", error)
+        elif (found := looked.result()) is not None:
+            self._seal(cursor, *found)
+
+    def _seal(self, cursor: duckdb.DuckDBPyConnection, last: int, incoming: pa.Table) -> None:
+        ((last_run,),) = cursor.execute("SELECT coalesce(max(run), 0) FROM spans").fetchall()
+        number = last_run + 1
+        cursor.execute("INSERT INTO spans SELECT hash, lo, hi, ?, seqs FROM incoming", [number])
+        note(cursor, META_KEY, last)
+        self._sealed = last
         if number % MERGED == 0:
             self._merge_from = last
 

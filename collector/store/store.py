@@ -18,7 +18,7 @@ from collector.progress import Report, unwatched
 from collector.store import rollups, spans
 from collector.store.batches import Batches
 from collector.store.migrations import migrate
-from collector.store.notes import noted, unchanging
+from collector.store.notes import note, noted, unchanging
 from collector.store.opening import is_full, make, opened, version
 from collector.store.rollups import COUNTS_VIEW
 from collector.store.spans import RUN
@@ -28,9 +28,11 @@ log = logging.getLogger(__name__)
 
 SEALED_KEYS = (spans.META_KEY, rollups.META_KEY)
 
-CHECKPOINT_AFTER = 64_000_000
-"""Bytes of the log. Whatever is to be written waits for a checkpoint: many short ones cost hardly
-more than a long one, and keep nobody waiting for a second."""
+CHECKPOINT_AFTER = 16_000_000
+"""Bytes of the log, when nothing waits to be written. A checkpoint of so many takes some 0.15 s:
+many short ones cost little more than a long one, for which all would wait."""
+PUT_OFF = 48_000_000
+"""And so many more while something does."""
 TIDYING = 100
 """Tasks that DuckDB may take for it in one checkpoint: its own default."""
 RETRY_S = 1.0
@@ -101,7 +103,7 @@ class Store:
         if not read_only:
             created = (table.create_sql() for table in self._tables.values())
             make(self._connection, path, [*created, *self.views])
-        self._batches = Batches(self._tables, self._read_next_seq(), run)
+        self._batches = Batches(self._tables, self._read_next_seq(), run, self.reader)
         self._jobs: queue.Queue[_Queued | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
         if not read_only:
@@ -179,9 +181,7 @@ class Store:
         return self._queued(_Queued(job, Future(), shares=shares))
 
     def set_meta(self, key: str, value: str) -> None:
-        self.submit(
-            lambda c: c.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [key, value])
-        ).result()
+        self.submit(lambda connection: note(connection, key, value)).result()
 
     def commit(self, batch: Batch, after: Future[Any] | None = None) -> Future[Any]:
         """A whole batch in one transaction: events, offsets, gaps, and what the stages added.
@@ -317,7 +317,10 @@ class Store:
     def _checkpoint_if_due(self) -> None:
         """Between transactions, so that one that fails says nothing of theirs."""
         try:
-            if (size := self._log_size()) > self._checkpoint_at and self.full is None:
+            size, due = self._log_size(), self._checkpoint_at
+            if not self._jobs.empty():
+                due += PUT_OFF
+            if size > due and self.full is None:
                 done = self._checkpoint()
                 # Held back by a copy, it is not tried again at every batch.
                 self._checkpoint_at = CHECKPOINT_AFTER if done else size + size // 8
@@ -382,6 +385,7 @@ class Store:
         if self._thread is not None:
             self._jobs.put(None)
             self._thread.join()
+        self._batches.close()
         self._connection.close()
 
 

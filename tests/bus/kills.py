@@ -234,8 +234,8 @@ class Scenario:
         """Room for the log, and none for what is in it when it is taken into the file."""
         assert self.disk is not None
         log = self.daemon.store.with_name(self.daemon.store.name + ".wal")
-        self.disk.leave(CHECKPOINT_AFTER - log.stat().st_size + CHECKPOINT_AFTER // 8)
-        await self.write_bulky(CHECKPOINT_AFTER * 3 // 2)
+        self.disk.leave(CHECKPOINT_AFTER - log.stat().st_size + CHECKPOINT_AFTER // 2)
+        await self.write_bulky(CHECKPOINT_AFTER * 2)
         await self._die_without_room()
 
     async def _die_without_room(self) -> None:

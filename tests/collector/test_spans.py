@@ -1,8 +1,10 @@
 """Finding what belongs to an ID or a key's value: as a look at every event would."""
 
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from collector.batch import Batch, PartitionState
 from collector.event import Event
 from collector.store import reading, retention, spans
 from collector.store.store import Store
+from tests.collector.sealing import seal, sealed_to
 
 RUN = 4
 IDS = [f"c-{number}" for number in range(9)]
@@ -28,7 +31,8 @@ def made(number: int, ids: list[str], key: str) -> Event:
     )  # fmt: skip
 
 
-def stored(path: Path, batches: list[list[tuple[list[str], str]]]) -> Store:
+def stored(path: Path, batches: list[list[tuple[list[str], str]]], *, whole: bool = True) -> Store:
+    """Sealed as far as may be, if `whole`; else as far as it has come."""
     store = Store(path, run=RUN)
     number = 0
     for batch in batches:
@@ -37,6 +41,8 @@ def stored(path: Path, batches: list[list[tuple[list[str], str]]]) -> Store:
             number += 1
             events.append(made(number, ids, key))
         store.commit(Batch(events=events)).result()
+    if whole:
+        seal(store, RUN)
     return store
 
 
@@ -44,13 +50,14 @@ def stored(path: Path, batches: list[list[tuple[list[str], str]]]) -> Store:
 @given(
     st.lists(st.lists(one_event, min_size=1, max_size=30), min_size=1, max_size=8),
     st.sampled_from([0, 1, 2, spans.WIDE]),
+    st.booleans(),
 )
 def test_a_look_up_finds_what_a_look_at_everything_finds(
-    tmp_path_factory: object, batches: list[list[tuple[list[str], str]]], wide: int
+    tmp_path_factory: object, batches: list[list[tuple[list[str], str]]], wide: int, whole: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("spans")  # type: ignore[attr-defined]  # pytest's own
     with mock.patch.object(spans, "WIDE", wide):
-        store = stored(folder / "store.duckdb", batches)
+        store = stored(folder / "store.duckdb", batches, whole=whole)
     everything = [one for batch in batches for one in batch]
     try:
         with store.reader() as cursor:
@@ -67,10 +74,9 @@ def test_a_look_up_finds_what_a_look_at_everything_finds(
                 with_it = [n for n, (ids, own) in enumerate(everything, 1) if text in (*ids, own)]
                 assert last.get(text) == (with_it[-1] if with_it else None)
             assert "nobody" not in last
-            sealed = spans.sealed_to(cursor)
+            assert not whole or spans.sealed_to(cursor) == len(everything) // RUN * RUN
     finally:
         store.close()
-    assert sealed == len(everything) // RUN * RUN
 
 
 def runs(store: Store) -> list[int]:
@@ -80,8 +86,9 @@ def runs(store: Store) -> list[int]:
 
 
 def one_more(store: Store) -> None:
-    """A batch that seals nothing, or one run."""
+    """A batch that merges a piece, if there is no run to be sealed."""
     store.commit(Batch(events=[made(store.last_seq() + 1, ["more"], "k")])).result()
+    seal(store, RUN)
 
 
 def test_runs_become_one_piece_by_piece_and_stay_sorted(tmp_path: Path) -> None:
@@ -122,19 +129,59 @@ def test_a_merge_that_was_broken_off_is_done_after_a_restart(tmp_path: Path, don
     store.close()
 
 
-def test_what_a_failed_transaction_sealed_is_sealed_again(tmp_path: Path) -> None:
-    store = stored(tmp_path / "store.duckdb", [])
+def look(store: Store) -> Any:
+    """What is looked up for the next run: its last number, and its spans."""
+    for _ in range(2):
+        store.submit(lambda c: store._batches._spans.after(c, store.last_seq() + 1)).result()
+    return store._batches._spans._looking.result(30)  # type: ignore[union-attr]  # it is there
 
-    def failing(connection: object) -> None:
-        store._batches.write(connection, [Batch(events=[made(n, ["lost"], "k") for n in range(9)])])  # type: ignore[arg-type]  # the writer's own
+
+def test_what_is_not_committed_is_not_sealed(tmp_path: Path) -> None:
+    store = stored(tmp_path / "store.duckdb", [])
+    looked = []
+
+    def failing(connection: Any) -> None:
+        for _ in range(2):
+            batch = Batch(events=[made(n, ["lost"], "k") for n in range(RUN + 1)])
+            store._batches.write(connection, [batch])
+        looked.append(store._batches._spans._looking.result(30))  # type: ignore[union-attr]  # it is there
         raise OSError("no space left on device")
 
     assert isinstance(store.submit(failing).exception(), OSError)
-    store.commit(Batch(events=[made(n, ["kept"], "k") for n in range(9)])).result()
-    store.commit(Batch(events=[made(n, ["kept"], "k") for n in range(9, 18)])).result()
+    assert looked == [None]
+    store.commit(Batch(events=[made(n, ["kept"], "k") for n in range(2 * RUN)])).result()
+    seal(store, RUN)
     with store.reader() as cursor:
-        assert len(reading.events_of_flows(cursor, ["kept", "lost"])["kept"]) == 18
-        assert cursor.execute("SELECT count(*) FROM spans").fetchone() != (0,)
+        assert len(spans.numbers(cursor, ["kept", "lost"])) == spans.sealed_to(cursor) == 2 * RUN
+    store.close()
+
+
+def test_what_a_failed_transaction_sealed_is_sealed_again(tmp_path: Path) -> None:
+    store = stored(tmp_path / "store.duckdb", [[(["kept"], "k")] * (RUN + 1)], whole=False)
+    assert look(store)[0] == RUN
+
+    def failing(connection: Any) -> None:
+        store._batches._spans.after(connection, RUN + 2)
+        assert spans.sealed_to(connection) == RUN
+        raise OSError("no space left on device")
+
+    assert isinstance(store.submit(failing).exception(), OSError)
+    assert sealed_to(store) == 0
+    store.commit(Batch(events=[made(n, ["kept"], "k") for n in range(RUN)])).result()
+    seal(store, RUN)
+    with store.reader() as cursor:
+        assert len(spans.numbers(cursor, ["kept"])) == 2 * RUN + 1
+        assert cursor.execute("SELECT count(*) FROM spans").fetchall() == [(4,)]
+    store.close()
+
+
+def test_a_look_up_that_failed_is_made_again(tmp_path: Path) -> None:
+    with mock.patch.object(spans, "TEXTS", "SELECT nothing"):
+        store = stored(tmp_path / "store.duckdb", [[(["kept"], "k")] * RUN], whole=False)
+        with pytest.raises(duckdb.Error):
+            look(store)
+    seal(store, RUN)
+    assert runs(store) == [1]
     store.close()
 
 

@@ -69,7 +69,7 @@ def test_so_many_are_explained_in_a_minute_and_the_others_are_told_without() -> 
 
 def test_an_alert_that_is_told_of_all_the_time_is_explained_now_and_then() -> None:
     explaining = Explaining(asked := Asked())
-    told_of = [told(n, moment=format_time(NOON + n * 4 * US_PER_S)) for n in range(7)]
+    told_of = [told(n, moment=format_time(NOON + n * 20 * US_PER_S)) for n in range(7)]
     assert [explaining.explained(one).why is not None for one in told_of] == [
         True, False, False, True, False, False, True,
     ]  # fmt: skip

@@ -17,6 +17,7 @@ from collector.event import Event
 from collector.store import migrations, reading
 from collector.store.store import Store
 from collector.store.tables import OBSERVATIONS, SCHEMA_VERSION, WATCHES
+from tests.collector.sealing import seal
 
 COUNT = 50_000
 VERSION_1 = """
@@ -103,6 +104,7 @@ def test_spans_of_version_2_that_have_bounds_alone_find_all_the_same(tmp_path: P
     store = Store(path, run=100)
     events = [Event("s", "t", "id", 0, n, n, n, "n", (f"f-{n % 7}",)) for n in range(350)]
     store.commit(Batch(events=events)).result()
+    seal(store, 100)
     store.close()
     with duckdb.connect(str(path)) as connection:
         connection.execute("ALTER TABLE spans DROP COLUMN seqs")
@@ -110,6 +112,7 @@ def test_spans_of_version_2_that_have_bounds_alone_find_all_the_same(tmp_path: P
     store = Store(path, run=100)
     more = [Event("s", "t", "id", 0, n, n, n, "n", (f"f-{n % 7}",)) for n in range(350, 700)]
     store.commit(Batch(events=more)).result()
+    seal(store, 100)
     with store.reader() as cursor:
         known = cursor.execute("SELECT seqs IS NULL, count(*) FROM spans GROUP BY ALL").fetchall()
         found = reading.events_of_flows(cursor, ["f-3"])["f-3"]
