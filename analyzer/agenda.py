@@ -20,8 +20,8 @@ class Agenda:
         self._held: dict[frozenset[str], Deadlines] = {}
         self.enter = self._calendar.put
         """For who sees to `OpenFlow.due` himself."""
-        self.seen_to = NEVER
-        """Where sight was least when flows were taken last."""
+        self.seen_to = self.furthest = NEVER
+        """Where sight was least when flows were taken last, and where most."""
 
     def put(self, flow_id: str, flow: OpenFlow, due: int) -> None:
         """The flow may be judged then, if nothing is earlier."""
@@ -37,9 +37,10 @@ class Agenda:
             self._held.setdefault(awaits, Deadlines()).put(due, flow_id)
 
     def take(self, sight: Sight, flows: Flows) -> set[str]:
-        """The flows that may be judged now and are not settled."""
+        """The flows of which a moment has passed and that are not settled."""
         moments = [sight.complete_to(awaits) for awaits in self._awaited]
         self.seen_to, furthest = min(moments, default=NEVER), max(moments, default=NEVER)
+        self.furthest = furthest
         found = set()
         for flow_id in self._calendar.take(furthest):
             flow = flows.get(flow_id)
@@ -48,6 +49,11 @@ class Agenda:
                 flow.due = FOREVER
                 if not flow.state & SETTLED:
                     found.add(flow_id)
+        return found
+
+    def take_held(self, sight: Sight, flows: Flows) -> set[str]:
+        """Those that were waiting for a partition that was behind, and is no more."""
+        found: set[str] = set()
         for awaits, deadlines in self._held.items():
             taken = deadlines.take(sight.complete_to(awaits))
             found.update(flow_id for flow_id in taken if _waits(flow_id, flows))

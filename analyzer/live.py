@@ -17,6 +17,7 @@ from analyzer.open_flow import (
     DONE,
     FOUND,
     JUDGED,
+    MET,
     NOTHING_FOUND,
     PENDING,
     SETTLED,
@@ -26,6 +27,7 @@ from analyzer.open_flow import (
     distinct,
 )
 from analyzer.origins import ByName, Origins
+from analyzer.passing import following
 from analyzer.plan import awaited, make_plan
 from analyzer.remembered import Remembered, read, written
 from analyzer.rules.ruleset import RuleFile, RuleSet
@@ -66,7 +68,7 @@ class Live:
         self._ties = ties
         self._grace = default_grace
         self._plan = make_plan(rules, default_grace)
-        self._shapes = Shapes(rules, self._plan)
+        self._shapes = Shapes(rules, self._plan, default_grace)
         self._origins = Origins()
         self._agenda = Agenda(awaited(file, rule) for file in rules.files for rule in file.rules)
         self._load_to: int | None = None
@@ -345,8 +347,10 @@ class Live:
 
     def advance(self, sight: Sight) -> list[Transition]:
         """Judges every flow whose findings may have changed, and says how they did."""
-        due = self._dirty | self._agenda.take(sight, self.flows)
+        passed = self._agenda.take(sight, self.flows)
+        due = self._dirty | self._agenda.take_held(sight, self.flows)
         due |= self._overdue.take(sight.consumed)
+        due.update(flow_id for flow_id in passed - due if not self._goes_on(flow_id, sight))
         self._dirty = set()
         found: list[Transition] = []
         for flow_id in sorted(due):
@@ -412,6 +416,25 @@ class Live:
         if not before and not now:
             return ()
         return changes(before, now, lambda old: self._taken_back(old, flow_id, flow), over)
+
+    def _goes_on(self, flow_id: str, sight: Sight) -> bool:
+        """Whether nothing has changed in a flow of which deadlines have passed: they were met."""
+        flow, skew = self.flows[flow_id], sight.one_skew
+        if skew is None or self._ties is not None or self._adrift:
+            return False
+        asked = self._shapes.deadlines(flow.shape, skew)
+        # What was pending in a judgement may wait for moments of its own.
+        known = flow.state & MET or not flow.state & (JUDGED | PENDING | FOUND | UNSURE)
+        many = flow.count + self._unnamed.of(flow_id) > RUNAWAY
+        if not asked or not known or flow.runaway or many:
+            return False
+        at = ByName(flow_id, flow.packed, flow.count, self._origins)
+        due = following(asked, at, self._agenda.furthest)
+        if due is None:
+            return False
+        flow.state = MET | PENDING
+        self._agenda.put(flow_id, flow, due)
+        return True
 
     def _plainly_fine(self, flow_id: str, flow: OpenFlow, sight: Sight) -> bool:
         """Whether this flow is one of those of which nearly all are: then it is done."""

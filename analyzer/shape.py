@@ -1,11 +1,14 @@
 """Which names a flow has seen, once or again. Flows of one shape share it, and what follows."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeVar, cast
 
+from analyzer.passing import Deadline, deadlines
 from analyzer.plain import Plain, plain
 from analyzer.plan import BORN, NamePlan, Plan
 from analyzer.rules.ruleset import RuleFile, RuleSet
+
+T = TypeVar("T")
 
 MOST = 20_000
 """So many shapes are remembered; rules that name many names could make any number."""
@@ -16,7 +19,7 @@ NO_WAIT = 2**63
 class Shape:
     """One set of names seen; `steps` are filled in as flows take them."""
 
-    __slots__ = ("files", "mask", "plains", "quiet", "skew", "steps")
+    __slots__ = ("deadlines", "files", "mask", "plains", "quiet", "skew", "steps")
 
     def __init__(self, mask: int, files: Sequence[RuleFile]) -> None:
         self.mask = mask
@@ -28,6 +31,8 @@ class Shape:
         self.skew = -1
         self.plains: tuple[Plain, ...] | None = None
         """What is asked of such a flow where sources differ by `skew`; None: it is judged."""
+        self.deadlines: tuple[Deadline, ...] | None = None
+        """Those of such a flow that goes on; None: it is judged."""
 
 
 class Step(NamedTuple):
@@ -43,8 +48,9 @@ class Step(NamedTuple):
 class Shapes:
     """The shapes that there are under one set of rules."""
 
-    def __init__(self, rules: RuleSet, plan: Plan) -> None:
+    def __init__(self, rules: RuleSet, plan: Plan, default_grace: int) -> None:
         self._plan = plan
+        self._grace = default_grace
         self._masks = [(file, plan.mask(file)) for file in rules.files]
         self._any = 0 if plan.other is None else plan.other.bit | plan.other.twice
         self._forget()
@@ -81,23 +87,33 @@ class Shapes:
 
     def plains(self, shape: Shape, skew: int) -> tuple[Plain, ...] | None:
         """What is to be asked of a flow of this shape by each file; None: it is to be judged."""
-        if shape.skew != skew:
-            shape.skew, shape.plains = skew, self._make_plains(shape, skew)
+        self._look(shape, skew)
         return shape.plains
 
-    def _make_plains(self, shape: Shape, skew: int) -> tuple[Plain, ...] | None:
+    def deadlines(self, shape: Shape, skew: int) -> tuple[Deadline, ...] | None:
+        """Those of a flow of this shape that goes on; None: it is to be judged."""
+        self._look(shape, skew)
+        return shape.deadlines
+
+    def _look(self, shape: Shape, skew: int) -> None:
+        if shape.skew == skew:
+            return
+        shape.skew, shape.plains, shape.deadlines = skew, None, None
         if any(shape.mask & plan.twice for plan in self._plan.every()) or shape.mask & self._any:
-            return None
+            return
         present = frozenset(
             name for name, plan in self._plan.names.items() if shape.mask & plan.bit
         )
-        found = []
-        for file in shape.files:
-            asked = plain(file, present, skew)
-            if asked is None:
-                return None
-            found.append(asked)
-        return tuple(found)
+        shape.plains = _of_all(plain(file, present, skew) for file in shape.files)
+        every = _of_all(deadlines(file, present, skew, self._grace) for file in shape.files)
+        if every is not None:
+            shape.deadlines = tuple(one for some in every for one in some)
+
+
+def _of_all(found: Iterable[T | None]) -> tuple[T, ...] | None:
+    """None where one is."""
+    some = tuple(found)
+    return None if any(one is None for one in some) else cast(tuple[T, ...], some)
 
 
 def earliest(plan: NamePlan) -> int:

@@ -125,24 +125,42 @@ class AfterExpect(Rule):
     def plainly(
         self, present: frozenset[str], end: str, skew: int
     ) -> Sequence[Span | Condition] | None:
+        causes = self._causes_told(present)
+        if causes is None:
+            return None
+        found: list[Span | Condition] = []
+        for cause in causes:
+            asked = self._served(cause, present, end, skew)
+            if asked is None:
+                return None
+            found += asked
+        return found
+
+    def met(
+        self, cause: str, present: frozenset[str], skew: int
+    ) -> Sequence[Span | Condition] | None:
+        if self.within is None or self._causes_told(present) is None:
+            return None
+        return self._served(cause, present, cause, skew)
+
+    def _causes_told(self, present: frozenset[str]) -> list[str] | None:
+        """Its activations, where none takes from another what it awaits and nothing excuses it."""
         options = self.options
         causes = [name for name in self.trigger if name in present]
         alone = len(causes) < 2 or (options.match == "any" and not self.first_only)
-        if not alone or not present.isdisjoint(options.unless):
-            return None
-        skew = skew if options.skew is None else options.skew
-        found: list[Span | Condition] = []
-        for cause in causes:
-            needs = [[name for name in dict.fromkeys(names) if name in present and name != cause]
-                     for names in self.needs]  # fmt: skip
-            if all(needs):
-                ways = [[self._way(cause, name, end, skew) for name in names] for names in needs]
-                found += _asked(options.where, cause, ways)
-            elif options.where is not None:
-                found.append(_unless_meant(options.where, cause))
-            else:
-                return None
-        return found
+        return causes if alone and present.isdisjoint(options.unless) else None
+
+    def _served(
+        self, cause: str, present: frozenset[str], end: str, skew: int
+    ) -> Sequence[Span | Condition] | None:
+        where = self.options.where
+        needs = [[name for name in dict.fromkeys(names) if name in present and name != cause]
+                 for names in self.needs]  # fmt: skip
+        if all(needs):
+            skew = skew if self.options.skew is None else self.options.skew
+            ways = [[self._way(cause, name, end, skew) for name in names] for names in needs]
+            return _asked(where, cause, ways)
+        return None if where is None else [_unless_meant(where, cause)]
 
     def _way(self, cause: str, event: str, end: str, skew: int) -> list[Span | Condition]:
         """What must hold that this event meets that cause."""

@@ -36,16 +36,24 @@ class BeforeRequire(Rule):
     def plainly(
         self, present: frozenset[str], end: str, skew: int
     ) -> Sequence[Span | Condition] | None:
-        options, found = self.options, []
-        guarded = options.where or options.such_that or options.same
-        high = FOREVER if self.within is None else self.within
+        found: list[Span | Condition] = []
         for cause in sorted(present.intersection(self.trigger)):
-            before = sorted(present.intersection(self.require) - {cause})
-            if guarded or not before:
+            asked = self.met(cause, present, skew)
+            if asked is None:
                 return None
-            skew = skew if options.skew is None else options.skew
-            found.append(Span(before[0], cause, skew, high, ties=True))
+            found += asked
         return found
+
+    def met(
+        self, cause: str, present: frozenset[str], skew: int
+    ) -> Sequence[Span | Condition] | None:
+        options = self.options
+        before = sorted(present.intersection(self.require) - {cause})
+        if not before or options.where or options.such_that or options.same:
+            return None
+        high = FOREVER if self.within is None else self.within
+        skew = skew if options.skew is None else options.skew
+        return [Span(before[0], cause, skew, high, ties=True)]
 
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
         return [

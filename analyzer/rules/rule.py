@@ -153,6 +153,13 @@ class Rule(ABC):
         where that is not known: then `check` is asked."""
         return None
 
+    def met(
+        self, cause: str, present: frozenset[str], skew: int
+    ) -> Sequence[Span | Condition] | None:
+        """What must hold that nothing changes when a deadline after this cause passes, in a flow
+        that goes on and in which each of these names came once. None where that is not known."""
+        return None
+
     @abstractmethod
     def names(self) -> frozenset[str]:
         """Every name that it looks at."""

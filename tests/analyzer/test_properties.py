@@ -2,9 +2,11 @@
 in whatever order, the findings that stand are those of the pure function over the whole history.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from unittest.mock import patch
 
@@ -315,6 +317,83 @@ def watch_and_compare(tying, file, log, data) -> None:
     final = sight_at((LAST + 30) * S, first=first)
     watcher.take([], final)
     assert watcher.told == settled(file, log, final, tying)
+
+
+causing = st.sampled_from((("start",), ("A",), ("B",), ("A", "start"), ("A", "B")))
+caused = st.sampled_from((("A", "B"), ("B", "C"), ("C",)))
+
+
+@st.composite
+def awaiting(draw: st.DrawFn) -> RuleFile:
+    """Deadlines that pass one after another while the flow goes on, and what else there may be."""
+    found: list[Rule] = []
+    for number in range(draw(st.integers(1, 3))):
+        given = dataclasses.replace(draw(options(f"rule {number}")), unless=())
+        limit = draw(st.integers(3, 15)) * S
+        if draw(st.integers(0, 4)) == 0:
+            back = draw(st.sampled_from((None, limit)))
+            found.append(BeforeRequire(given, draw(caused), draw(causing), back))
+        else:
+            needs = draw(st.lists(caused, min_size=1, max_size=2))
+            found.append(AfterExpect(given, draw(causing), tuple(needs), limit))
+    found += [draw(rules(number)) for number in range(7, draw(st.sampled_from((7, 8, 9))))]
+    # The flow goes on for long: what was not noticed then is not noticed by the way.
+    found.append(AfterExpect(Options(name="last", version="1"), ("start",), (("end",),), 40 * S))
+    limit = draw(st.one_of(st.none(), st.integers(5, 40).map(lambda s: s * S)))
+    return RuleFile(Path("p.yaml"), "p", ("start",), ("end",), limit, tuple(found))
+
+
+@st.composite
+def courses(draw: st.DrawFn) -> list[Event]:
+    """One flow, in which no name comes twice, in the order of arrival; most come in time."""
+    found = [("start", draw(st.integers(0, 2)), 0)]
+    for name in ("A", "B", "C", "X", "end"):
+        soon = st.integers(1, 12) if name in "ABC" else st.none()
+        time = draw(st.one_of(soon, soon, soon, st.none(), st.integers(0, 30)))
+        if time is not None:
+            found.append((name, time, draw(st.sampled_from((0, 0, 0, 5)))))
+    return [
+        Event("s", "t", "t", 0, number, time * S, (time + delay) * S, name, ("x",),
+              payload=PAYLOADS[1], encoding="json")
+        for number, (name, time, delay) in enumerate(found)
+    ]  # fmt: skip
+
+
+@settings(max_examples=600, deadline=None)
+@given(awaiting(), courses(), st.integers(0, 6))
+def test_at_every_moment_it_is_told_what_judging_at_each_deadline_would_tell(
+    file, log, behind
+) -> None:
+    """They pass one by one while the flow goes on, with a partition that may be behind."""
+    watcher, judging = Watcher(file, 100, 10 * S, {}), Watcher(file, 100, 10 * S, {})
+    with patch.object(judging.live, "_goes_on", return_value=False):
+        for moment in range(45):
+            sight = sight_at(moment * S, max(0, moment - behind) * S)
+            batch = [event for event in log if event.arrival == moment * S]
+            watcher.take(batch, sight)
+            judging.take(batch, sight)
+            assert watcher.told == judging.told, moment
+    assert watcher.told == settled(file, log, sight, {})
+
+
+def test_a_flow_that_goes_on_well_is_not_judged_at_each_of_its_deadlines() -> None:
+    chain = ["start", "A", "B", "C"]
+    found = [
+        AfterExpect(Options(name=after, version="1"), (cause,), ((after,),), 10 * S)
+        for cause, after in pairwise(chain)
+    ]
+    file = RuleFile(Path("p.yaml"), "p", ("start",), ("end",), None, tuple(found))
+    watcher = Watcher(file, 100, 10 * S, {})
+    for moment in range(50):
+        names = [name for number, name in enumerate(chain) if moment == 9 * number]
+        batch = [Event("s", "t", "t", 0, moment, moment * S, moment * S, n, ("x",)) for n in names]
+        watcher.take(batch, sight_at(moment * S))
+        assert not watcher.told
+    assert watcher.live.judged == 1, "when the last of them has passed"
+    late = Event("s", "t", "t", 0, 99, 60 * S, 60 * S, "start", ("y",))
+    watcher.take([late], sight_at(60 * S))
+    watcher.take([], sight_at(75 * S))
+    assert [one.expectation for one in watcher.told.values()] == ["A"]
 
 
 def test_what_is_unknown_for_want_of_a_begin_is_judged_again_when_that_comes() -> None:
