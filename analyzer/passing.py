@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from analyzer.origins import ByName
 from analyzer.rules.ruleset import RuleFile
-from analyzer.span import Condition, Span
+from analyzer.span import Condition, Span, all_hold
 from collector.times import FOREVER
 
 
@@ -18,13 +18,15 @@ class Deadline(NamedTuple):
     """The event from which it counts, by name."""
     wait: int
     """So long (µs) after it something may be found."""
-    asked: Sequence[Span | Condition] | None
+    spans: Sequence[Span] | None
     """What must hold that nothing is; None: that is not known, and the flow is judged then."""
+    conditions: Sequence[Condition] = ()
+    """And what payloads decide."""
 
     def met(self, at: ByName) -> bool:
-        return self.asked is not None and all(
-            one.holds(at) if isinstance(one, Span) else one(at) for one in self.asked
-        )
+        if self.spans is None or not all_hold(self.spans, at):
+            return False
+        return all(holds(at) for holds in self.conditions)
 
 
 def deadlines(
@@ -46,18 +48,27 @@ def deadlines(
             for cause in dict.fromkeys(due.names or file.begins):
                 if cause in present:
                     asked = rule.met(cause, present, skew)
-                    found.append(Deadline(cause, due.wait + grace, asked))
+                    found.append(_deadline(cause, due.wait + grace, asked))
     return found
 
 
+def _deadline(cause: str, wait: int, asked: Sequence[Span | Condition] | None) -> Deadline:
+    if asked is None:
+        return Deadline(cause, wait, None)
+    spans = tuple(one for one in asked if isinstance(one, Span))
+    return Deadline(cause, wait, spans, tuple(o for o in asked if not isinstance(o, Span)))
+
+
 def following(some: Iterable[Deadline], at: ByName, passed: int) -> int | None:
-    """The next deadline of this flow that is not met yet, if all before `passed` were; None where
-    one was not, or none is left: what the flow still waits for is then for judging to say."""
+    """The next deadline of this flow that is not known to be met, if all before `passed` were; None
+    where one was not, or none is left: what the flow still waits for is then for judging to say."""
     following = FOREVER
     for one in some:
-        if not one.met(at):
-            moment = at.kept[one.cause][1].time + one.wait
-            if moment < passed:
-                return None
+        if not one.conditions and one.met(at):
+            continue
+        moment = at.kept[one.cause][1].time + one.wait
+        if moment >= passed:
             following = min(following, moment)
+        elif not one.met(at):
+            return None
     return None if following == FOREVER else following

@@ -12,7 +12,7 @@ from analyzer.origins import ByName
 from analyzer.rules.rule import Check
 from analyzer.rules.ruleset import RuleFile
 from analyzer.sight import Sight
-from analyzer.span import Condition, Span
+from analyzer.span import Condition, Span, all_hold
 from collector.times import FOREVER
 
 
@@ -29,11 +29,8 @@ class Plain:
     """Of rules of which the names do not tell."""
 
     def holds(self, at: ByName, sight: Sight) -> bool:
-        kept = at.kept
-        for span in self.spans:
-            earlier, later, low, high, _ = span
-            if not low < kept[later][1].time - kept[earlier][1].time <= high and not span.holds(at):
-                return False
+        if not all_hold(self.spans, at):
+            return False
         for condition in self.conditions:
             if not condition(at):
                 return False

@@ -1,9 +1,10 @@
 """What an expectation asks of a flow in which no name came twice."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from analyzer.episode import follows
+from analyzer.origins import ByName
 from collector.event import Event
 
 Events = Mapping[str, Event]
@@ -26,6 +27,16 @@ class Span(NamedTuple):
         if apart > self.high:
             return False
         return apart > self.low or (self.ties and follows(later, earlier, self.low))
+
+
+def all_hold(spans: Iterable[Span], at: ByName) -> bool:
+    """Told by times; only what lies near a bound becomes an event."""
+    kept = at.kept
+    for span in spans:
+        earlier, later, low, high, _ = span
+        if not low < kept[later][1].time - kept[earlier][1].time <= high and not span.holds(at):
+            return False
+    return True
 
 
 Condition = Callable[[Events], bool]
