@@ -21,7 +21,7 @@ META_KEY = "spans_sealed"
 """In `meta`: the last number that lies in a run."""
 
 RUN = 250_000
-"""Events that are sealed at once: as many are scanned at most, because they are not yet."""
+"""Events that are sealed together. Until they are, they are scanned, and what comes meanwhile."""
 MERGED = 16
 """Runs that become one."""
 SLICES = 32
