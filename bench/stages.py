@@ -20,6 +20,7 @@ from analyzer.live import Live
 from analyzer.stages import JudgeStage
 from collector.completeness import Completeness
 from collector.sources.kafka_consumer import Consumer
+from collector.store.batches import Batches
 from collector.store.store import Store
 from collector.store.tables import Table
 
@@ -29,7 +30,7 @@ TIMED: tuple[tuple[type, str, str], ...] = (
     (Live, "advance", "judge: advance"),
     (AlertStage, "process", "alert"),
     (Table, "arrow", "columns"),
-    (Store, "_write", "store: insert"),
+    (Batches, "write", "store: insert"),
 )
 
 
