@@ -17,7 +17,6 @@ from analyzer.open_flow import (
     DONE,
     FOUND,
     JUDGED,
-    MET,
     NOTHING_FOUND,
     PENDING,
     SETTLED,
@@ -420,19 +419,16 @@ class Live:
     def _goes_on(self, flow_id: str, sight: Sight) -> bool:
         """Whether nothing has changed in a flow of which deadlines have passed: they were met."""
         flow, skew = self.flows[flow_id], sight.one_skew
-        if skew is None or self._ties is not None or self._adrift:
+        # What was pending in a judgement may wait for moments of its own.
+        if flow.state or skew is None or self._ties is not None or self._adrift:
             return False
         asked = self._shapes.deadlines(flow.shape, skew)
-        # What was pending in a judgement may wait for moments of its own.
-        known = flow.state & MET or not flow.state & (JUDGED | PENDING | FOUND | UNSURE)
-        many = flow.count + self._unnamed.of(flow_id) > RUNAWAY
-        if not asked or not known or flow.runaway or many:
+        if not asked or flow.count + self._unnamed.of(flow_id) > RUNAWAY:
             return False
         at = ByName(flow_id, flow.packed, flow.count, self._origins)
         due = following(asked, at, self._agenda.furthest)
         if due is None:
             return False
-        flow.state = MET | PENDING
         self._agenda.put(flow_id, flow, due)
         return True
 

@@ -24,9 +24,6 @@ FOUND = 32
 """Something was found in it: each event may change that."""
 UNSURE = 64
 """Something in it is unknown: each event may tell."""
-MET = 128
-"""Deadlines passed and were met, and since then it was not judged: what it waits for is known of
-its events alone."""
 WATCHED = JUDGED | FOUND
 
 MANY = 64
