@@ -15,7 +15,7 @@ class Commit(NamedTuple):
     since: int
     committed: int
     end: int | None
-    """As it was then."""
+    """As it was then, or as soon as it was seen; None: it was not seen since."""
     waited_since: int | None
     """Since when the oldest record waited until this was committed; None: none did."""
     waiting_since: int | None
@@ -174,6 +174,8 @@ def _course(
             continue
         if not commits or commits[-1].since != row.since:
             commits.append(Commit(row.since, row.committed, row.end, waiting, row.waiting_since))
+        elif commits[-1].end is None:
+            commits[-1] = commits[-1]._replace(end=row.end)
         waiting = row.waiting_since
     newest = max(watch.moment, last.moment, *(one.since for one in ends[-1:]))
     return Course(

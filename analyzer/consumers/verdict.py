@@ -84,7 +84,8 @@ def _recreated(course: Course) -> Verdict | None:
     if course.topic_id != course.ends_topic_id:
         why = f"offset {course.committed} was committed to a topic of that name that is no more"
         return Verdict("recreated", course.ends[0].since, why)
-    if course.committed > end.high_watermark:
+    # Where the end was not seen since, what was committed meanwhile may well have come meanwhile.
+    if course.committed > end.high_watermark and course.commits[-1].end is not None:
         why = (
             f"offset {course.committed} is committed, and the log ends at {end.high_watermark}: "
             "the topic was made anew, or its log cut back"

@@ -224,6 +224,7 @@ class History:
             and same
             and group not in self._anew
             and (last.waiting_since, last.topic_id) == (waiting, topic_id)
+            and (last.end is not None or end is None)
             and moment - last.moment < REPEAT_EVERY
         ):
             return
@@ -235,6 +236,7 @@ class History:
         """Nothing is new: what nearly all come to, of thousands in each look."""
         return (
             last.committed == committed
+            and last.end is not None
             and last.topic_id == end.topic_id
             and (last.waiting_since is None) == (done or end.end <= committed)
             and moment - last.moment < REPEAT_EVERY

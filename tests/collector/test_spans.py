@@ -131,9 +131,10 @@ def test_a_merge_that_was_broken_off_is_done_after_a_restart(tmp_path: Path, don
 
 def look(store: Store) -> Any:
     """What is looked up for the next run: its last number, and its spans."""
-    for _ in range(2):
-        store.submit(lambda c: store._batches._spans.after(c, store.last_seq() + 1)).result()
-    return store._batches._spans._looking.result(30)  # type: ignore[union-attr]  # it is there
+    of = store._batches._spans
+    while of._looking is None:
+        store.submit(lambda c: of.after(c, store.last_seq() + 1)).result()
+    return of._looking.result(30)
 
 
 def test_what_is_not_committed_is_not_sealed(tmp_path: Path) -> None:

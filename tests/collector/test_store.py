@@ -455,6 +455,7 @@ def test_what_a_checkpoint_has_written_is_written_again_only_to_give_space_free(
     open_store: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stores, "CHECKPOINT_AFTER", 1)
+    monkeypatch.setattr(stores, "PUT_OFF", 0)
     store = open_store()
     for number in range(6):
         part = [event(offset) for offset in range(number * 3_000, (number + 1) * 3_000)]

@@ -55,7 +55,8 @@ class Acted:
 def act(case: dict[str, Any]) -> Acted:
     """`produce`, `consume`: [from, to, per second]; `commit_every`; `commits`: [second, offset],
     by hand; `states`: [second, state, members]; `hangs`: [from, to] of a transaction; `recreated`:
-    the second, and the offset from which the new one has records; `no_commits`: [from, to]."""
+    the second, and the offset from which the new one has records; `no_commits`: [from, to];
+    `ends_unseen`: [from, to]."""
     every = float(case.get("every", 5))
     acted, history = Acted(every), History("bus", Known())
     end = float(case.get("end", 0))
@@ -89,13 +90,16 @@ def act(case: dict[str, Any]) -> Acted:
             next_look += every
             _, name, members = [one for one in states if one[0] <= second][-1]
             markers = int(case.get("markers", 0))
+            ends = {PLACE: End(topic_id, int(visible) + markers, int(end) + markers,
+                               "producer 7 since offset 1" if hung else None)}  # fmt: skip
+            if any(start <= second < stop for start, stop in case.get("ends_unseen", [])):
+                ends = {}
             look = Look(
                 round(second * US_PER_S),
                 round(second * US_PER_S) + 10_000,
                 {"g": GroupState("classic", name, members)},
                 {"g": {PLACE: int(committed)}},
-                {PLACE: End(topic_id, int(visible) + markers, int(end) + markers,
-                            "producer 7 since offset 1" if hung else None)},
+                ends,
                 done=frozenset(((PLACE, int(committed)),) if committed >= int(visible) else ()),
             )  # fmt: skip
             rows = history.take(look)

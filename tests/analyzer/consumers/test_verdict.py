@@ -9,7 +9,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from analyzer.consumers.course import courses
 from analyzer.consumers.verdict import verdict
+from collector.consumers.history import History, Rows
+from collector.consumers.observation import (
+    End,
+    ExactCommit,
+    GroupState,
+    Known,
+    Look,
+    Place,
+    WatchRow,
+)
 from collector.times import US_PER_S
 from tests.analyzer.consumers.acted import act
 
@@ -57,6 +68,33 @@ def test_whoever_reads_faster_than_anything_comes_is_fine(
         course = acted.course(second)
         assert course is not None
         assert verdict(course).word == "ok", (second, verdict(course))
+
+
+def test_a_commit_that_is_newer_than_the_last_look_at_the_end_is_not_beyond_it() -> None:
+    """A commit whose moment is known is told as of that; the end as of the look."""
+    place, group = Place("orders", 0), {"g": GroupState("classic", "Stable", 1)}
+    history, rows = History("bus", Known()), Rows()
+    for second, committed in ((0, 15), (10, 17)):
+        at = second * US_PER_S
+        exact = {("g", place): [ExactCommit(at - 2, at - 1, committed - 1)]} if second else {}
+        exact = {of: [*some, ExactCommit(at - 1, at, committed)] for of, some in exact.items()}
+        taken = history.take(
+            Look(at, at + 10_000, group, {"g": {place: committed}},
+                 {place: End("id-1", committed, committed)}, exact=exact)
+        )  # fmt: skip
+        rows.commits += taken.commits
+        rows.ends += taken.ends
+    watch = WatchRow("bus", 0, 10 * US_PER_S, 10 * US_PER_S, ("*",))
+    (course,) = courses(
+        [watch],
+        [],
+        [row for row in rows.commits if row.moment <= watch.moment],
+        [row for row in rows.ends if row.moment <= watch.moment],
+    )
+    assert course.committed == 16 > course.ends[-1].high_watermark == 15
+    assert verdict(course).word == "ok"
+    (course,) = courses([watch], [], rows.commits, rows.ends)
+    assert (course.committed, verdict(course).word) == (17, "ok")
 
 
 def test_every_word_but_those_that_need_more_is_in_the_table() -> None:

@@ -1,5 +1,7 @@
 """What of each look is written down: what changed, and enough to tell how it stands."""
 
+import dataclasses
+
 import pytest
 
 from collector.consumers.history import REPEAT_EVERY, History
@@ -111,6 +113,16 @@ def test_an_offset_of_a_topic_that_is_no_more_stays_that_topics() -> None:
     assert {row.topic_id for row in rows.commits} <= {"id-1"}
     (fresh,) = history.take(look(10, 3, 10, topic_id="id-2")).commits
     assert (fresh.topic_id, fresh.committed) == ("id-2", 3)
+
+
+def test_an_end_that_was_not_seen_is_told_with_the_commit_as_soon_as_it_is() -> None:
+    history = History("bus", Known())
+    history.take(look(0, 5, 5))
+    unseen = [dataclasses.replace(look(at, 9, 9), ends={}) for at in (5, 10)]
+    rows = commits_of(history, *unseen, look(15, 9, 9), look(20, 9, 9))
+    assert [(row.committed, row.since, row.end) for row in rows] == [
+        (9, 5 * S + 10_000, None), (9, 5 * S + 10_000, 9),
+    ]  # fmt: skip
 
 
 def test_a_group_that_is_gone_is_told_with_its_commits() -> None:
