@@ -13,15 +13,15 @@ MISSING = object()
 class Guard:
     """A compiled condition, or a path. A field that is not there makes it false, and is counted."""
 
-    __slots__ = ("_evaluate", "fields", "missing", "text")
+    __slots__ = ("_evaluate", "asked", "fields", "missing", "text")
 
     def __init__(self, text: str, evaluate: Callable[[Environment], Any]) -> None:
         self.text = text
         self._evaluate = evaluate
         self.fields = fields_read(text, "payload")
         """The payload's fields that it reads; None: the whole."""
-        self.missing = 0
-        """How often a field was not there, or was of another type than the guard needs."""
+        self.asked = self.missing = 0
+        """How often it was; and a field was not there, or of another type than the guard needs."""
 
     def __call__(self, event: Event, cause: Event | None) -> bool:
         return self._run(event, cause) is True
@@ -31,6 +31,7 @@ class Guard:
         return self._run(event, None)
 
     def _run(self, event: Event, cause: Event | None) -> object:
+        self.asked += 1
         given: Environment = {"event": event} if cause is None else {"event": event, "cause": cause}
         try:
             return self._evaluate(given)

@@ -14,7 +14,7 @@ _STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[(\*|\d+)\]")
 class ValuePath:
     """Compiled from its text. What is not there is counted, as with a guard."""
 
-    __slots__ = ("_steps", "fields", "missing", "text")
+    __slots__ = ("_steps", "asked", "fields", "missing", "text")
 
     def __init__(self, text: str) -> None:
         match = _PATH.fullmatch(text)
@@ -28,10 +28,11 @@ class ValuePath:
         first = self._steps[0]
         self.fields = frozenset((first,)) if isinstance(first, str) else None
         """The payload's fields that it reads; None: the whole."""
-        self.missing = 0
+        self.asked = self.missing = 0
 
     def values(self, event: Event) -> list[object] | None:
         """Every value that it leads to, as often as it does; None where it leads nowhere."""
+        self.asked += 1
         try:
             found = [EventView(event).payload()]
         except (FieldMissing, ValueError, RecursionError):

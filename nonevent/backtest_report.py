@@ -12,7 +12,7 @@ from analyzer.backtest.tally import WENT_WRONG, Example, Tally
 from analyzer.backtest.waits import SHARES, Waits
 from analyzer.instance import STATES
 from collector.times import NEVER, format_duration, format_time
-from nonevent.terminal import QUIET, STYLES, stdout, table_of, words
+from nonevent.terminal import QUIET, STYLES, lacking, stdout, table_of, words
 
 encoded = msgspec.json.Encoder().encode
 
@@ -39,6 +39,7 @@ def _tally(tally: Tally) -> dict[str, Any]:
         "activations": tally.activations,
         **{state: tally.counts[state] for state in STATES},
         "silent": not tally.activations,
+        "fields_missing": [one._asdict() for one in tally.lacking()],
         "took": None if waits is None else _took(waits),
         "within": None if waits is None else _within(waits),
         "examples": {state: [one.flow for one in tally.examples[state]] for state in WENT_WRONG},
@@ -93,6 +94,7 @@ def print_outcome(outcome: Outcome, others: str, console: Console | None = None)
     several = len({tally.type for tally in outcome.tallies}) > 1
     console.print()
     _print_counts(outcome, several, console)
+    _print_fields_missing(outcome, several, console)
     _print_waits(outcome, several, console)
     _print_examples(outcome, several, console)
     if outcome.difference is not None:
@@ -121,6 +123,18 @@ def _print_counts(outcome: Outcome, several: bool, console: Console) -> None:
             *(_count(state, tally.counts[state]) for state in STATES),
         )
     console.print(counts)
+
+
+def _print_fields_missing(outcome: Outcome, several: bool, console: Console) -> None:
+    told = [
+        f"✗ {_name(tally, several)}: {lacking(*one)}"
+        for tally in outcome.tallies
+        for one in tally.lacking()
+    ]
+    if told:
+        console.print()
+    for line in told:
+        console.print(words(line, "yellow"))
 
 
 def _count(state: str, count: int) -> Text:

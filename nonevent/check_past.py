@@ -10,9 +10,10 @@ import typer
 
 from analyzer.backtest.past import FilePast, Period
 from analyzer.backtest.run import Outcome, backtest
+from analyzer.backtest.tally import Tally
 from analyzer.rules.beyond import Kept, beyond
 from analyzer.rules.checker import Problem
-from analyzer.rules.located import Place
+from analyzer.rules.located import Place, Value
 from analyzer.rules.named import shown
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.rules.unseen import unseen
@@ -33,7 +34,8 @@ MOST_JUDGED = 100_000
 RECENT = 6 * 86_400 * US_PER_S
 """µs: so much of the past is looked through for them, in one page of minutes."""
 TELLING = 5
-"""Instances of which every one was excused; fewer may be chance."""
+"""Instances of which every one was excused, or questions of which none had an answer; fewer may be
+chance."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def _problems(files: Sequence[RuleFile], where: Where) -> Iterator[Problem]:
         seen = _seen(queries)
         for file in files:
             yield from unseen(file, seen)
-        yield from _always_excused(files, queries, seen, configuration.sources)
+        yield from _judged(files, queries, seen, configuration.sources)
 
 
 def _seen(queries: Queries) -> list[Sighting]:
@@ -96,42 +98,66 @@ def _us(text: str) -> int:
     return parse_time(text) or 0
 
 
-def _always_excused(
+def _judged(
     files: Sequence[RuleFile],
     queries: Queries,
     seen: Sequence[Sighting],
     sources: Sequence[SourceSettings],
 ) -> Iterator[Problem]:
-    """Rules of which the recent past shows that nothing is left to judge."""
-    of_file = {file.flow: excusing for file in files if (excusing := _excusing(file)) is not None}
+    """Of rules whose conditions or excuses leave nothing to judge, as the recent past shows."""
+    of_file = {file.flow: narrowed for file in files if (narrowed := _narrowed(file)) is not None}
     if not of_file or not seen:
         return
     with _recent(queries, seen) as path, untouched():
         past = FilePast(EventFile(path, sources), sources, Period())
         outcome = backtest(past, RuleSet.of(list(of_file.values())))
     for tally in outcome.tallies:
-        decided = tally.activations - tally.counts["pending"] - tally.counts["unknown"]
-        written = tally.rule.options.written
-        if decided < TELLING or tally.excused < decided or written is None:
+        if (written := tally.rule.options.written) is None:
             continue
-        what = (
-            f"{shown(tally.name)}: its `unless` always comes first: it excused all {decided:,} of "
-            f"{_over(outcome)}"
-        )
-        place = (written.keys or {}).get("unless", Place(1, 1))
-        yield Problem(of_file[tally.type].path, place, what, warning=True)
+        told = [*_always_excused(tally, written, outcome), *_never_there(tally, written, outcome)]
+        for place, what in told:
+            path = of_file[tally.type].path
+            yield Problem(path, place, f"{shown(tally.name)}: {what}", warning=True)
 
 
-def _excusing(file: RuleFile) -> RuleFile | None:
-    """The file with those expectations alone that have an `unless`."""
-    rules = tuple(rule for rule in file.rules if rule.options.unless)
-    folds = tuple(fold for fold in file.folds if fold.options.unless)
+def _narrowed(file: RuleFile) -> RuleFile | None:
+    """The file with those expectations alone that have an `unless` or read something."""
+    rules = tuple(rule for rule in file.rules if rule.options.unless or file.asked_by(rule))
+    folds = tuple(fold for fold in file.folds if fold.options.unless or file.asked_by(fold))
     return replace(file, rules=rules, folds=folds) if rules or folds else None
+
+
+def _always_excused(tally: Tally, written: Value, outcome: Outcome) -> Iterator[tuple[Place, str]]:
+    decided = tally.activations - tally.counts["pending"] - tally.counts["unknown"]
+    if decided >= TELLING and tally.excused >= decided:
+        over = f"its instances in {_over(outcome)}"
+        yield (
+            (written.keys or {}).get("unless", Place(1, 1)),
+            f"its `unless` always comes first: it excused all {decided:,} of {over}",
+        )
+
+
+def _never_there(tally: Tally, written: Value, outcome: Outcome) -> Iterator[tuple[Place, str]]:
+    for text, missing, asked in tally.lacking():
+        if missing == asked >= TELLING:
+            yield (
+                _where(written, text) or written.place,
+                f"a field that `{text}` reads was not there, all of the {asked:,} times that it "
+                f"was asked in {_over(outcome)}",
+            )
+
+
+def _where(value: Value, text: str) -> Place | None:
+    """Where this condition stands."""
+    if isinstance(value.data, list | dict):
+        inner = value.data if isinstance(value.data, list) else list(value.data.values())
+        return next((place for one in inner if (place := _where(one, text)) is not None), None)
+    return value.place if value.data == text else None
 
 
 def _over(outcome: Outcome) -> str:
     first = "" if outcome.first is None else f" since {format_time(outcome.first)}"
-    return f"its instances in {outcome.events:,} events{first}"
+    return f"{outcome.events:,} events{first}"
 
 
 @contextmanager

@@ -193,8 +193,20 @@ def print_expectations(page: ExpectationPage, console: Console | None = None) ->
             words(f"{'≤ ' if one.at_most and one.last_day else ''}{one.last_day:,}"),
         )
     console.print(table)
+    told = [(one, lacks) for one in page.items for lacks in one.fields_missing]
+    if told:
+        console.print()
+    for one, lacks in told:
+        console.print(
+            words(f"✗ {one.name}: {lacking(lacks.text, lacks.missing, lacks.asked)}", "yellow")
+        )
     if any(one.silent for one in page.items):
         console.print(words("\nsilent: no event that it could judge is stored", QUIET, block=True))
+
+
+def lacking(text: str, missing: int, asked: int) -> str:
+    """What is said of a condition of which a field was not there."""
+    return f"a field was not there {missing:,} of {asked:,} times: {text}"
 
 
 def print_status(status: Status, console: Console | None = None) -> None:

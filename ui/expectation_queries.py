@@ -12,7 +12,7 @@ from analyzer.rules.sighted import activating, activations_sighted
 from collector.store import observed
 from collector.store.rollups import Sighting, sightings
 from collector.times import US_PER_S
-from ui.models import ExpectationItem
+from ui.models import ExpectationItem, FieldsMissing
 from ui.rows import moment
 
 DAY = 24 * 3600 * US_PER_S
@@ -82,6 +82,7 @@ def _item(
         last_day=sighted.recent,
         at_most=sighted.at_most,
         silent=not sighted.events,
+        fields_missing=[FieldsMissing(**one._asdict()) for one in file.lacking(expectation)],
     )
 
 

@@ -41,6 +41,7 @@ def exposition(
         *status_metrics(status),
         *alert_metrics(tally, expectations),
         silence(expectations),
+        fields_missing(expectations),
         *consumer_metrics(consumers),
     ]
     registry.register(_Told(told))
@@ -57,6 +58,18 @@ def silence(expectations: Sequence[ExpectationItem]) -> Metric:
         ("type", "expectation"),
         {(one.type, one.name): float(one.silent) for one in expectations},
     )
+
+
+def fields_missing(expectations: Sequence[ExpectationItem]) -> Metric:
+    """Of every expectation: what begins to be is a change, too."""
+    found = CounterMetricFamily(
+        "nonevent_expectation_fields_missing",
+        "How often a field that a condition reads was not there, since the rules were read.",
+        labels=("type", "expectation"),
+    )
+    for one in expectations:
+        found.add_metric((one.type, one.name), sum(lacks.missing for lacks in one.fields_missing))
+    return found
 
 
 def consumer_metrics(consumers: Sequence[ConsumerItem]) -> Iterator[Metric]:

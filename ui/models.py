@@ -254,6 +254,15 @@ class FindingPage(BaseModel):
     next: str | None
 
 
+class FieldsMissing(BaseModel):
+    """How often a field that a condition or a path reads was not there, or was not what it needs,
+    and how often it was asked: of a flow that is looked at again, again."""
+
+    text: str
+    missing: int
+    asked: int
+
+
 class ExpectationItem(BaseModel):
     """One live expectation: what it says, what was found, and what it is about was last seen when.
 
@@ -284,6 +293,8 @@ class ExpectationItem(BaseModel):
     """Whether a condition narrows them, so that what was seen may not have been meant."""
     silent: bool
     """None of them is stored: nothing was judged, and so nothing is known to be well."""
+    fields_missing: list[FieldsMissing]
+    """Conditions and paths of which a field was not there, since the rules were read."""
 
 
 class ExpectationPage(BaseModel):

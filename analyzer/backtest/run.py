@@ -84,7 +84,7 @@ def _judged(
     found: Found,
     judging: Report,
 ) -> Outcome:
-    by_rule = tallies([(file.flow, one) for file in rules.files for one in file.expectations()])
+    by_rule = tallies(rules)
     difference = None if against is None else Difference()
     events = flows = runaway = 0
     for number, shelf in enumerate(shelves.flows(), 1):

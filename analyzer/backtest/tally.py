@@ -2,7 +2,6 @@
 
 from array import array
 from bisect import insort
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from analyzer.backtest.waits import Waits, waits
@@ -13,6 +12,7 @@ from analyzer.folds.schedule import Schedule
 from analyzer.instance import STATES, Instance, State
 from analyzer.judge import Judged
 from analyzer.rules.rule import Rule
+from analyzer.rules.ruleset import Lacking, RuleFile, RuleSet
 
 EXAMPLES = 3
 OFFENCES = ("too_many", "too_slow", "lagging")
@@ -42,7 +42,7 @@ def keep_first(examples: list[Example], one: Example) -> None:
 
 @dataclass
 class Tally:
-    type: str
+    file: RuleFile
     rule: Rule | Fold
     counts: dict[State, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     excused: int = 0
@@ -51,6 +51,16 @@ class Tally:
     examples: dict[State, list[Example]] = field(
         default_factory=lambda: {state: [] for state in WENT_WRONG}
     )
+
+    _before: dict[str, Lacking] = field(init=False)
+    """What was lacking before this run."""
+
+    def __post_init__(self) -> None:
+        self._before = {one.text: one for one in self.file.lacking(self.rule)}
+
+    @property
+    def type(self) -> str:
+        return self.file.flow
 
     @property
     def name(self) -> str:
@@ -63,6 +73,16 @@ class Tally:
     @property
     def findings(self) -> int:
         return sum(self.counts[state] for state in WENT_WRONG)
+
+    def lacking(self) -> list[Lacking]:
+        """Conditions and paths of which fields were not there in this run."""
+        return [
+            found for one in self.file.lacking(self.rule) if (found := self._since(one)).missing
+        ]
+
+    def _since(self, one: Lacking) -> Lacking:
+        before = self._before.get(one.text, Lacking(one.text, 0, 0))
+        return Lacking(one.text, one.missing - before.missing, one.asked - before.asked)
 
     def add(self, judged: Judged, instance: Instance) -> None:
         state = instance.state
@@ -95,6 +115,10 @@ class Tally:
         return waits(self.took, self.counts["missing"])
 
 
-def tallies(types_and_rules: Sequence[tuple[str, Rule | Fold]]) -> dict[tuple[str, str], Tally]:
+def tallies(rules: RuleSet) -> dict[tuple[str, str], Tally]:
     """One for each expectation, in the order of the files: those that are silent, too."""
-    return {(type, rule.options.name): Tally(type, rule) for type, rule in types_and_rules}
+    return {
+        (file.flow, rule.options.name): Tally(file, rule)
+        for file in rules.files
+        for rule in file.expectations()
+    }

@@ -160,7 +160,7 @@ class _Line:
         self._grace = default_grace if grace is None else grace
         stored = file.stored_names(fold.names())
         self.names = None if stored is None else sorted(stored)
-        self.guards = file.read_by(fold)
+        self.guards = file.asked_by(fold)
         self._unseen = Seen(Sight(()), file.calls, flows)
         """What tells of an event by itself, whatever was seen of others."""
         self.found: dict[int, dict[str, Finding]] = {}

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,6 +17,15 @@ from analyzer.rules.rule import Check, Names, Reads, Rule
 from analyzer.rules.services import Service
 from analyzer.rules.tests import RuleTest
 from collector.event import Event
+
+
+class Lacking(NamedTuple):
+    """How often a field was not there that a condition or a path reads, and how often it was
+    asked."""
+
+    text: str
+    missing: int
+    asked: int
 
 
 @dataclass(frozen=True)
@@ -80,10 +90,19 @@ class RuleFile:
         """The conditions by which events get a name that the file looks at."""
         return [] if self.naming is None else self.naming.guards(self.told())
 
-    def read_by(self, fold: Fold) -> list[Reads]:
-        """Every condition and path of such an expectation, and of the names that it looks at."""
-        named = [] if self.naming is None else self.naming.guards(fold.names())
-        return [*fold.reads(), *(guard for _, guard in named)]
+    def asked_by(self, expectation: Rule | Fold) -> list[Reads]:
+        """Every condition and path of this expectation, and of the names that it looks at."""
+        named = [] if self.naming is None else self.naming.guards(expectation.names())
+        return [*expectation.reads(), *(guard for _, guard in named)]
+
+    def lacking(self, expectation: Rule | Fold) -> list[Lacking]:
+        """The conditions and paths of this expectation of which a field was not there when they
+        were asked, by whomever, since they were loaded."""
+        found: dict[str, Lacking] = {}
+        for one in self.asked_by(expectation):
+            _, missing, asked = found.get(one.text, Lacking(one.text, 0, 0))
+            found[one.text] = Lacking(one.text, missing + one.missing, asked + one.asked)
+        return [one for one in found.values() if one.missing]
 
     def concerned(self, names: Set[str]) -> bool:
         """Whether it may have something to say of a flow of events that are called so."""
@@ -134,7 +153,7 @@ class RuleSet:
                 if rule.reads():
                     found |= file.stored(rule.read_of())
             for fold in file.folds:
-                if file.read_by(fold):
+                if file.asked_by(fold):
                     found |= file.stored(fold.names())
         return None if ANY_NAME in found else frozenset(found)
 

@@ -122,6 +122,31 @@ def _plus(text: str, seconds: int) -> str:
     return format_time(us + seconds * US_PER_S)
 
 
+def test_fields_that_were_not_there_are_counted_by_condition(
+    folder: Path, nonevent: Nonevent
+) -> None:
+    (folder / "rules" / "reading.yaml").write_text(
+        """version: 1
+flow: read
+begins: order.created
+expectations:
+  - {name: large, after: order.created, where: event.payload.total > 3, never: order.gone}
+  - {name: numbered, after: order.created, where: event.payload.n >= 0, never: order.gone}
+"""
+    )
+    write_events(
+        folder / "few.jsonl",
+        [happened(n, "order.created", f"o{n}", payload={"n": n} | ({"total": n} if n < 3 else {}))
+         for n in range(10)],
+    )  # fmt: skip
+    said = nonevent("backtest", "--rules", "rules/reading.yaml", "--events", "few.jsonl", "--json")
+    found = {one["name"]: one["fields_missing"] for one in said.json["expectations"]}
+    lacking = {"text": "event.payload.total > 3", "missing": 7, "asked": 10}
+    assert found == {"large": [lacking], "numbered": []}
+    printed = nonevent("backtest", "--rules", "rules/reading.yaml", "--events", "few.jsonl").out
+    assert "✗ large: a field was not there 7 of 10 times: event.payload.total > 3" in printed
+
+
 def test_a_finding_line_has_every_field(folder: Path, nonevent: Nonevent) -> None:
     write_events(folder / "one.jsonl", [happened(0, "order.created", "o", topic="t", offset=4)])
     said = nonevent(

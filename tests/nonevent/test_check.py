@@ -145,6 +145,48 @@ def test_fewer_instances_may_be_chance(folder: Path, nonevent: Nonevent) -> None
     assert not any("always comes first" in line for line in told)
 
 
+def test_a_condition_that_reads_what_is_never_there_is_told(
+    folder: Path, nonevent: Nonevent
+) -> None:
+    lines = [{**line, "payload": {"amount": 5}} for n in range(FLOWS) for line in flow(n)]
+    write_events(folder / "paid.jsonl", lines)
+    watch(folder / "paid.jsonl", [], folder / "paid.duckdb")
+    rules = """version: 1
+flow: order
+begins: order.created
+ends: order.completed
+events:
+  vast: {name: order.shipped, where: event.payload.weight > 5}
+expectations:
+  - {name: misread, after: order.created, where: event.payload.amout > 3, never: order.gone}
+  - {name: read, after: order.created, where: event.payload.amount > 3, never: order.gone}
+  - {name: asked first, after: order.created, where: has(event.payload.amout), never: order.gone}
+  - {name: vast, after: vast, never: order.gone}
+  - name: alike
+    after: order.created
+    expect: order.paid
+    within: 30s
+    same: [event.payload.amount, event.payload.currency]
+"""
+    (folder / "rules.yaml").write_text(rules)
+    told = warnings(nonevent("check", "rules.yaml", "--store", "paid.duckdb").out)
+    found = [line for line in told if "a field that" in line]
+    place = {line: number for number, line in enumerate(rules.splitlines(), 1)}
+    (misread,) = (n for line, n in place.items() if "amout > 3" in line)
+    (alike,) = (n for line, n in place.items() if "currency" in line)
+    assert [line.partition(":")[0] for line in found] == [
+        str(misread),
+        str(misread + 3),
+        str(alike),
+    ]
+    assert found[0].endswith(
+        "`misread`: a field that `event.payload.amout > 3` reads was not there, all of the 8 times "
+        f"that it was asked in {5 * FLOWS} events since {moment(0)}"
+    )
+    assert "`event.payload.weight > 5`" in found[1]
+    assert "`event.payload.currency`" in found[2]
+
+
 def test_mistakes_are_told_before_anything_is_looked_up(folder: Path, nonevent: Nonevent) -> None:
     (folder / "rules.yaml").write_text(RULES + "  - {name: x, after: a, expct: b}\n")
     said = nonevent("check", "rules.yaml", "--store", "seen.duckdb")

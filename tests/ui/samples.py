@@ -338,6 +338,7 @@ def expectation(**changes: Any) -> ExpectationItem:
         "last_day": 1_234,
         "at_most": True,
         "silent": False,
+        "fields_missing": [],
     }
     return ExpectationItem(**(values | changes))
 

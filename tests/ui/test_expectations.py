@@ -17,7 +17,7 @@ from nonevent.terminal import print_expectations
 from tests.ui import samples
 from tests.ui.conftest import FakeQueries
 from tests.watching import happened, moment, watch, write_events
-from ui.models import ExpectationItem, ExpectationPage, FindingPage
+from ui.models import ExpectationItem, ExpectationPage, FieldsMissing, FindingPage
 from ui.store_queries import StoreQueries
 
 RULES = """
@@ -186,6 +186,36 @@ def test_page_api_and_metric_say_the_same(client: httpx.Client, queries: FakeQue
     metrics = client.get("/metrics").raise_for_status().text
     assert 'nonevent_expectation_silent{expectation="loud",type="order"} 0.0' in metrics
     assert 'type="order"} 1.0' in metrics
+
+
+def test_fields_that_were_not_there_are_told_with_the_condition_that_reads_them(
+    client: httpx.Client, queries: FakeQueries
+) -> None:
+    text = "event.payload.amout > 3"
+    lacks = FieldsMissing(text=text, missing=1_312, asked=2_000)
+    one = samples.expectation(fields_missing=[lacks, FieldsMissing(text="x", missing=1, asked=1)])
+    queries.expectation_page = ExpectationPage(items=[one, samples.expectation(name="fine")])
+    page = client.get("/expectations").raise_for_status().text
+    assert page.count("a field was not there") == 2
+    assert "1,312 of 2,000 times: <code>event.payload.amout &gt; 3</code>" in page
+    metrics = client.get("/metrics").raise_for_status().text
+    name = "nonevent_expectation_fields_missing_total"
+    assert f'{name}{{expectation="{one.name}",type="order"}} 1313.0' in metrics
+    assert f'{name}{{expectation="fine",type="order"}} 0.0' in metrics
+    out = io.StringIO()
+    print_expectations(queries.expectation_page, Console(file=out, width=160))
+    assert f"✗ {one.name}: a field was not there 1,312 of 2,000 times: {text}" in out.getvalue()
+
+
+def test_the_rules_that_judge_say_what_was_lacking(asked: StoreQueries) -> None:
+    """Counted by the conditions themselves, whoever asks them."""
+    before = {one.text: one for one in items(asked)["narrowed"].fields_missing}
+    asked.flow("a")
+    (lacks,) = items(asked)["narrowed"].fields_missing
+    assert lacks.text == "event.payload.x == 1"
+    assert lacks.missing == lacks.asked > (before[lacks.text].missing if before else 0)
+    # It asks for what there is.
+    assert items(asked)["after big expect order.checked within 1m"].fields_missing == []
 
 
 def test_that_all_has_happened_is_not_said_of_what_is_silent(
