@@ -1,9 +1,9 @@
 """Guards: CEL conditions over an event and its cause, compiled once to a Python function."""
 
 from collections.abc import Callable
-from typing import Any
 
-from collector.cel import Environment, compile_cel, fields_read
+from analyzer.origins import ByName
+from collector.cel import Closure, Environment, compile_cel, compile_of_documents, fields_read
 from collector.cel_values import FieldMissing
 from collector.event import Event
 
@@ -13,33 +13,50 @@ MISSING = object()
 class Guard:
     """A compiled condition, or a path. A field that is not there makes it false, and is counted."""
 
-    __slots__ = ("_evaluate", "asked", "fields", "missing", "text")
+    __slots__ = ("_evaluate", "_of_documents", "asked", "fields", "missing", "text")
 
-    def __init__(self, text: str, evaluate: Callable[[Environment], Any]) -> None:
+    def __init__(self, text: str) -> None:
+        """Raises GuardError, which says what is wrong and at which column."""
         self.text = text
-        self._evaluate = evaluate
+        self._evaluate = compile_cel(text, _VARIABLES)
+        self._of_documents = compile_of_documents(text, _VARIABLES)
         self.fields = fields_read(text, "payload")
         """The payload's fields that it reads; None: the whole."""
         self.asked = self.missing = 0
         """How often it was; and a field was not there, or of another type than the guard needs."""
 
     def __call__(self, event: Event, cause: Event | None) -> bool:
-        return self._run(event, cause) is True
+        given = {"event": event} if cause is None else {"event": event, "cause": cause}
+        return self._run(self._evaluate, given) is True
 
     def value(self, event: Event) -> object:
         """What is at the path in this event; MISSING where nothing is."""
-        return self._run(event, None)
+        return self._run(self._evaluate, {"event": event})
 
-    def _run(self, event: Event, cause: Event | None) -> object:
+    def named(self, event: str, cause: str | None = None) -> Callable[[ByName], object]:
+        """The same as a function of a flow in which no name came twice, for events that are called
+        so: whether it holds, or what is at the path."""
+        evaluate = self._of_documents
+        if evaluate is None:
+            whole = self._evaluate
+            return lambda at: self._run(whole, _of_variables(at, event, cause))
+        if cause is None:
+            return lambda at: self._run(evaluate, {"event": at.documents[event]})
+        return lambda at: self._run(
+            evaluate, {"event": at.documents[event], "cause": at.documents[cause]}
+        )
+
+    def _run(self, evaluate: Closure, given: Environment) -> object:
         self.asked += 1
-        given: Environment = {"event": event} if cause is None else {"event": event, "cause": cause}
         try:
-            return self._evaluate(given)
+            return evaluate(given)
         except (FieldMissing, TypeError, ValueError, ArithmeticError, RecursionError):
             self.missing += 1
             return MISSING
 
 
-def compile_guard(text: str) -> Guard:
-    """Raises GuardError, which says what is wrong and at which column."""
-    return Guard(text, compile_cel(text, frozenset(("event", "cause"))))
+_VARIABLES = frozenset(("event", "cause"))
+
+
+def _of_variables(at: ByName, event: str, cause: str | None) -> Environment:
+    return {"event": at[event]} if cause is None else {"event": at[event], "cause": at[cause]}

@@ -26,7 +26,7 @@ from analyzer.open_flow import (
     distinct,
 )
 from analyzer.origins import ByName, Origins
-from analyzer.passing import following
+from analyzer.passing import Deadline, following
 from analyzer.plan import awaited, make_plan
 from analyzer.remembered import Remembered, read, written
 from analyzer.rules.ruleset import RuleFile, RuleSet
@@ -349,7 +349,7 @@ class Live:
         passed = self._agenda.take(sight, self.flows)
         due = self._dirty | self._agenda.take_held(sight, self.flows)
         due |= self._overdue.take(sight.consumed)
-        due.update(flow_id for flow_id in passed - due if not self._goes_on(flow_id, sight))
+        due |= self._stopped(passed - due, sight.one_skew)
         self._dirty = set()
         found: list[Transition] = []
         for flow_id in sorted(due):
@@ -416,14 +416,22 @@ class Live:
             return ()
         return changes(before, now, lambda old: self._taken_back(old, flow_id, flow), over)
 
-    def _goes_on(self, flow_id: str, sight: Sight) -> bool:
-        """Whether nothing has changed in a flow of which deadlines have passed: they were met."""
-        flow, skew = self.flows[flow_id], sight.one_skew
-        # What was pending in a judgement may wait for moments of its own.
-        if flow.state or skew is None or self._ties is not None or self._adrift:
-            return False
-        asked = self._shapes.deadlines(flow.shape, skew)
-        if not asked or flow.count + self._unnamed.of(flow_id) > RUNAWAY:
+    def _stopped(self, passed: set[str], skew: int | None) -> set[str]:
+        """Those of these flows, of which deadlines have passed, that do not just go on."""
+        if skew is None or self._ties is not None or self._adrift:
+            return passed
+        looked, flows, found = self._shapes.looked, self.flows, set()
+        for flow_id in passed:
+            flow = flows[flow_id]
+            asked = looked(flow.shape, skew).deadlines
+            # What was pending in a judgement may wait for moments of its own.
+            if not asked or flow.state or not self._goes_on(flow_id, flow, asked):
+                found.add(flow_id)
+        return found
+
+    def _goes_on(self, flow_id: str, flow: OpenFlow, asked: Iterable[Deadline]) -> bool:
+        """Whether nothing has changed in it: the deadlines that have passed were met."""
+        if flow.count + self._unnamed.of(flow_id) > RUNAWAY:
             return False
         at = ByName(flow_id, flow.packed, flow.count, self._origins)
         due = following(asked, at, self._agenda.furthest)
@@ -434,13 +442,14 @@ class Live:
 
     def _plainly_fine(self, flow_id: str, flow: OpenFlow, sight: Sight) -> bool:
         """Whether this flow is one of those of which nearly all are: then it is done."""
-        skew, shapes = sight.one_skew, self._shapes
-        plains = None if skew is None else shapes.plains(flow.shape, skew)
+        skew = sight.one_skew
+        plains = None if skew is None else self._shapes.looked(flow.shape, skew).plains
         if not plains:
             return False
         at = ByName(flow_id, flow.packed, flow.count, self._origins)
-        if not all(one.holds(at, sight) for one in plains):
-            return False
+        for one in plains:
+            if not one.holds(at, sight):
+                return False
         flow.state = SETTLED | JUDGED | DONE
         self._kept.done(flow_id, max(at.kept[one.end][1].time for one in plains))
         return True

@@ -1,9 +1,10 @@
 """Where events that are kept come from and what they are called, told once for all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from collector.event import Event
-from collector.glimpse import Origin, kept_in, number_packed
+from collector.event_view import document_of
+from collector.glimpse import Kept, Origin, kept_in, number_packed
 
 
 class Origins:
@@ -44,6 +45,7 @@ class ByName(dict[str, Event]):
         self.flow, self._origins = flow, origins
         names = origins.names
         self.kept = {names[one[0]]: one for one in kept_in(packed, count)}
+        self.documents = _Documents(self.kept, origins)
 
     def events(self) -> list[Event]:
         """All of them."""
@@ -53,3 +55,15 @@ class ByName(dict[str, Event]):
         number, kept = self.kept[name]
         event = self[name] = kept.event(self._origins.of(number), self.flow)
         return event
+
+
+class _Documents(dict[str, object]):
+    """What the payloads of these events tell; None where that is nothing."""
+
+    def __init__(self, kept: Mapping[str, tuple[int, Kept]], origins: Origins) -> None:
+        self._kept, self._origins = kept, origins
+
+    def __missing__(self, name: str) -> object:
+        number, kept = self._kept[name]
+        found = self[name] = document_of(kept.payload, self._origins.of(number).encoding)
+        return found

@@ -85,19 +85,13 @@ class Shapes:
                     shape.quiet[name] = step.shape, step.wait
         return step
 
-    def plains(self, shape: Shape, skew: int) -> tuple[Plain, ...] | None:
-        """What is to be asked of a flow of this shape by each file; None: it is to be judged."""
-        self._look(shape, skew)
-        return shape.plains
-
-    def deadlines(self, shape: Shape, skew: int) -> tuple[Deadline, ...] | None:
-        """Those of a flow of this shape that goes on; None: it is to be judged."""
-        self._look(shape, skew)
-        return shape.deadlines
+    def looked(self, shape: Shape, skew: int) -> Shape:
+        """With what is asked of its flows where sources differ by so much."""
+        if shape.skew != skew:
+            self._look(shape, skew)
+        return shape
 
     def _look(self, shape: Shape, skew: int) -> None:
-        if shape.skew == skew:
-            return
         shape.skew, shape.plains, shape.deadlines = skew, None, None
         if any(shape.mask & plan.twice for plan in self._plan.every()) or shape.mask & self._any:
             return

@@ -1,14 +1,10 @@
 """What an expectation asks of a flow in which no name came twice."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from analyzer.episode import follows
 from analyzer.origins import ByName
-from collector.event import Event
-
-Events = Mapping[str, Event]
-"""By name."""
 
 
 class Span(NamedTuple):
@@ -21,7 +17,7 @@ class Span(NamedTuple):
     ties: bool = False
     """`low` is how far clocks may differ: what is nearer follows as far as `follows` says."""
 
-    def holds(self, at: Events) -> bool:
+    def holds(self, at: ByName) -> bool:
         earlier, later = at[self.earlier], at[self.later]
         apart = later.time - earlier.time
         if apart > self.high:
@@ -39,5 +35,5 @@ def all_hold(spans: Iterable[Span], at: ByName) -> bool:
     return True
 
 
-Condition = Callable[[Events], bool]
+Condition = Callable[[ByName], bool]
 """What payloads decide, besides."""

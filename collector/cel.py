@@ -68,6 +68,15 @@ def compile_cel(text: str, variables: frozenset[str]) -> Closure:
     return _Compiler(variables).closure(tree)
 
 
+def compile_of_documents(text: str, variables: frozenset[str]) -> Closure | None:
+    """The same as a function of the payloads of its variables, decoded; None where it reads more
+    of them. `text` is CEL that compiles."""
+    try:
+        return _OfDocuments(variables).closure(_parser().parse(text))
+    except _ReadsMore:
+        return None
+
+
 def check_kinds(text: str, *, condition: bool) -> None:
     """Raises GuardError where an expression that compiles uses values as they cannot be used, or
     is meant as a condition and surely is none."""
@@ -188,11 +197,15 @@ class _Compiler:
         return lambda env: BINARY["addition_sub"](0, inner(env))
 
     def _member_dot(self, tree: Tree[Token], children: list[Any]) -> Closure:
-        value, name = self.closure(children[0]), str(children[1])
-        base = _unwrapped(children[0])
+        name, base = str(children[1]), _unwrapped(children[0])
         if _is_part(base, "payload") and (variable := _identifier(base.children[0])) is not None:
-            return _payload_field(variable, name)
+            self._known(base, variable)
+            return self._payload_field(variable, name)
+        value = self.closure(children[0])
         return lambda env: select(value(env), name)
+
+    def _payload_field(self, variable: str, name: str) -> Closure:
+        return _payload_field(variable, name)
 
     def _member_index(self, tree: Tree[Token], children: list[Any]) -> Closure:
         value, key = self.closure(children[0]), self.closure(children[1])
@@ -231,7 +244,7 @@ class _Compiler:
         if variable is None:
             raise self._refuse(tree, f"`.{name}()` takes a name and a condition: x, x > 5")
         values = self.closure(over)
-        inner = _Compiler(self._variables | {variable}, in_macro=True).closure(arguments[1])
+        inner = self._looping(variable).closure(arguments[1])
 
         def run(env: Environment) -> Any:
             elements = values(env)
@@ -245,6 +258,9 @@ class _Compiler:
             return (any if name == "exists" else all)(truth(r) for r in results)
 
         return run
+
+    def _looping(self, variable: str) -> "_Compiler":
+        return _Compiler(self._variables | {variable}, in_macro=True)
 
     def _ident_arg(self, tree: Tree[Token], children: list[Any]) -> Closure:
         name = str(children[0])
@@ -262,9 +278,7 @@ class _Compiler:
 
     def _ident(self, tree: Tree[Token], children: list[Any]) -> Closure:
         name = str(children[0])
-        if name not in self._variables:
-            known = ", ".join(sorted(self._variables))
-            raise self._refuse(tree, f"`{name}` is not known here; there are {known}")
+        self._known(tree, name)
 
         def run(env: Environment) -> Any:
             if name not in env:
@@ -273,6 +287,11 @@ class _Compiler:
             return EventView(value) if isinstance(value, Event) else value
 
         return run
+
+    def _known(self, tree: Tree[Token], name: str) -> None:
+        if name not in self._variables:
+            known = ", ".join(sorted(self._variables))
+            raise self._refuse(tree, f"`{name}` is not known here; there are {known}")
 
     def _list_lit(self, tree: Tree[Token], children: list[Any]) -> Closure:
         parts = [self.closure(c) for c in children[0].children] if children else []
@@ -290,6 +309,42 @@ class _Compiler:
         if isinstance(value, GuardError):
             raise self._refuse(tree, str(value))
         return lambda env: value
+
+
+class _ReadsMore(Exception):
+    """Of an event than fields of its payload."""
+
+
+class _OfDocuments(_Compiler):
+    """In place of events there are the documents that their payloads tell."""
+
+    def __init__(self, events: frozenset[str], looping: str | None = None) -> None:
+        super().__init__(
+            events if looping is None else events | {looping}, in_macro=looping is not None
+        )
+        self._events = events
+
+    def _looping(self, variable: str) -> _Compiler:
+        if variable in self._events:
+            raise _ReadsMore  # what is called so is another thing in the loop
+        return _OfDocuments(self._events, variable)
+
+    def _payload_field(self, variable: str, name: str) -> Closure:
+        if variable not in self._events:
+            return super()._payload_field(variable, name)
+
+        def run(env: Environment) -> Any:
+            document = env.get(variable)
+            if type(document) is dict and name in document:
+                return document[name]
+            return select(document, name)
+
+        return run
+
+    def _ident(self, tree: Tree[Token], children: list[Any]) -> Closure:
+        if str(children[0]) in self._events:
+            raise _ReadsMore
+        return super()._ident(tree, children)
 
 
 def _payload_field(variable: str, name: str) -> Closure:

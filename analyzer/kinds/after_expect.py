@@ -1,15 +1,16 @@
 """`after: A` `expect: B`: every A is followed by a B, in time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from analyzer.absence import Absence, limit, until_the_last
 from analyzer.episode import Episode, follows, skew_between, waits_no_more
 from analyzer.guards import Guard
 from analyzer.instance import Instance
+from analyzer.origins import ByName
 from analyzer.rules.rule import Check, Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
-from analyzer.span import Condition, Events, Span
+from analyzer.span import Condition, Span
 from collector.event import ORDER, Event
 from collector.times import FOREVER, format_time
 
@@ -165,14 +166,7 @@ class AfterExpect(Rule):
     def _way(self, cause: str, event: str, end: str, skew: int) -> list[Span | Condition]:
         """What must hold that this event meets that cause."""
         options = self.options
-        fits: list[Span | Condition] = []
-        if options.such_that is not None or options.same:
-            meets: Callable[[Event, Event], bool] = options.fits
-            if options.such_that is None:
-                meets = options.alike
-            elif not options.same:
-                meets = options.such_that
-            fits = [lambda at: meets(at[event], at[cause])]
+        fits = options.fitting(event, cause)
         if self.within is not None:
             return [Span(cause, event, skew, self.within, ties=True), *fits]
         until = [Span(cause, end, 0, FOREVER), Span(event, end, -1, FOREVER)]
@@ -285,10 +279,11 @@ def _asked(
     """Of each thing that is needed one way is enough."""
     if where is None and all(len(some) == 1 for some in ways):
         return [one for some in ways for one in some[0]]
+    meant = None if where is None else where.named(cause)
     called = [[[_held(one) for one in way] for way in some] for some in ways]
 
-    def holds(at: Events) -> bool:
-        if where is not None and not where(at[cause], None):
+    def holds(at: ByName) -> bool:
+        if meant is not None and meant(at) is not True:
             return True
         return all(any(all(one(at) for one in way) for way in some) for some in called)
 
@@ -300,7 +295,8 @@ def _held(one: Span | Condition) -> Condition:
 
 
 def _unless_meant(where: Guard, cause: str) -> Condition:
-    return lambda at: not where(at[cause], None)
+    meant = where.named(cause)
+    return lambda at: meant(at) is not True
 
 
 def _void_before(one: _Awaiting, event: Event) -> bool:

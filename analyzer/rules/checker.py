@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from analyzer.guards import Guard, compile_guard
+from analyzer.guards import Guard
 from analyzer.paths import ValuePath
 from analyzer.rules.located import Place, Value
 from collector.cel import GuardError, check_kinds
@@ -145,7 +145,7 @@ class Checker:
         if text is None:
             return None
         try:
-            guard = compile_guard(text)
+            guard = Guard(text)
             check_kinds(text, condition=condition)
             return guard
         except GuardError as error:

@@ -8,6 +8,7 @@ from analyzer.episode import Episode, follows, skew_between, surely_follows
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance
 from analyzer.naming import ANY_NAME
+from analyzer.origins import ByName
 from analyzer.paths import ValuePath
 from analyzer.rules.located import Value
 from analyzer.sight import Sight
@@ -65,6 +66,16 @@ class Options:
         """`such_that` and `same`: may this event count for that activation?"""
         return self.suits(event, cause) and self.alike(event, cause)
 
+    def fitting(self, event: str, cause: str) -> list[Condition]:
+        """What must hold that they fit, of events in a flow in which no name came twice."""
+        found: list[Condition] = []
+        if self.such_that is not None:
+            suits = self.such_that.named(event, cause)
+            found.append(lambda at: suits(at) is True)
+        for path in self.same:
+            found.append(_alike(path.named(event), path.named(cause)))
+        return found
+
     def reads(self) -> Sequence[Guard]:
         """Every condition and path among the options."""
         labels = (guard for _, guard in self.group_by)
@@ -100,8 +111,15 @@ def _text(value: object) -> str:
 
 
 def _same(path: Guard, event: Event, cause: Event) -> bool:
+    return _same_values(path.value(event), path.value(cause))
+
+
+def _alike(one: Callable[[ByName], object], other: Callable[[ByName], object]) -> Condition:
+    return lambda at: _same_values(one(at), other(at))
+
+
+def _same_values(one: object, other: object) -> bool:
     """JSON equality; a field that is missing on both sides is not the same."""
-    one, other = path.value(event), path.value(cause)
     return one is not MISSING and other is not MISSING and json_equal(one, other)
 
 

@@ -15,7 +15,7 @@ characters; it negates truth values, and makes no text of them.
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any
@@ -26,10 +26,13 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from analyzer.guards import MISSING, Guard, compile_guard
+from analyzer.guards import MISSING, Guard
+from analyzer.origins import ByName, Origins
+from analyzer.plan import reading
 from analyzer.rules.rule import Options
 from collector.cel import MAX_ELEMENTS, MAX_LENGTH, GuardError, compile_cel
 from collector.event import Event
+from collector.interest import Interest, Part
 from collector.times import US_PER_S
 
 Texts = st.SearchStrategy[str]
@@ -45,12 +48,38 @@ def event(payload: object = None, **changes: Any) -> Event:
     return msgspec.structs.replace(made, **changes)
 
 
+def asked(guard: Guard, one: Event, cause: Event | None = None) -> bool:
+    """In both ways: of events, and of what the live cache keeps of them."""
+    held, missing = guard(one, cause), guard.missing
+    named = guard.named(one.name, None if cause is None else CAUSE)
+    some = [one] if cause is None else [one, msgspec.structs.replace(cause, name=CAUSE)]
+    assert (named(kept(guard, some)) is True) is held
+    assert guard.missing == 2 * missing
+    guard.missing = missing
+    return held
+
+
+CAUSE = "the.cause"
+
+
+def kept(guard: Guard, some: Sequence[Event]) -> ByName:
+    """A flow of these events, of which is kept what this guard reads."""
+    part = reading(Part(), guard)
+    glimpses = Interest({}, others=part).glimpses(some)
+    origins = Origins()
+    packed = [
+        origins.packed(glimpses.origins[number]) + body
+        for number, body in zip(glimpses.numbers, glimpses.bodies, strict=True)
+    ]
+    return ByName("c", b"".join(packed), len(packed), origins)
+
+
 def judged(text: str, payload: object = None, cause: object = None) -> bool:
-    return compile_guard(text)(event(payload), None if cause is None else event(cause))
+    return asked(Guard(text), event(payload), None if cause is None else event(cause))
 
 
 def value(text: str, payload: object) -> object:
-    return compile_guard(text).value(event(payload))
+    return Guard(text).value(event(payload))
 
 
 # Against the oracle
@@ -136,8 +165,8 @@ def _has_decimals(text: str, payload: object) -> bool:
 def test_guards_agree_with_another_implementation(text: str, payload: dict[str, Any]) -> None:
     assume(not _has_decimals(text, payload))
     other = oracle(text, payload)
-    guard = compile_guard(text)
-    held = guard(event(payload), None)
+    guard = Guard(text)
+    held = asked(guard, event(payload))
     if guard.missing == 0:
         assert held is other
     else:
@@ -194,8 +223,8 @@ def test_whole_numbers_and_decimals_are_compared_as_numbers(a: float, b: int) ->
 )
 def test_what_the_language_has(text: str) -> None:
     payload = {"n": 5, "s": "héllo", "l": [1, 2, 3], "deep": {"er": None}, "none": None}
-    guard = compile_guard(text)
-    assert guard(event(payload), None) is True
+    guard = Guard(text)
+    assert asked(guard, event(payload)) is True
     assert guard.missing == 0
 
 
@@ -217,8 +246,8 @@ def test_what_the_language_has(text: str) -> None:
 )  # fmt: skip
 def test_what_is_missing_or_of_the_wrong_kind_makes_it_all_false_and_is_counted(text: str) -> None:
     payload = {"n": 5, "s": "s", "l": [1, 2, 3], "pattern": "("}
-    guard = compile_guard(text)
-    assert guard(event(payload), None) is False
+    guard = Guard(text)
+    assert asked(guard, event(payload)) is False
     assert guard.missing == 1
 
 
@@ -252,8 +281,8 @@ def test_a_guard_may_compare_an_event_with_its_cause() -> None:
 def test_of_an_event_without_a_readable_payload_every_field_is_missing(
     changes: dict[str, str],
 ) -> None:
-    guard = compile_guard("event.payload.n == 5 || true")
-    assert guard(event(**changes), None) is False
+    guard = Guard("event.payload.n == 5 || true")
+    assert asked(guard, event(**changes)) is False
     assert guard.missing == 1
 
 
@@ -300,7 +329,7 @@ def test_what_is_not_of_the_language_is_refused_with_its_column(
     text: str, column: int, said: str
 ) -> None:
     with pytest.raises(GuardError) as refused:
-        compile_guard(text)
+        Guard(text)
     assert said in str(refused.value)
     assert refused.value.column == column
 
@@ -309,8 +338,8 @@ def test_what_is_not_of_the_language_is_refused_with_its_column(
 @given(st.text(max_size=30) | st.text("event.payload[]()'\"\\x10<=>&|!?:{},+-*/% ", max_size=30))
 def test_any_text_is_compiled_or_refused(text: str) -> None:
     with contextlib.suppress(GuardError):
-        guard = compile_guard(text)
-        assert guard(event(), None) in (True, False)
+        guard = Guard(text)
+        assert asked(guard, event()) in (True, False)
 
 
 # What must not run away
@@ -336,7 +365,7 @@ def test_a_condition_that_was_accepted_also_runs() -> None:
 
 
 def test_same_is_json_equality_at_any_depth_and_never_of_what_is_missing() -> None:
-    options = Options(name="r", same=(compile_guard("event.payload.k"),))
+    options = Options(name="r", same=(Guard("event.payload.k"),))
     equal = [(1, 1.0), ("a", "a"), ([1, {"x": 2}], [1.0, {"x": 2.0}]), (None, None), (True, True)]
     different = [(1, "1"), (1, True), ([1], [True]), ({"x": 0}, {"x": False}), ([1, 2], [1])]
     for one, other in equal:
@@ -354,8 +383,8 @@ def test_a_path_that_leads_nowhere_has_no_value() -> None:
 
 
 def test_guards_are_the_same_function_however_often_they_run() -> None:
-    guard: Guard = compile_guard("event.payload.l.map(x, x + 1) == [2]")
-    assert [guard(event({"l": [1]}), None) for _ in range(3)] == [True] * 3
+    guard: Guard = Guard("event.payload.l.map(x, x + 1) == [2]")
+    assert [asked(guard, event({"l": [1]})) for _ in range(3)] == [True] * 3
     assert compile_cel("1 + 1", frozenset())({}) == 2
 
 
@@ -388,8 +417,8 @@ RUNAWAY = {
 @pytest.mark.parametrize("name", RUNAWAY)
 def test_what_would_run_away_is_false_and_counted(name: str) -> None:
     text, payload = RUNAWAY[name]
-    guard = compile_guard(text)
-    assert guard(event(payload), None) is False
+    guard = Guard(text)
+    assert asked(guard, event(payload)) is False
     assert guard.missing == 1
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from analyzer.finding import Finding, findings
-from analyzer.guards import compile_guard
+from analyzer.guards import Guard
 from analyzer.judge import episodes_in, fine, judge
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.after_never import AfterNever
@@ -52,8 +52,8 @@ S = US_PER_S
 
 names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True).map(tuple)
 bound = st.one_of(st.none(), st.integers(0, 3))
-BY_ID = compile_guard("event.id")
-VALUES = (BY_ID, compile_guard("event.payload.k"))
+BY_ID = Guard("event.id")
+VALUES = (BY_ID, Guard("event.payload.k"))
 ITEMS = ValuePath("event.payload.items[*]")
 PAYLOADS = (
     None, '{"items":[1,2],"k":1}', '{"items":[],"k":2}', '{"k":2.0}', '{"items":[2,{}],"k":3}',
@@ -138,7 +138,7 @@ def namings(draw: st.DrawFn) -> Naming | None:
         if called == () and not topics:
             called = None
         stored = (name,) if called is None else called
-        meanings.append(Meaning(name, stored, topics, where and compile_guard(f"{where.text} > 1")))
+        meanings.append(Meaning(name, stored, topics, where and Guard(f"{where.text} > 1")))
     return Naming(tuple(meanings))
 
 

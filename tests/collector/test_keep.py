@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from pydantic import ValidationError
 
-from analyzer.guards import compile_guard
+from analyzer.guards import Guard
 from collector.batch import Batch
 from collector.decode import Reader
 from collector.event import Event
@@ -75,7 +75,7 @@ def test_a_condition_looks_into_avro_and_cloud_events_as_guards_do() -> None:
     value = b'{"specversion":"1.0","id":"1","source":"s","type":"t","data":{"test":true}}'
     headers = [("content-type", b"application/cloudevents+json")]
     event = Event("s", "t", "t", 0, 0, 0, 0, "n", payload='{"test":true}', encoding="avro")
-    guard = compile_guard("event.payload.test == true")
+    guard = Guard("event.payload.test == true")
     assert kept(Record(value, headers), ignore=guard.text) is None
     assert guard(event, None)
     assert guard(
@@ -162,7 +162,7 @@ def test_what_is_not_stored_can_still_be_ignored() -> None:
 
 
 def test_a_guard_finds_no_payload_where_none_is_stored() -> None:
-    guard = compile_guard("event.payload.n == 1")
+    guard = Guard("event.payload.n == 1")
     assert guard(one(FULL), None)
     assert not guard(one(FULL, store="headers"), None)
 

@@ -19,7 +19,7 @@ from analyzer.folds.live import LiveFolds, Use
 from analyzer.folds.rate import Comparison, Rate
 from analyzer.folds.schedule import Clock, Schedule
 from analyzer.folds.tumbling import Tumbling, parse_during
-from analyzer.guards import compile_guard
+from analyzer.guards import Guard
 from analyzer.naming import Meaning, Naming
 from analyzer.rules.rule import Options
 from analyzer.rules.ruleset import RuleFile, RuleSet
@@ -32,7 +32,7 @@ from collector.times import US_PER_S
 S = US_PER_S
 LAST = 600
 NAMES = ("A", "B", "X")
-K = compile_guard("event.payload.k")
+K = Guard("event.payload.k")
 names = st.sampled_from((("A",), ("B",), ("A", "B")))
 
 
@@ -40,7 +40,7 @@ names = st.sampled_from((("A",), ("B",), ("A", "B")))
 def options(draw: st.DrawFn, name: str) -> Options:
     return Options(
         name=name,
-        where=draw(st.sampled_from((None, compile_guard("event.payload.k > 1")))),
+        where=draw(st.sampled_from((None, Guard("event.payload.k > 1")))),
         unless=draw(st.sampled_from(((), ("X",)))),
         copies=draw(st.booleans()),
         skew=draw(st.sampled_from((None, 0, S))),
@@ -84,7 +84,7 @@ def rule_files(draw: st.DrawFn) -> RuleFile:
             (
                 None,
                 None,
-                Naming((Meaning("A", ("B", "X"), ("t",), compile_guard("event.id != 'i0'")),)),
+                Naming((Meaning("A", ("B", "X"), ("t",), Guard("event.id != 'i0'")),)),
             )
         )
     )
