@@ -19,8 +19,8 @@ from collector.times import US_PER_S
 
 META_KEY = "clocks"
 
-REACH = 7 * 86_400 * US_PER_S
-"""How far before the tap's first sight a flow may have begun, where its file sets no `within`."""
+RETENTION = 7 * 86_400 * US_PER_S
+"""Where no configuration says how long events are kept."""
 
 
 class Clocks(msgspec.Struct, frozen=True):
@@ -30,12 +30,15 @@ class Clocks(msgspec.Struct, frozen=True):
     grace: int = 0
     samples: dict[str, list[Sample]] = {}
     """By source, of which topics only a part of the flows is kept."""
-    reach: int = REACH
-    """0 where all there is are files: nothing is taken from them, and what lies before their
-    beginning only a file of rules with `within` can tell."""
+    retention: int = RETENTION
+    """How long events are kept (µs)."""
+    reaches: bool = True
+    """Whether a flow may have begun so long before the tap's first sight, where its file sets no
+    `within`. Not where all there is are files: nothing is taken from them, and what lies before
+    their beginning only a file of rules with `within` can tell."""
 
     @classmethod
-    def of(cls, sources: Sequence[SourceSettings]) -> "Clocks":
+    def of(cls, sources: Sequence[SourceSettings], retention: int = RETENTION) -> "Clocks":
         live = any(source.kind != "file" for source in sources)
         skews = {source.name: source.skew_us() for source in sources}
         samples = {
@@ -47,7 +50,7 @@ class Clocks(msgspec.Struct, frozen=True):
             for source in sources
         }
         kept = {k: v for k, v in samples.items() if v}
-        return cls(skews, DEFAULT_GRACE if live else 0, kept, REACH if live else 0)
+        return cls(skews, DEFAULT_GRACE if live else 0, kept, retention, live)
 
     def sight(
         self,
@@ -56,8 +59,8 @@ class Clocks(msgspec.Struct, frozen=True):
         taken: Sequence[Taken] = (),
     ) -> Sight:
         return Sight(
-            partitions, gaps, grace=self.grace, skews=self.skews, retention=REACH, taken=taken,
-            samples=self.samples, reach=self.reach,
+            partitions, gaps, grace=self.grace, skews=self.skews, retention=self.retention,
+            taken=taken, samples=self.samples, reach=self.retention if self.reaches else 0,
         )  # fmt: skip
 
     def told(self) -> str:

@@ -173,7 +173,7 @@ class Daemon:
             await watch.pick_up()
             self._garbage.keep()
             rules = await self._until_changed(watch)
-            log.info("the rules have changed: judging anew what is open")
+            log.info("the rules have changed: what is open is judged by them")
             await watch.stop()
             # What was submitted is committed, or was never begun, before the store is read.
             await asyncio.wrap_future(self._store.submit(lambda connection: None))

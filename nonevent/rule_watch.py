@@ -37,7 +37,7 @@ class RuleWatch:
                 continue
             self._state = now
             rules = await asyncio.to_thread(self._load)
-            if rules is None or rules.fingerprint() == self.rules.fingerprint():
+            if rules is None or _written(rules) == _written(self.rules):
                 continue
             self.rules = rules
             return rules
@@ -61,3 +61,12 @@ class RuleWatch:
         except (OSError, ConfigurationError) as error:
             return ((str(error), 0, 0),)
         return tuple((path, stat.st_mtime_ns, stat.st_size) for path, stat in stats)
+
+
+def _written(rules: RuleSet) -> list[object]:
+    """All that the files say, tests aside: what judges, who runs which step, and words."""
+    found = []
+    for file in rules.files:
+        said = None if file.written is None else file.written.plain()
+        found.append({**said, "tests": None} if isinstance(said, dict) else said)
+    return found

@@ -14,7 +14,7 @@ import duckdb
 from msgspec.structs import replace
 
 from analyzer.alerts.making import make_alerts, options_of
-from analyzer.clocks import Clocks
+from analyzer.clocks import RETENTION, Clocks
 from analyzer.folds.live import LiveFolds, Use
 from analyzer.live import Live
 from analyzer.reading import JUDGED_BY
@@ -35,6 +35,7 @@ from collector.store import observed, reading
 from collector.store.store import Store
 from collector.store.tied import events_of_tied_flows, save_tying
 from collector.ties import Ties, tying_of
+from collector.times import parse_duration
 from nonevent.config import Configuration
 from nonevent.keeping import Keeping
 from nonevent.opening import open_store
@@ -70,7 +71,8 @@ class Watch:
 
         # What happened: one file, written by one thread.
         self.store = open_store(configuration) if store is None else store
-        clocks = Clocks.of(configuration.sources)
+        retention = parse_duration(configuration.store.retention)
+        clocks = Clocks.of(configuration.sources, retention or RETENTION)
         clocks.save(self.store)
         with self.store.reader() as cursor:
             known = reading.partitions(cursor)

@@ -47,7 +47,8 @@ class Manner:
     wait: int = 0
     """`for`: so long they must have stood."""
     keep: int | None = None
-    """`keep_firing_for`: so long they stand at most; None: as the configuration says."""
+    """`keep_firing_for`: so long they stand at most, from when they are heard of; None: as the
+    configuration says."""
     about: str | None = None
     runbook: str | None = None
     grouped_by: tuple[str, ...] = ()
@@ -153,17 +154,17 @@ class Alert:
             del self.flows[one.flow]
 
     def expire(self, moment: int) -> list[str]:
-        """Findings stand no longer than `keep_firing_for`; those that went."""
+        """From when they are heard of, findings stand no longer than `keep_firing_for`; those that
+        went."""
+        most = self.manner.wait + self.keep
         gone = [
             one.id
-            for one in takewhile(
-                lambda one: moment >= one.found + self.keep, self.standing.values()
-            )
+            for one in takewhile(lambda one: moment >= one.found + most, self.standing.values())
         ]
         for id in gone:
             self.remove(id)
         if gone:
-            self.reason = f"it stood for {format_duration(self.keep)}, and nothing closed it"
+            self.reason = f"it stood for {format_duration(most)}, and nothing closed it"
         while self._leaving and self._leaving[0][0] <= moment:
             until, id = heappop(self._leaving)
             if id in self.leaving and self.leaving[id][0] == until:

@@ -124,7 +124,7 @@ class Book:
             known = self.alerts.get(alert.fingerprint)
         if known is None:
             return self._enter(alert)
-        known.manner, known.severity = alert.manner, alert.severity
+        known.manner, known.severity, known.keep = alert.manner, alert.severity, alert.keep
         return known
 
     def _enter(self, alert: Alert) -> Alert:

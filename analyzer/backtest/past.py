@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from analyzer.clocks import REACH, Clocks
+from analyzer.clocks import Clocks
 from analyzer.consumers.stored import commits_in
 from analyzer.sight import Sight
 from collector.batch import PartitionState
@@ -106,7 +106,7 @@ class FilePast(Past):
         clocks = self._clocks
         if self._file.begins_late or self.period.since is not None:
             # Visibly cut out of something longer.
-            clocks = msgspec.structs.replace(clocks, reach=REACH)
+            clocks = msgspec.structs.replace(clocks, reaches=True)
         return clocks.sight(partitions, [])
 
 
@@ -155,7 +155,7 @@ class StorePast(Past):
             if until is not None:
                 state.complete_to = until
             if since is not None:
-                self._clocks = msgspec.structs.replace(self._clocks, reach=REACH)
+                self._clocks = msgspec.structs.replace(self._clocks, reaches=True)
                 state.seen_from = max(since, state.seen_from or since)
                 state.first_offset = NOT_THE_FIRST
         sight = self._clocks.sight(partitions, gaps, taken)

@@ -39,6 +39,11 @@ OLDER = 1.2
 """And it is so much older than is usual."""
 REWIND_SHOWN = 60
 """So many looks a rewind is told of after it was regained."""
+WOBBLES = 4
+"""What is left grows by no less than so many times what it went up or down by before, from one
+commit to the next,"""
+BEFORE = 20
+"""and is more than after any of so many commits before."""
 STANDS = 8
 """So many commits it is growing still, unless less is left."""
 SETTLE = 30 * US_PER_S
@@ -216,11 +221,21 @@ def _grew(commits: Sequence[Commit], least: float) -> tuple[Commit, Commit] | No
     # A step that does not rise is no end of it: it is looked at from further back, too.
     spans = [(RISES, RISE), *((count, RISE) for count in range(6, SLOW_RISES, 2))]
     for count, share in (*spans, (SLOW_RISES, SLOW_RISE)):
-        tail = commits[-count:]
+        before, tail = commits[:-count], commits[-count:]
         took, older = tail[-1].since - tail[0].since, tail[-1].behind - tail[0].behind
-        if len(tail) == count and _rises([one.left for one in tail]) and older >= share * took:
+        if len(tail) < count or older < share * took or not _rises([one.left for one in tail]):
+            continue
+        if _is_more_than_usual(tail, before[-BEFORE:]):
             return tail[0], tail[-1]
     return None
+
+
+def _is_more_than_usual(tail: Sequence[Commit], before: Sequence[Commit]) -> bool:
+    """What is as it always was may rise a few times in a row by chance."""
+    steps = [abs(b.left - a.left) for a, b in pairwise(before)]
+    wobble, last = median(steps) if steps else 0, tail[-1].left
+    most = max((one.left for one in before), default=0)
+    return last > most and last - tail[0].left >= WOBBLES * wobble
 
 
 def _rises(behind: Sequence[int]) -> bool:

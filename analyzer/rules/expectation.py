@@ -127,7 +127,7 @@ def _options(fields: Fields, checker: Checker, kind: Kind, inherited: Inherited)
         labels=checker.texts(labels) or () if labels else (),
         group_by=_group_by(fields, checker),
         wait=_wait(fields, kind),
-        keep=_keep(fields, checker),
+        keep=optional_duration(fields, "keep_firing_for"),
         runbook=checker.text(runbook) if runbook else None,
         version=inherited.version(fields.value.plain()),
         kind=kind.name,
@@ -159,15 +159,6 @@ def _group_by(fields: Fields, checker: Checker) -> tuple[tuple[str, Guard], ...]
 def _wait(fields: Fields, kind: Kind) -> int:
     """A kind that takes `for` itself (`lag`) has waited when it finds something."""
     return 0 if "for" in kind.takes else optional_duration(fields, "for") or 0
-
-
-def _keep(fields: Fields, checker: Checker) -> int | None:
-    keep, wait = optional_duration(fields, "keep_firing_for"), optional_duration(fields, "for")
-    value = fields.get("keep_firing_for")
-    if value is not None and keep is not None and keep <= (wait or 0):
-        what = "nobody would ever hear of it: it is not longer than `for`"
-        checker.error(value.place, f"`keep_firing_for: {value.data}`: {what}")
-    return keep
 
 
 def _unless(fields: Fields, checker: Checker) -> tuple[Names, Guard | None]:

@@ -46,7 +46,7 @@ class Options:
     wait: int = 0
     """`for`: nobody hears of a finding before it has stood so long."""
     keep: int | None = None
-    """`keep_firing_for`: nobody hears of it after that."""
+    """`keep_firing_for`: nobody hears of it after that, counted from when somebody could."""
     runbook: str | None = None
     version: str = ""
     kind: str = field(default="", compare=False)

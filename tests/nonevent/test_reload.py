@@ -1,5 +1,6 @@
 """Rule files that change while the daemon runs."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from nonevent.rule_watch import PAUSE_S
 from tests.nonevent.conftest import Running, free_port
 from tests.nonevent.test_daemon import event
 from tests.watching import write_events
@@ -106,6 +108,23 @@ def test_wrong_rules_are_refused_and_the_old_ones_go_on(house: House) -> None:
     house.until(lambda: not house.get("status")["rule_errors"])
     assert house.found() == {"payment follows order": ("open", None)}
     assert house.daemon.log().count("watching 1 sources") == 1, "the same rules are no change"
+    assert house.daemon.stop() == 0
+
+
+def test_who_runs_which_step_is_taken_up_though_no_judgement_changes(house: House) -> None:
+    def groups() -> list[str]:
+        return [group for one in house.get("services")["items"] for group in one["groups"]]
+
+    steps = "services:\n  pay: {{group: {}, consumes: order.created, emits: order.paid}}\n"
+    house.write(RULES + steps.format("pay-old"))
+    house.until(lambda: groups() == ["pay-old"])
+    house.write(RULES + steps.format("pay-new"))
+    house.until(lambda: groups() == ["pay-new"])
+    # And what only looks otherwise is no change.
+    watching = house.daemon.log().count("watching 1 sources")
+    house.write("# a word\n" + RULES + steps.format("pay-new"))
+    time.sleep(3 * PAUSE_S)
+    assert house.daemon.log().count("watching 1 sources") == watching
     assert house.daemon.stop() == 0
 
 

@@ -62,7 +62,7 @@ def alerts(
             and (act.finding == id or act.alert == fingerprint)
             for act in acts
         )
-        if not closed and moment < found + keep:
+        if not closed and moment < found + wait + keep:
             standing[fingerprint][id] = found
             mature[fingerprint] |= moment >= found + wait
     return {

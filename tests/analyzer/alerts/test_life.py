@@ -11,6 +11,7 @@ import pytest
 from analyzer.alerts.condition import Condition
 from analyzer.alerts.retention import forget_old
 from analyzer.finding import Finding
+from analyzer.rules.loader import load
 from analyzer.settings import AlertSettings, MuteSettings, RouteSettings
 from collector.times import US_PER_S
 from tests.analyzer.alerts.desk import START, Desk, finding
@@ -124,6 +125,25 @@ def test_a_finding_stands_no_longer_than_keep_firing_for(desk: Open) -> None:
     (told,) = d.at(10 * MINUTE)
     assert told.status == "resolved"
     assert told.reason == "it stood for 10m, and nothing closed it"
+
+
+def test_what_waits_for_longer_than_that_is_told_all_the_same(desk: Open, tmp_path: Path) -> None:
+    """It counts from when somebody could hear of it."""
+    (tmp_path / "order.yaml").write_text(
+        "version: 1\nflow: order\nbegins: A\nexpectations:\n"
+        "  - {name: paid, after: A, expect: B, within: 1s, for: 2h}\n"
+        "  - {name: own, after: A, expect: C, within: 1s, for: 2h, keep_firing_for: 10m}\n"
+    )
+    d = desk(rules=load([tmp_path / "order.yaml"]))
+    d.found(finding("a"), finding("b", expectation="own"))
+    assert d.at(2 * HOUR - 1) == []
+    d.restart()
+    assert changes(d.at(2 * HOUR)) == [("new", 1)] * 2
+    (over,) = d.at(2 * HOUR + 10 * MINUTE)
+    assert (over.expectation, over.status) == ("own", "resolved")
+    assert d.at(3 * HOUR - 1) == []
+    (over,) = d.at(3 * HOUR)
+    assert over.reason == "it stood for 3h, and nothing closed it"
 
 
 def test_links_lead_to_the_flow_or_else_to_the_findings_of_the_expectation(desk: Open) -> None:

@@ -1,6 +1,8 @@
 """Verdicts on consumers, over the table of cases."""
 
 import os
+import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from analyzer.consumers.course import courses
-from analyzer.consumers.verdict import verdict
+from analyzer.consumers.course import Commit, Course, Ends, State, courses
+from analyzer.consumers.verdict import LOOKED_AT, verdict
 from collector.consumers.history import History, Rows
 from collector.consumers.observation import (
     End,
@@ -68,6 +70,37 @@ def test_whoever_reads_faster_than_anything_comes_is_fine(
         course = acted.course(second)
         assert course is not None
         assert verdict(course).word == "ok", (second, verdict(course))
+
+
+def test_what_is_left_may_go_up_and_down_as_it_always_does() -> None:
+    """Ten events come a second, and after each commit some are left, by chance: by chance they are
+    more four times in a row, too, and that is hardly ever called growth."""
+    judged, growing = 0, 0
+    for seed in range(200):
+        chance = random.Random(seed)
+        most = chance.randint(4, 20)
+        least = max(most - 9, most * chance.randrange(100) // 100)  # it never goes back
+        for course in _of_chance(chance, least, most):
+            judged += 1
+            growing += verdict(course).word == "growing"
+    assert judged == 200 * 40
+    assert growing <= judged // 400
+
+
+def _of_chance(chance: random.Random, least: int, most: int) -> Iterator[Course]:
+    place, state = Place("orders", 0), State(0, "Stable", 1, None)
+    commits: list[Commit] = []
+    ends: list[Ends] = []
+    waited = None
+    for turn in range(60):
+        now, end, left = turn * US_PER_S, 1_000 + 10 * turn, chance.randint(least, most)
+        waits = now - left * US_PER_S // 10 if left else None
+        ends.append(Ends(now, end, end, None))
+        commits.append(Commit(now, end - left, end, waited, waits))
+        waited = waits
+        if turn >= 2 * LOOKED_AT:
+            yield Course("bus", "g", place, "id", commits, [state], ends, "id", waits,
+                         at_least=False, now=now, every=US_PER_S)  # fmt: skip
 
 
 def test_a_commit_that_is_newer_than_the_last_look_at_the_end_is_not_beyond_it() -> None:
