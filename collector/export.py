@@ -8,7 +8,9 @@ import msgspec
 from collector.event import Event
 from collector.payload import JSON_TEXT
 from collector.store import reading
+from collector.store.reading import THESE, these
 from collector.store.store import Store
+from collector.store.tied import whole_flow
 from collector.times import format_time
 
 CHUNK = 5_000
@@ -25,14 +27,15 @@ class Selection:
     until: int | None = None
     topic: str | None = None
     flow: str | None = None
+    """By any of its correlation IDs; with what keys tie to it."""
 
     def clauses(self) -> tuple[str, list[object]]:
+        """Those of `flow` aside."""
         parts, parameters = ["true"], list[object]()
         for value, condition in (
             (self.since, "epoch_us(time) >= ?"),
             (self.until, "epoch_us(time) < ?"),
             (self.topic, "topic = ?"),
-            (self.flow, "list_contains(correlation_ids, ?)"),
         ):
             if value is not None:
                 parts.append(condition)
@@ -43,6 +46,9 @@ class Selection:
 def export(store: Store, wanted: Selection) -> Iterator[bytes]:
     """Lines, some thousands at a time, of what is stored when this begins; in that order."""
     condition, parameters = wanted.clauses()
+    if wanted.flow is not None:
+        _, seqs = whole_flow(store, wanted.flow)
+        condition, parameters = f"{condition} AND {THESE}", [*parameters, *these(seqs)]
     with store.reader() as cursor:
         row = cursor.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
     last, end = -1, row[0] if row else 0

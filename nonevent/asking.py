@@ -9,7 +9,7 @@ from analyzer.rules.ruleset import RuleSet
 from collector.errors import ConfigurationError
 from collector.hashing import spellings
 from nonevent.beacon import Beacon
-from nonevent.config import Configuration, load_configuration, without_file
+from nonevent.config import Configuration, load_configuration
 from nonevent.opening import open_store
 from nonevent.remote import RemoteQueries
 from ui.queries import Queries
@@ -23,12 +23,20 @@ def asking(
     store: Path | None,
     rules: list[Path],
     token: str | None,
+    *,
+    judged: bool = True,
 ) -> Iterator[Queries]:
-    """The daemon at `url`; else the one that left word beside the store; else the file itself."""
+    """The daemon at `url`; else the one that left word beside the store; else the file itself.
+    `judged`: whether the answers hang on the rules; those of a daemon are its own."""
     # Who gives an address needs no configuration.
     configuration = Configuration() if url is not None else configured(config, rules, store)
     with daemon_of(configuration, url, token) as remote:
         if remote is not None:
+            if rules and judged:
+                raise ConfigurationError(
+                    f"the nonevent at {remote.url} answers by its own rules, not by --rules: leave "
+                    "that out, or try other rules with `nonevent backtest --rules`"
+                )
             yield remote
             return
     opened = open_store(configuration, read_only=True)
@@ -47,7 +55,7 @@ def asking(
 def configured(config: Path | None, rules: list[Path], store: Path | None) -> Configuration:
     """The file's configuration, and what options lay over it."""
     configuration = load_configuration(config)
-    return configuration.model_copy(update=without_file(None, None, rules, store))
+    return configuration.overlaid(rules=rules, store=store)
 
 
 @contextmanager

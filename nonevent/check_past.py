@@ -80,7 +80,9 @@ def _problems(files: Sequence[RuleFile], where: Where) -> Iterator[Problem]:
         return
     # By the rules that are checked: those that are live may be wrong, and are not asked for.
     checked = [file.path for file in files]
-    with asking(where.config, where.url, where.store, checked, where.token) as queries:
+    with asking(
+        where.config, where.url, where.store, checked, where.token, judged=False
+    ) as queries:
         seen = _seen(queries)
         for file in files:
             yield from unseen(file, seen)

@@ -29,7 +29,7 @@ from nonevent import (
     why_command,
 )
 from nonevent.asking import asking
-from nonevent.config import explained, load_configuration, without_file
+from nonevent.config import explained, load_configuration
 from nonevent.logs import log_to_stderr
 from nonevent.options import (
     Config,
@@ -65,7 +65,9 @@ def run(
     topics: Annotated[
         str | None, typer.Option(help="With --bootstrap: topics, comma-separated globs.")
     ] = None,
-    rules: Rules = [],  # noqa: B006  # Typer copies it
+    rules: Annotated[
+        list[Path], typer.Option("--rules", help="Rule file or folder; may be repeated.")
+    ] = [],  # noqa: B006  # Typer copies it
     store: StorePath = None,
     listen: Annotated[str | None, typer.Option(help="Where pages and API listen.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every detail.")] = False,
@@ -84,14 +86,14 @@ def run(
     log_to_stderr(verbose=verbose)
     configuration = load_configuration(config)
     try:
-        update = without_file(bootstrap, topics, rules, store)
+        configuration = configuration.overlaid(bootstrap, topics, rules, store)
         if listen is not None:
-            update["http"] = type(configuration.http).model_validate(
-                {**configuration.http.model_dump(), "listen": listen}
-            )
+            http = {**configuration.http.model_dump(), "listen": listen}
+            validated = type(configuration.http).model_validate(http)
+            configuration = configuration.model_copy(update={"http": validated})
     except ValidationError as error:
         raise ConfigurationError(explained(error, "options")) from error
-    daemon = Daemon(configuration.model_copy(update=update))
+    daemon = Daemon(configuration)
     asyncio.run(_until_stopped(daemon.run()))
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +45,29 @@ class Configuration(Section):
                 "expectations": [folder / path for path in self.expectations],
             }
         )
+
+    def overlaid(
+        self,
+        bootstrap: str | None = None,
+        topics: str | None = None,
+        rules: Sequence[Path] = (),
+        store: Path | None = None,
+    ) -> "Configuration":
+        """The same with what options of a command set: each no more than it names."""
+        update: dict[str, Any] = {}
+        if topics is not None and bootstrap is None:
+            raise ConfigurationError(
+                "--topics goes with --bootstrap; of a configuration its sources say which"
+            )
+        if bootstrap is not None:
+            globs = [glob.strip() for glob in (topics or "*").split(",") if glob.strip()]
+            kafka = KafkaSettings(bootstrap=bootstrap, topics=globs)
+            update["sources"] = [SourceSettings(name="kafka", kafka=kafka)]
+        if rules:
+            update["expectations"] = [path.absolute() for path in rules]
+        if store is not None:
+            update["store"] = self.store.model_copy(update={"path": store.absolute()})
+        return self.model_copy(update=update)
 
 
 def load_configuration(path: Path | None) -> Configuration:
@@ -101,19 +125,3 @@ def explained(error: ValidationError, where: object) -> str:
             message = "this key is not known here"
         lines.append(f"{where}: {place}: {message}")
     return "\n".join(lines)
-
-
-def without_file(
-    bootstrap: str | None, topics: str | None, rules: list[Path], store: Path | None
-) -> dict[str, Any]:
-    """What the options of `nonevent run` set, to be laid over the file's configuration."""
-    update: dict[str, Any] = {}
-    if bootstrap is not None:
-        globs = [glob.strip() for glob in (topics or "*").split(",") if glob.strip()]
-        kafka = KafkaSettings(bootstrap=bootstrap, topics=globs)
-        update["sources"] = [SourceSettings(name="kafka", kafka=kafka)]
-    if rules:
-        update["expectations"] = [path.absolute() for path in rules]
-    if store is not None:
-        update["store"] = StoreSettings(path=store.absolute())
-    return update

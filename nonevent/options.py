@@ -14,7 +14,12 @@ Config = Annotated[
 ]
 Url = Annotated[str | None, typer.Option(help="Ask the daemon at this address.")]
 StorePath = Annotated[Path | None, typer.Option("--store", help="The store's file.")]
-Rules = Annotated[list[Path], typer.Option("--rules", help="Rule file or folder; may be repeated.")]
+Rules = Annotated[
+    list[Path],
+    typer.Option(
+        "--rules", help="Rule file or folder; may be repeated. Not while a daemon answers."
+    ),
+]
 Token = Annotated[str | None, typer.Option(envvar="NONEVENT_TOKEN", help="The daemon's token.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")]

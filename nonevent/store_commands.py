@@ -29,7 +29,7 @@ def export(
     config: Config = None, url: Url = None, store: StorePath = None, token: Token = None,
     since: Since = None, until: Since = None,
     topic: Annotated[str | None, typer.Option(help="Of this topic.")] = None,
-    flow: Annotated[str | None, typer.Option(help="Of this flow.")] = None,
+    flow: Annotated[str | None, typer.Option(help="Of this flow, by any of its IDs.")] = None,
 ) -> None:  # fmt: skip
     """Write stored events to standard output, a JSON object a line: what a file source reads.
 
@@ -136,11 +136,13 @@ def restore(
 
 
 def forget(
-    flow: Annotated[str, typer.Argument(help="The flow's correlation ID.")],
+    flow: Annotated[str, typer.Argument(help="The flow's correlation ID, any of them.")],
     config: Config = None, store: StorePath = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:  # fmt: skip
     """Take a flow out of the store for good: events, findings, notifications, and their bytes.
+
+    Its events are those of all its correlation IDs, and those that keys tie to it.
 
     The daemon must not run. The file is written anew, which needs room for a second one. What is
     still on the bus, in backups and in snapshots stays there.

@@ -4,7 +4,7 @@ DuckDB leaves what was deleted in the file for an unknown time: so the file is w
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import duckdb
 
@@ -13,6 +13,7 @@ from collector.store import retention
 from collector.store.copying import copy
 from collector.store.store import Store
 from collector.store.syncing import sync
+from collector.store.tied import whole_flow
 
 Also = Callable[[duckdb.DuckDBPyConnection, str], None]
 
@@ -23,7 +24,8 @@ def forget(
     report: Report = unwatched,
     also: Also = lambda connection, flow: None,
 ) -> int:
-    """Its events with all they carry; how many. `also` takes it out of what others keep there.
+    """Its events with all they carry, under whichever of its correlation IDs, and those that keys
+    tie to it; how many. `also` takes each ID out of what others keep there.
 
     Closes the store. Until the new file is whole, the old one stays where it is.
     """
@@ -31,7 +33,8 @@ def forget(
     coming = path.with_name(path.name + ".forgetting")
     coming.unlink(missing_ok=True)
     try:
-        gone: int = store.submit(lambda c: _delete(c, flow, also)).result()
+        ids, seqs = whole_flow(store, flow)
+        store.submit(lambda c: _delete(c, ids, seqs, also)).result()
         copy(store, coming, plain=False, report=report)
     finally:
         store.close()
@@ -39,14 +42,13 @@ def forget(
     path.with_name(path.name + ".wal").unlink(missing_ok=True)
     os.replace(coming, path)  # noqa: PTH105  # the one call that is atomic
     sync(path)
-    return gone
+    return len(seqs)
 
 
-def _delete(connection: duckdb.DuckDBPyConnection, flow: str, also: Also) -> int:
-    rows = connection.execute(
-        "SELECT seq FROM events WHERE list_contains(correlation_ids, ?)", [flow]
-    ).fetchall()
-    if rows:
-        retention.delete(connection, [row[0] for row in rows])
-    also(connection, flow)
-    return len(rows)
+def _delete(
+    connection: duckdb.DuckDBPyConnection, ids: Sequence[str], seqs: list[int], also: Also
+) -> None:
+    if seqs:
+        retention.delete(connection, seqs)
+    for id in ids:
+        also(connection, id)

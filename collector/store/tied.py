@@ -161,3 +161,18 @@ class StoredTies:
             self._ties.add(new)
             self._seen = new[-1].seq if new else self._seen
             yield cursor, self._ties
+
+
+def whole_flow(store: Store, id: str) -> tuple[list[str], list[int]]:
+    """Of the flow that this correlation ID belongs to: all its IDs, and the numbers of its events;
+    as they are named and tied now."""
+    with StoredTies(store).reader() as (cursor, ties):
+        if ties is None:
+            condition = f"WHERE {THESE} AND list_contains(correlation_ids, ?) ORDER BY seq"
+            found = cursor.execute(
+                f"SELECT seq FROM events {condition}", [*these(numbers(cursor, ids=[id])), id]
+            ).fetchall()
+            return [id], [seq for (seq,) in found]
+        flow = ties.flow(id)
+        events = events_of_tied_flows(cursor, [flow], ties, read=())[flow]
+        return sorted({id, flow, *ties.ids(flow)}), sorted(event.seq for event in events)

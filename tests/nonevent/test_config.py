@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from collector.errors import ConfigurationError
-from nonevent.config import Configuration, load_configuration, without_file
+from nonevent.config import Configuration, load_configuration
 
 EXAMPLE = """
 labels: {environment: prod}
@@ -219,13 +219,26 @@ def test_an_empty_file_and_none_at_all_are_the_defaults(
 
 
 def test_options_are_enough_without_a_file(tmp_path: Path) -> None:
-    update = without_file("h:9092", " orders, pay.* ,", [tmp_path / "r"], tmp_path / "s.duckdb")
-    (source,) = update["sources"]
+    rules, store = tmp_path / "r", tmp_path / "s.duckdb"
+    told = Configuration().overlaid("h:9092", " orders, pay.* ,", [rules], store)
+    (source,) = told.sources
+    assert source.kafka is not None
     assert (source.kafka.bootstrap, source.kafka.topics) == ("h:9092", ["orders", "pay.*"])
-    assert update["expectations"] == [tmp_path / "r"]
-    assert update["store"].path == tmp_path / "s.duckdb"
-    assert without_file("h:9092", None, [], None)["sources"][0].kafka.topics == ["*"]
-    assert without_file(None, None, [], None) == {}
+    assert told.expectations == [rules]
+    assert told.store.path == store
+    (source,) = Configuration().overlaid("h:9092").sources
+    assert source.kafka is not None
+    assert source.kafka.topics == ["*"]
+    assert Configuration().overlaid() == Configuration()
+
+
+def test_an_option_sets_no_more_than_it_names(file: Path, tmp_path: Path) -> None:
+    before = loaded(file, "store: {path: a.duckdb, retention: 3h, max_size: 5GB, memory: 300MB}")
+    after = before.overlaid(store=tmp_path / "b.duckdb")
+    assert after.store.path == tmp_path / "b.duckdb"
+    assert after.store.model_copy(update={"path": before.store.path}) == before.store
+    with pytest.raises(ConfigurationError, match="--topics goes with --bootstrap"):
+        before.overlaid(topics="orders")
 
 
 TLS = """

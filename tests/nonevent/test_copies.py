@@ -23,7 +23,7 @@ from tests.nonevent.conftest import Nonevent
 from tests.nonevent.test_cli import RULES
 from tests.nonevent.test_daemon import EVENTS, House, event, house  # noqa: F401  # a fixture
 from tests.nonevent.test_export import EVENTS as EXPORTED
-from tests.watching import watch, write_events
+from tests.watching import happened, watch, write_events
 
 
 @pytest.fixture
@@ -235,3 +235,36 @@ def test_nothing_is_forgotten_under_a_running_daemon(house: House) -> None:  # n
     refused = house.ask("forget", "ord-1", "--yes")
     assert refused.code == 2
     assert "stop it first" in refused.err
+
+
+TIED = [
+    happened(0, "order.created", "ord-a", keys={"order_id": "1"}, payload={"who": "ann-the-first"}),
+    happened(1, "order.paid", "pay-b", keys={"order_id": "1"}, payload={"who": "ann-the-second"}),
+    happened(2, "order.packed", keys={"order_id": "1"}, payload={"who": "ann-the-third"}),
+    happened(3, "order.created", "ord-c", keys={"order_id": "2"}, payload={"who": "bob"}),
+    happened(900, "order.created", "ord-d", keys={"order_id": "3"}, payload={"who": "eve"}),
+]
+
+
+@pytest.mark.parametrize("id", ["ord-a", "pay-b"])
+def test_a_flow_that_keys_tie_is_forgotten_and_exported_whole(
+    tmp_path: Path, nonevent: Nonevent, id: str
+) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "order.yaml").write_text(RULES)
+    write_events(tmp_path / "events.jsonl", TIED)
+    store = tmp_path / "nonevent.duckdb"
+    keys = {"order_id": {"from": ["payload:order_id"], "ties": True}}
+    watch(tmp_path / "events.jsonl", [tmp_path / "rules"], store, keys=keys)
+    found = {one["flow"] for one in nonevent("findings", "--json").json["items"]}
+    assert found
+    assert found <= {"ord-a", "pay-b", "ord-c", "ord-d"}
+    exported = nonevent("export", "--flow", id).out
+    assert exported.count("ann-the-") == len(exported.splitlines()) == 3
+    assert nonevent("forget", id, "--yes").code == 0
+    left = store.read_bytes()
+    assert not any(one in left for one in (b"ann-the-", b"ord-a", b"pay-b"))
+    assert len(nonevent("export").out.splitlines()) == 2
+    assert {one["flow"] for one in nonevent("findings", "--json").json["items"]} == (
+        found - {"ord-a", "pay-b"}
+    )

@@ -134,6 +134,9 @@ def house(nonevent: Nonevent, start_daemon: Callable[..., Running], tmp_path: Pa
 def test_the_running_daemon_and_its_store_afterwards_give_the_same_answers(house: House) -> None:
     daemon = house.run(len(EVENTS))
     assert house.ask("status", "--json").json["running"] is True
+    refused = house.ask("expectations", "--rules", house.folder / "rules")
+    assert refused.code == 2
+    assert "answers by its own rules" in refused.err
     asked_daemon = house.answers()
     assert daemon.stop() == 0
     assert not house.beacon.exists()
