@@ -6,7 +6,7 @@ cannot be) is left to the reader of single records, so that there is one account
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
-from operator import add
+from operator import add, sub
 
 from collector.event import Event
 from collector.extraction import Extraction
@@ -40,8 +40,9 @@ class ByColumn:
 
     def read(
         self, partition: int, records: Sequence[Record], arrival: int
-    ) -> tuple[list[Event], set[int]] | None:
-        """Their events, and which of these are none: those of records to be read by themselves.
+    ) -> tuple[list[Event], set[int], int] | None:
+        """Their events, which of these are none (those of records to be read by themselves), and
+        where there are no such how long (µs) after it happened one was published at most.
 
         None when most are such.
         """
@@ -76,7 +77,7 @@ class ByColumn:
             self._business_keys(headers, values, keys),
             keys, headers.json, payloads, _encodings(payloads), problems,
         ))  # fmt: skip
-        return events, odd
+        return events, odd, 0 if odd else max(map(sub, stamps, times))
 
     def _values(self, raws: Sequence[bytes | None], odd: set[int]) -> list[Values]:
         try:

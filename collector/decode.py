@@ -1,7 +1,7 @@
 """From a record's bytes to an event: one compiled reader per topic."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -20,6 +20,7 @@ from collector.hashing import Hasher
 from collector.keep import Condition, Keep
 from collector.normalise import NORMALISERS
 from collector.places import Place, parse_place
+from collector.published_after import PublishedAfter
 from collector.record import LAST_MS, PlacedRecord, Record, read_headers, text_of
 from collector.redact import Redact, Redaction
 from collector.settings import SourceSettings, TopicSettings, parse_size
@@ -76,6 +77,8 @@ class Reader:
         """Events that were not kept, by the reason."""
         self.problems: Counter[str] = Counter()
         """Problems of the events that were kept, by the word before their colon."""
+        self.published_after = PublishedAfter()
+        """Of the events that were kept, where they came as records of a bus: by `events`."""
 
     async def readable(self, records: Sequence[Record]) -> tuple[int, RegistryAway | None]:
         """How many of these, from the first, can be decoded now, and what the next one waits for.
@@ -97,19 +100,26 @@ class Reader:
             found += self._some(partition, records[start : start + ROWS], arrival)
         return found
 
-    def _some(self, partition: int, records: Sequence[Record], arrival: int) -> Iterable[Event]:
+    def _some(self, partition: int, records: Sequence[Record], arrival: int) -> list[Event]:
         by_column, found = self._by_column, None
         if by_column is not None and len(records) >= FEW:
             found = by_column.read(partition, records, arrival)
         if found is None:
             events = [self._read(record, partition, arrival) for record in records]
         else:
-            events, odd = found
+            events, odd, later = found
             for row in sorted(odd):
                 events[row] = self._read(records[row], partition, arrival)
             if self._keeps_all and not odd and not any(map(_PROBLEMS, events)):
+                self.published_after.note(later, arrival)
                 return events
-        return [event for event in events if self._plain(event) or self.kept(event) is not None]
+        kept = [
+            (event, record.timestamp)
+            for event, record in zip(events, records, strict=True)
+            if self._plain(event) or self.kept(event) is not None
+        ]
+        self.published_after.note(max(map(_later, kept), default=0), arrival)
+        return [event for event, _ in kept]
 
     def _plain(self, event: Event) -> bool:
         """Whether it is surely kept as it is, and there is nothing to say of it."""
@@ -177,6 +187,12 @@ class Reader:
     def take_gaps(self) -> list[Gap]:
         """The ranges of what could not be decoded, since this was last asked."""
         return self._blind.take()
+
+
+def _later(kept: tuple[Event, int]) -> int:
+    """How long (µs) after it happened an event was published, by its record's stamp (ms)."""
+    event, stamp = kept
+    return stamp * US_PER_MS - event.time if 0 <= stamp < LAST_MS else 0
 
 
 def _last(special: Sequence[TopicSettings], name: str, otherwise: Any) -> Any:

@@ -42,6 +42,15 @@ class Readers:
                 total[topic, reason] += count
         return total
 
+    def published_after(self, now: int) -> dict[str, int]:
+        """How long (µs) after they happened events were published of late, at most: by topic,
+        of those where they were."""
+        found: dict[str, int] = {}
+        for (topic, _), reader in list(self._readers.items()):
+            if later := reader.published_after.most(now):
+                found[topic] = max(later, found.get(topic, 0))
+        return found
+
     async def close(self) -> None:
         if self._registry is not None:
             await self._registry.close()

@@ -9,7 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from nonevent.pace import in_words
+from collector.times import US_PER_S, format_duration
+from nonevent.pace import in_words, span
 from ui import moments
 from ui.models import (
     ConsumerPage,
@@ -371,6 +372,7 @@ def _bus(source: SourceStatus, console: Console) -> None:
         for topic, reasons in counted.items():
             some = f"{source.name}/{topic}, {what} since the start: {_counts(reasons)}"
             console.print(words(f"– {some}", QUIET))
+    _published_after(source, console)
     if source.catching_up is not None:
         console.print(
             words(f"– {source.name} catches up: {in_words(source.catching_up)}", "yellow")
@@ -378,6 +380,29 @@ def _bus(source: SourceStatus, console: Console) -> None:
     if waiting := sum(part.waiting for part in source.partitions):
         some = f"{waiting:,} partition{' waits' if waiting == 1 else 's wait'} for slower ones"
         console.print(words(f"– {source.name} catches up: {some}", QUIET))
+
+
+def _published_after(source: SourceStatus, console: Console) -> None:
+    """By topic, what `grace` has to cover: told where it does not, and where it is much."""
+    for one in source.published_after or ():
+        told = (
+            f"{source.name}/{one.topic}: events were published up to {_length(one.seconds)} "
+            "after they happened, lately"
+        )
+        if one.grace_seconds is not None:
+            which, more = f"`{one.not_covered[0]}`", len(one.not_covered) - 1
+            which += f" and {more:,} other{'' if more == 1 else 's'}" if more else ""
+            short = f"`grace: {_length(one.grace_seconds)}` does not cover that, and what is only "
+            cure = f"on its way may be called missing: give {which} a longer one"
+            console.print(words(f"✗ {told}; {short}{cure}", "yellow"))
+        elif one.seconds >= 1:
+            console.print(words(f"– {told}; `grace` covers it", QUIET))
+
+
+def _length(seconds: float) -> str:
+    """As a configuration has it, where that is short."""
+    us = round(seconds * US_PER_S)
+    return format_duration(us) if us < 60 * US_PER_S or us % (60 * US_PER_S) == 0 else span(seconds)
 
 
 def _behind(status: Status) -> str:

@@ -168,6 +168,16 @@ def _source_metrics(status: Status) -> Iterator[Metric]:
         ("source",),
         {(source.name,): len(source.denied) for source in tapped},
     )
+    yield _labelled(
+        "nonevent_source_published_after_seconds",
+        "How long after they happened events were published at most, of late.",
+        ("source", "topic"),
+        {
+            (source.name, one.topic): one.seconds
+            for source in tapped
+            for one in source.published_after or ()
+        },
+    )
     for name, text, of in (
         ("skipped_events", "Events that were not kept, since the tap started.", "skipped"),
         ("read_problems", "Problems of events, since the tap started.", "problems"),

@@ -162,6 +162,18 @@ class CatchingUp(BaseModel):
     """At the pace of late; null while the bus is as fast."""
 
 
+class PublishedAfter(BaseModel):
+    """That events of a topic were published later than they happened, lately, and by how much."""
+
+    topic: str
+    seconds: float
+    """The most of the last half hour to hour, by the records' stamps."""
+    grace_seconds: float | None
+    """The least `grace` that does not cover it; null: every one that counts here does."""
+    not_covered: list[str]
+    """The expectations that so may call missing what is only not published yet."""
+
+
 class SourceStatus(BaseModel):
     """A source and how its tap stands with the bus; while connecting, why and when it tries."""
 
@@ -182,6 +194,8 @@ class SourceStatus(BaseModel):
     """Events not kept since the tap started, by topic and reason (`ignored`, `sampled`)."""
     problems: dict[str, dict[str, int]] = {}
     """Problems of events since the tap started, by topic and problem."""
+    published_after: list[PublishedAfter] | None = None
+    """By topic, where that was later than they happened; null where nobody can tell."""
     partitions: list[PartitionStatus]
 
 

@@ -49,6 +49,7 @@ from ui.models import (
     Status,
     WhyPage,
 )
+from ui.publishing import published_after
 from ui.rows import event_item, finding_model, moment
 from ui.service_queries import Lessons, services
 from ui.sources import source_statuses
@@ -287,7 +288,8 @@ class StoreQueries(AlertQueries):
         with self._ties.reader() as (connection, ties):
             partitions = [p for p in reading.partitions(connection) if not p.retired]
             gaps = reading.gaps(connection)
-            sight = Clocks.stored(connection).sight(partitions, gaps, reading.taken(connection))
+            clocks = Clocks.stored(connection)
+            sight = clocks.sight(partitions, gaps, reading.taken(connection))
             settled = sight.settled_to()
             gap_counts = {
                 (p.source, p.topic_id, p.partition): sum(
@@ -299,15 +301,20 @@ class StoreQueries(AlertQueries):
             totals = rollups.totals(connection)
             # Which of those without an ID a key ties, nobody has counted.
             untied = totals.untied if ties is None else _untied_now(connection, ties)
+            conditions = self._conditions()
             sources = source_statuses(
                 partitions,
                 gap_counts,
-                self._conditions(),
+                conditions,
                 self._clock() if self._running else None,
             )
             catching_up = self._catching_up()
             for source in sources:
                 source.catching_up = catching_up.get(source.name)
+                if (condition := conditions.get(source.name)) is not None:
+                    source.published_after = published_after(
+                        connection, rules, clocks.grace, condition
+                    )
             return Status(
                 version=version("nonevent"),
                 running=self._running,

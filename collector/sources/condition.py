@@ -32,6 +32,9 @@ class Condition(msgspec.Struct, frozen=True):
     """Events that were not kept since the tap started, `ignored` or `sampled`."""
     problems: Counts = {}
     """Problems of events that were kept, since the tap started."""
+    published_after: dict[str, int] | None = None
+    """By topic, how long (µs) after they happened events were published of late, at most. None
+    where nothing tells when they were: event lines do not."""
 
 
 def by_topic(counts: Mapping[tuple[str, str], int]) -> Counts:

@@ -26,7 +26,8 @@ class FileTap:
     """One file as one partition; where reading goes on is a byte.
 
     The end of a file is not a deadline: completeness goes to the last time that was read, and
-    waits there.
+    waits there. So there is nothing for `grace` to cover, and a line does not say when its record
+    was published: of that nothing is told.
     """
 
     paced = False

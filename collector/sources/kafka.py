@@ -103,6 +103,7 @@ class KafkaTap:
             waiting=waiting,
             skipped=by_topic(self.readers.skipped()),
             problems=by_topic(self.readers.problems()),
+            published_after=self.readers.published_after(self._clock()),
         )  # fmt: skip
         away = consumer.client.all_away()
         if away is None:

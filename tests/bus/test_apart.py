@@ -96,6 +96,23 @@ async def test_stages_see_what_is_of_interest_and_the_store_gets_everything(
     assert tap.condition().state == "reading"
 
 
+async def test_how_long_after_they_happened_events_were_published_is_told_with_them(
+    broker: Broker, create_topic: CreateTopic, apart: Apart
+) -> None:
+    topic = await create_topic()
+    stamp_ms = clock() // 1000
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
+    await producer.start()
+    for later in (5_000, 90_000, -1_000):
+        payload = b'{"occurred_at": %d}' % (stamp_ms - later)
+        await producer.send_and_wait(topic, payload, timestamp_ms=stamp_ms)
+    await producer.stop()
+    tap = apart(broker.bootstrap, topic)
+    await tap.start()
+    await take(tap, 3)
+    assert tap.condition().published_after == {topic: 90_000_000}
+
+
 async def test_a_process_that_is_killed_is_followed_by_one_that_goes_on_where_it_was(
     broker: Broker, create_topic: CreateTopic, apart: Apart
 ) -> None:

@@ -342,6 +342,16 @@ def test_a_line_that_is_ignored_was_seen_all_the_same(tap: Tapped, export: Path)
     assert started.readers.skipped() == {(str(export), "ignored"): 3}
 
 
+def test_nothing_is_told_of_when_the_records_of_lines_were_published(
+    tap: Tapped, export: Path
+) -> None:
+    started = tap()
+    export.write_bytes(line(time=at(1), arrival=at(90), payload={"occurred_at": at(0)}))
+    poll(started)
+    assert started.condition().published_after is None
+    assert started.readers.published_after(START) == {}
+
+
 def test_ignored_lines_without_end_are_read_in_portions(
     tap: Tapped, export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ def test_status_and_metrics_tell_what_was_left_out_and_why(
     problems = source["problems"][topic]
     assert problems["no-correlation-id"] >= 1
     assert source["behind"] == 0
+    assert source["published_after"] is None, "event lines do not say when they were published"
     assert source["behind_seconds"] > 0
     said = nonevent("status").out
     assert "not kept since the start: 2 ignored" in " ".join(said.split())

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from nonevent import terminal
 from tests.ui import samples
-from ui.models import EventItem, EventPage, FindingPage, FlowPage
+from ui.models import EventItem, EventPage, FindingPage, FlowPage, PublishedAfter
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -95,6 +95,45 @@ def test_status_says_what_lies_between_tap_and_bus(printed: Callable[..., str]) 
         "since 2026-03-01 10:03:00 UTC"
     ) in text
     assert "eu-prod catches up: 1 partition waits for slower ones" in text
+
+
+def published(printed: Callable[..., str], *told: PublishedAfter, colour: bool = False) -> str:
+    """What status says of it, on one line."""
+    status = samples.status()
+    status.sources[0].published_after = list(told)
+    return " ".join(printed(terminal.print_status, status, colour=colour).split())
+
+
+def test_status_says_where_grace_does_not_cover_how_late_events_are_published(
+    printed: Callable[..., str],
+) -> None:
+    text = published(
+        printed,
+        samples.published_after("cards", 12.5, 5, "order: is paid", "order: is packed"),
+        samples.published_after("uploads", 7_530, 120, "photo: is shown"),
+    )
+    assert (
+        "✗ eu-prod/cards: events were published up to 12.5s after they happened, lately; "
+        "`grace: 5s` does not cover that, and what is only on its way may be called missing: "
+        "give `order: is paid` and 1 other a longer one"
+    ) in text
+    assert "published up to 2 h 5 min after they happened" in text
+    assert "`grace: 2m` does not cover that" in text
+    assert "give `photo: is shown` a longer one" in text
+
+
+def test_what_grace_covers_is_told_in_passing_and_only_where_it_is_a_second_or_more(
+    printed: Callable[..., str],
+) -> None:
+    much = samples.published_after("cards", 1.25)
+    text = published(printed, much, samples.published_after("orders", 0.999))
+    assert "– eu-prod/cards: events were published up to 1.25s after they happened" in text
+    assert "lately; `grace` covers it" in text
+    assert "eu-prod/orders" not in text
+    yellow = "\x1b[33m"
+    assert yellow not in published(printed, much, colour=True)
+    short = samples.published_after("cards", 1.25, 1, "order: is paid")
+    assert yellow in published(printed, short, colour=True)
 
 
 def test_empty_lists_say_so(printed: Callable[..., str]) -> None:

@@ -15,6 +15,7 @@ from ui.models import (
     InstanceItem,
     PartitionStatus,
     Position,
+    PublishedAfter,
     SourceStatus,
     Status,
     TimelineEvent,
@@ -303,6 +304,14 @@ def troubled_status() -> Status:
         partitions=[partition(0, waiting=True), hidden],
     )
     return status(sources=[here, away])
+
+
+def published_after(
+    topic: str, seconds: float, grace: float | None = None, *expectations: str
+) -> PublishedAfter:
+    return PublishedAfter(
+        topic=topic, seconds=seconds, grace_seconds=grace, not_covered=list(expectations)
+    )
 
 
 def unread_status() -> Status:

@@ -72,6 +72,7 @@ def test_metrics_tell_how_the_taps_stand(make_client: Make, queries: FakeQueries
     here.behind, here.behind_seconds = 41, 6.5
     here.skipped = {"orders": {"ignored": 5, "sampled": 2}}
     here.problems = {"orders": {"truncated": 3}}
+    here.published_after = [samples.published_after("orders", 2.5)]
     status.queued = 2
     queries.now_status = status
     told = metrics(make_client(queries))
@@ -85,6 +86,7 @@ def test_metrics_tell_how_the_taps_stand(make_client: Make, queries: FakeQueries
         ({**at, "reason": "ignored"}, 5), ({**at, "reason": "sampled"}, 2),
     ]  # fmt: skip
     assert told["nonevent_read_problems"] == [({**at, "reason": "truncated"}, 3)]
+    assert told["nonevent_source_published_after_seconds"] == [(at, 2.5)]
     hidden = {"source": "eu-prod", "topic": "orders", "partition": "1"}
     (end,) = [v for k, v in told["nonevent_partition_high_watermark"] if k == hidden]
     assert (hidden, end - 4700) in told["nonevent_partition_hidden_events"]
