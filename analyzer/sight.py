@@ -13,7 +13,7 @@ from collector.batch import Gap, PartitionState
 from collector.event import Event
 from collector.keep import in_sample
 from collector.store.tables import Taken
-from collector.times import FOREVER, NEVER
+from collector.times import FOREVER, NEVER, format_time
 
 DEFAULT_GRACE = 5_000_000
 """µs: on a live bus, records may be published a little after they happened."""
@@ -142,7 +142,7 @@ class Sight:
         if cause.time <= self.taken_to(cause.arrival):
             return "retention had taken what was stored then"
         gap = self.gap(names, cause.time, until)
-        return None if gap is None else f"{gap.reason} on {gap.topic}-{gap.partition}"
+        return None if gap is None else _told(gap)
 
     def unseen_since(
         self, names: frozenset[str], start: int, event: Event, ids: Iterable[str]
@@ -156,7 +156,7 @@ class Sight:
         if start < self._whole_from(names):
             return "it may lie before the tap's first sight"
         gap = self.gap(names, start, event.time)
-        return None if gap is None else f"{gap.reason} on {gap.topic}-{gap.partition}"
+        return None if gap is None else _told(gap)
 
     def unseen_between(self, names: frozenset[str], start: int, end: int) -> str | None:
         """Why there may have been more of these names in this time than were seen."""
@@ -169,7 +169,7 @@ class Sight:
         if start < self._whole_from(names):
             return "it may lie before the tap's first sight"
         gap = self.gap(names, start, end)
-        return None if gap is None else f"{gap.reason} on {gap.topic}-{gap.partition}"
+        return None if gap is None else _told(gap)
 
     def blind(self, names: frozenset[str]) -> PartitionState | None:
         """A partition that cannot be read now, and could carry one of these names."""
@@ -238,6 +238,17 @@ class Sight:
         if self.one_skew is not None:
             return self.one_skew
         return max(self._skews.get(one, 0), self._skews.get(other, 0))
+
+
+def _told(gap: Gap) -> str:
+    """Why it was not seen, and which offsets of which time."""
+    last = gap.to_offset - 1
+    offsets = (
+        f"offset {last}" if last <= gap.from_offset else f"offsets {gap.from_offset} to {last}"
+    )
+    told = f"{gap.reason} on {gap.topic}-{gap.partition}: {offsets}"
+    since = "the beginning" if gap.from_time == NEVER else format_time(gap.from_time)
+    return f"{told}, of {since} to {format_time(gap.to_time)}"
 
 
 def _sampled(
