@@ -34,6 +34,7 @@ from analyzer.runaways import Load, Runaways
 from analyzer.shape import Shapes
 from analyzer.sight import Sight
 from analyzer.transition import Transition, changes, taken_back
+from analyzer.undecided import Undecided
 from collector.event import Event
 from collector.glimpse import Glimpses, Ids, kept_in
 from collector.interest import Interest, Part
@@ -77,6 +78,7 @@ class Live:
             self._plan.parts(), ties is not None, Part() if other is None else other.part
         )
         self._overdue = Overdue()
+        self.undecided = Undecided()
         self._dirty: set[str] = set()
         self._runaways = Runaways(load, ties)
         self._unnamed = self._runaways.unnamed
@@ -376,6 +378,7 @@ class Live:
         events = self._origins.events(flow_id, flow.packed, flow.count)
         now: dict[str, Finding] = {}
         over, state = True, SETTLED | JUDGED
+        unknown: set[tuple[str, str]] = set()
         for file in flow.shape.files:
             found_in = episodes_in(flow_id, events, file)
             if fine(found_in, file, sight):
@@ -387,6 +390,7 @@ class Live:
                         self._overdue.put(flow_id, instance)
                     if instance.state == "unknown":
                         state |= UNSURE
+                        unknown.add((file.flow, instance.expectation))
                     if instance.state == "pending":
                         state |= PENDING
                     if instance.state == "pending" and instance.due is not None:
@@ -400,6 +404,8 @@ class Live:
                         state &= ~SETTLED
                 for finding in findings(one, self.rules.by_name):
                     now[finding.id] = finding
+        if unknown:
+            self.undecided.note(flow_id, frozenset(unknown), self.flows)
         before, flow.found = flow.found, now or NOTHING_FOUND
         if self._adrift:
             drifting = {id: self._adrift.pop(id) for id in now if id in self._adrift}

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from analyzer.backtest.difference import Change, Difference
 from analyzer.backtest.run import Outcome
-from analyzer.backtest.tally import WENT_WRONG, Example, Tally
+from analyzer.backtest.tally import SHOWN, Example, Tally
 from analyzer.backtest.waits import SHARES, Waits
 from analyzer.instance import STATES
 from collector.times import NEVER, format_duration, format_time
@@ -42,7 +42,7 @@ def _tally(tally: Tally) -> dict[str, Any]:
         "fields_missing": [one._asdict() for one in tally.lacking()],
         "took": None if waits is None else _took(waits),
         "within": None if waits is None else _within(waits),
-        "examples": {state: [one.flow for one in tally.examples[state]] for state in WENT_WRONG},
+        "examples": {state: [one.flow for one in tally.examples[state]] for state in SHOWN},
     }
 
 
@@ -172,12 +172,12 @@ def _brief(us: int) -> str:
 
 def _print_examples(outcome: Outcome, several: bool, console: Console) -> None:
     for tally in outcome.tallies:
-        for state in WENT_WRONG:
-            if not tally.counts[state]:
+        for state in SHOWN:
+            if not tally.examples[state]:
                 continue
             console.print()
             head = f"✗ {_name(tally, several)}: {tally.counts[state]:,} {state}, such as"
-            console.print(words(head, STYLES[state]))
+            console.print(words(head, STYLES.get(state, "")))
             _print_flows(tally.examples[state], console)
 
 

@@ -101,6 +101,7 @@ class Daemon:
             role=configuration.role,
             held=lambda: self._watch.held(),
             runaway=lambda: self._watch.live.runaway(),
+            unknown=lambda: self._watch.live.undecided.told(),
             queued=lambda: self._watch.pipeline.queued(),
             rule_errors=lambda: self._rules.errors,
             conditions=self._conditions,

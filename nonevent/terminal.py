@@ -194,9 +194,11 @@ def print_expectations(page: ExpectationPage, console: Console | None = None) ->
             words(f"{'≤ ' if one.at_most and one.last_day else ''}{one.last_day:,}"),
         )
     console.print(table)
+    for one in page.items:
+        if one.unknown:
+            flows = f"{one.unknown:,} flow{'' if one.unknown == 1 else 's'}"
+            console.print(words(f"– {one.name}: unknown in {flows}, last in {one.unknown_in[-1]}"))
     told = [(one, lacks) for one in page.items for lacks in one.fields_missing]
-    if told:
-        console.print()
     for one, lacks in told:
         console.print(
             words(f"✗ {one.name}: {lacking(lacks.text, lacks.missing, lacks.asked)}", "yellow")

@@ -1,6 +1,7 @@
 """What is expected, what came of it, and whether there was anything to expect it of: from counts
 that are kept, never from the events."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import duckdb
@@ -9,6 +10,7 @@ from analyzer.consumers.lag import Lag
 from analyzer.rules.kind import Expectation
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.rules.sighted import activating, activations_sighted
+from analyzer.undecided import Unknown
 from collector.store import observed
 from collector.store.rollups import Sighting, sightings
 from collector.times import US_PER_S
@@ -16,6 +18,7 @@ from ui.models import ExpectationItem, FieldsMissing
 from ui.rows import moment
 
 DAY = 24 * 3600 * US_PER_S
+NOTHING_UNKNOWN = Unknown(0, ())
 
 _FINDINGS = """
 SELECT type, expectation, state, count(*), epoch_us(max("at") FILTER (state <> 'retracted'))
@@ -35,18 +38,25 @@ class _Found:
 
 
 def expectations(
-    cursor: duckdb.DuckDBPyConnection, rules: RuleSet, now: int
+    cursor: duckdb.DuckDBPyConnection,
+    rules: RuleSet,
+    now: int,
+    unknown: Mapping[tuple[str, str], Unknown] | None,
 ) -> list[ExpectationItem]:
-    """Every live expectation, in the order of the files; `now` in µs."""
+    """Every live expectation, in the order of the files; `now` in µs. `unknown`: as the running
+    judge tells it, None where none runs."""
     seen = sightings(cursor, max(0, now - DAY))
     found = _found(cursor)
-    return [
-        _of_consumers(
-            cursor, one, _item(file, one, seen, found.get((file.flow, one.options.name), _Found()))
-        )
-        for file in rules.files
-        for one in file.expectations()
-    ]
+    items = []
+    for file in rules.files:
+        for one in file.expectations():
+            which = file.flow, one.options.name
+            item = _item(file, one, seen, found.get(which, _Found()))
+            if unknown is not None:
+                told = unknown.get(which, NOTHING_UNKNOWN)
+                item.unknown, item.unknown_in = told.flows, list(told.last)
+            items.append(_of_consumers(cursor, one, item))
+    return items
 
 
 def _of_consumers(
@@ -82,6 +92,8 @@ def _item(
         last_day=sighted.recent,
         at_most=sighted.at_most,
         silent=not sighted.events,
+        unknown=None,
+        unknown_in=[],
         fields_missing=[FieldsMissing(**one._asdict()) for one in file.lacking(expectation)],
     )
 

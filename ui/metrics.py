@@ -42,6 +42,7 @@ def exposition(
         *alert_metrics(tally, expectations),
         silence(expectations),
         fields_missing(expectations),
+        unknown(expectations),
         *consumer_metrics(consumers),
     ]
     registry.register(_Told(told))
@@ -69,6 +70,19 @@ def fields_missing(expectations: Sequence[ExpectationItem]) -> Metric:
     )
     for one in expectations:
         found.add_metric((one.type, one.name), sum(lacks.missing for lacks in one.fields_missing))
+    return found
+
+
+def unknown(expectations: Sequence[ExpectationItem]) -> Metric:
+    """Where no daemon runs nothing is told."""
+    found = CounterMetricFamily(
+        "nonevent_expectation_unknown_flows",
+        "Flows in which it could not be told, since the rules were read.",
+        labels=("type", "expectation"),
+    )
+    for one in expectations:
+        if one.unknown is not None:
+            found.add_metric((one.type, one.name), one.unknown)
     return found
 
 

@@ -307,6 +307,11 @@ class ExpectationItem(BaseModel):
     """Whether a condition narrows them, so that what was seen may not have been meant."""
     silent: bool
     """None of them is stored: nothing was judged, and so nothing is known to be well."""
+    unknown: int | None
+    """Flows in which it could not be told since the daemon read its rules: partial ones, or where
+    something was not seen. Null where no daemon runs: `nonevent backtest` tells of a past."""
+    unknown_in: list[str]
+    """The last of these flows."""
     fields_missing: list[FieldsMissing]
     """Conditions and paths of which a field was not there, since the rules were read."""
 

@@ -13,6 +13,7 @@ from analyzer.judge import RUNAWAY
 from analyzer.reading import counts, judged_by
 from analyzer.reading import findings as read_findings
 from analyzer.rules.ruleset import RuleSet
+from analyzer.undecided import Unknown
 from analyzer.why.summary import Reasons
 from collector.export import Selection, export
 from collector.sources.condition import Condition
@@ -75,6 +76,7 @@ class StoreQueries(AlertQueries):
         queued: Callable[[], int] = lambda: 0,
         conditions: Callable[[], Mapping[str, Condition]] = dict,
         runaway: Callable[[], int] | None = None,
+        unknown: Callable[[], Mapping[tuple[str, str], Unknown] | None] = lambda: None,
         spellings: Callable[[str], Sequence[str]] = lambda text: [text],
         catching_up: Callable[[], Mapping[str, CatchingUp]] = dict,
         rule_errors: Callable[[], list[str]] = list,
@@ -82,7 +84,8 @@ class StoreQueries(AlertQueries):
         link_base: Callable[[], str] = str,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
-        """`held`, `runaway`: as the running judge tells them; without one runaways are counted."""
+        """`held`, `runaway`, `unknown`: as the running judge tells them; without one runaways are
+        counted."""
         super().__init__(store, rules, link_base, clock)
         self._ties = StoredTies(store)
         self._lessons = Lessons()
@@ -91,6 +94,7 @@ class StoreQueries(AlertQueries):
         self._queued = queued
         self._conditions = conditions
         self._runaway = runaway
+        self._unknown = unknown
         self._catching_up = catching_up
         self._rule_errors = rule_errors
         self._role = role
@@ -244,7 +248,7 @@ class StoreQueries(AlertQueries):
 
     def expectations(self) -> ExpectationPage:
         with self._store.reader() as connection:
-            items = expectations(connection, self._rules(), self._clock())
+            items = expectations(connection, self._rules(), self._clock(), self._unknown())
         return ExpectationPage(items=items)
 
     def consumers(self, *, group: str | None = None) -> ConsumerPage:

@@ -17,6 +17,8 @@ from analyzer.rules.ruleset import Lacking, RuleFile, RuleSet
 EXAMPLES = 3
 OFFENCES = ("too_many", "too_slow", "lagging")
 WENT_WRONG: tuple[State, ...] = ("missing", "late", "violated")
+SHOWN: tuple[State, ...] = (*WENT_WRONG, "unknown")
+"""States of which the first are told by name."""
 
 
 @dataclass(order=True, frozen=True)
@@ -49,7 +51,7 @@ class Tally:
     """Of those that are void the ones that an `unless` made so."""
     took: "array[int]" = field(default_factory=lambda: array("q"))
     examples: dict[State, list[Example]] = field(
-        default_factory=lambda: {state: [] for state in WENT_WRONG}
+        default_factory=lambda: {state: [] for state in SHOWN}
     )
 
     _before: dict[str, Lacking] = field(init=False)
@@ -87,6 +89,9 @@ class Tally:
     def add(self, judged: Judged, instance: Instance) -> None:
         state = instance.state
         self.counts[state] += 1
+        if state == "unknown":
+            at = instance.activation or judged.episode.events[0]
+            keep_first(self.examples[state], Example(at.time, judged.episode.flow, instance.text))
         unless = self.rule.options.unless
         if state == "void" and unless:
             by = (name for event in instance.evidence for name in judged.episode.called(event))

@@ -147,6 +147,30 @@ expectations:
     assert "✗ large: a field was not there 7 of 10 times: event.payload.total > 3" in printed
 
 
+def test_what_cannot_be_told_is_counted_and_its_first_flows_are_named(
+    folder: Path, nonevent: Nonevent
+) -> None:
+    (folder / "rules" / "reading.yaml").write_text(
+        """version: 1
+flow: read
+begins: order.created
+within: 1h
+expectations:
+  - {name: paid first, before: order.shipped, require: order.paid}
+"""
+    )
+    # They may have been begun, and paid, before the file was.
+    write_events(folder / "few.jsonl", [happened(n, "order.shipped", f"o{n}") for n in range(5)])
+    asked = ("backtest", "--rules", "rules/reading.yaml", "--events", "few.jsonl")
+    told = nonevent(*asked, "--json").json
+    assert (told["expectations"][0]["unknown"], told["expectations"][0]["examples"]["unknown"]) == (
+        4, ["o0", "o1", "o2"],
+    )  # fmt: skip  # of the last one it is not settled yet
+    printed = nonevent(*asked).out
+    assert "✗ paid first: 4 unknown, such as" in printed
+    assert "it may lie before the tap's first sight" in printed
+
+
 def test_a_finding_line_has_every_field(folder: Path, nonevent: Nonevent) -> None:
     write_events(folder / "one.jsonl", [happened(0, "order.created", "o", topic="t", offset=4)])
     said = nonevent(

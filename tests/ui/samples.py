@@ -347,6 +347,8 @@ def expectation(**changes: Any) -> ExpectationItem:
         "last_day": 1_234,
         "at_most": True,
         "silent": False,
+        "unknown": 0,
+        "unknown_in": [],
         "fields_missing": [],
     }
     return ExpectationItem(**(values | changes))

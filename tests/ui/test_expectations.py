@@ -207,6 +207,28 @@ def test_fields_that_were_not_there_are_told_with_the_condition_that_reads_them(
     assert f"✗ {one.name}: a field was not there 1,312 of 2,000 times: {text}" in out.getvalue()
 
 
+def test_what_could_not_be_told_is_counted_and_its_flows_are_named(
+    client: httpx.Client, queries: FakeQueries
+) -> None:
+    one = samples.expectation(unknown=1_234, unknown_in=["ord-1", samples.NASTY])
+    fine = samples.expectation(name="fine", unknown=0)
+    away = samples.expectation(name="away", unknown=None)
+    queries.expectation_page = ExpectationPage(items=[one, fine, away])
+    page = client.get("/expectations").raise_for_status().text
+    assert page.count(">unknown</span>") == 1
+    assert "in 1,234 flows, last in" in page
+    assert '<a href="/flows/ord-1">ord-1</a>' in page
+    assert "<script" not in page
+    metrics = client.get("/metrics").raise_for_status().text
+    name = "nonevent_expectation_unknown_flows_total"
+    assert f'{name}{{expectation="{one.name}",type="order"}} 1234.0' in metrics
+    assert f'{name}{{expectation="fine",type="order"}} 0.0' in metrics
+    assert f'{name}{{expectation="away"' not in metrics
+    out = io.StringIO()
+    print_expectations(queries.expectation_page, Console(file=out, width=160))
+    assert f"– {one.name}: unknown in 1,234 flows, last in " in out.getvalue()
+
+
 def test_the_rules_that_judge_say_what_was_lacking(asked: StoreQueries) -> None:
     """Counted by the conditions themselves, whoever asks them."""
     before = {one.text: one for one in items(asked)["narrowed"].fields_missing}
