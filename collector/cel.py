@@ -98,7 +98,7 @@ def fields_read(text: str, part: str) -> frozenset[str] | None:
     looked_into = 0
     for node in tree.iter_subtrees():
         if node.data == "member_dot":
-            base = _unwrapped(node.children[0])
+            base = unwrapped(node.children[0])
             if _is_part(base, part):
                 looked_into += 1
                 fields.add(str(node.children[1]))
@@ -110,7 +110,18 @@ def _is_part(tree: Any, part: str) -> bool:
     return isinstance(tree, Tree) and tree.data == "member_dot" and str(tree.children[1]) == part
 
 
-def _unwrapped(tree: Any) -> Any:
+def parsed(text: str) -> Tree[Token]:
+    """The parse tree of CEL that compiles."""
+    return _parser().parse(text)
+
+
+def literal_of(tree: Any) -> object:
+    """The value that stands there written out; None where another expression does, or null."""
+    token = _only_token(tree)
+    return _constant(token) if token is not None and token.type.endswith("_LIT") else None
+
+
+def unwrapped(tree: Any) -> Any:
     """Without the grammar's levels that hold one thing only."""
     while isinstance(tree, Tree) and len(tree.children) == 1 and tree.data != "ident":
         tree = tree.children[0]
@@ -197,7 +208,7 @@ class _Compiler:
         return lambda env: BINARY["addition_sub"](0, inner(env))
 
     def _member_dot(self, tree: Tree[Token], children: list[Any]) -> Closure:
-        name, base = str(children[1]), _unwrapped(children[0])
+        name, base = str(children[1]), unwrapped(children[0])
         if _is_part(base, "payload") and (variable := _identifier(base.children[0])) is not None:
             self._known(base, variable)
             return self._payload_field(variable, name)

@@ -9,6 +9,7 @@ from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.after_never import AfterNever
 from analyzer.kinds.before_require import BeforeRequire
 from analyzer.paths import ValuePath
+from analyzer.rules.absences import warn_of_absences
 from analyzer.rules.checker import Checker, Problem
 from analyzer.rules.excuses import warn_of_excuses
 from analyzer.rules.kind import Expectation
@@ -45,6 +46,8 @@ def doubts(file: RuleFile) -> list[Problem]:
     checker = Checker(file.path)
     _warn_of_slips(file, checker)
     _warn_of_twins(file, checker)
+    if file.written is not None:
+        warn_of_absences(file.written, checker)
     for rule in file.rules:
         warn_of_excuses(rule, file.begins, checker)
     return checker.sorted()

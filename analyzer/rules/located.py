@@ -165,3 +165,20 @@ def items(value: Value) -> Iterator[tuple[str, Place, Value]]:
     if isinstance(value.data, dict) and value.keys is not None:
         for key, inner in value.data.items():
             yield key, value.keys[key], inner
+
+
+def at_key(value: Value | None, key: str) -> Value | None:
+    """What stands at this key of a mapping; None where there is none."""
+    return value.data.get(key) if value is not None and isinstance(value.data, dict) else None
+
+
+def entries(value: Value | None) -> Iterator[Value]:
+    """The values of a mapping."""
+    if value is not None and isinstance(value.data, dict):
+        yield from value.data.values()
+
+
+def elements(value: Value | None) -> Iterator[Value]:
+    """The elements of a list."""
+    if value is not None and isinstance(value.data, list):
+        yield from value.data

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analyzer.rules.located import Place, Value
+from analyzer.rules.located import Place, Value, at_key, elements, entries
 
 ONE_OR_MORE = (
     "after", "expect", "never", "next", "once", "before", "require", "order", "together", "either",
@@ -27,10 +27,10 @@ class Named:
 def named(document: Value) -> Iterator[Named]:
     """Every name of events in a file, in no order."""
     for key in ("begins", "ends"):
-        yield from _judged(_at(document, key))
-    expectations = _at(document, "expectations")
-    for expectation in _items(expectations):
-        enabled = _at(expectation, "enabled")
+        yield from _judged(at_key(document, key))
+    expectations = at_key(document, "expectations")
+    for expectation in elements(expectations):
+        enabled = at_key(expectation, "enabled")
         if enabled is None or enabled.data is not False:
             for name, place in expected_names(expectation):
                 yield Named(name, place, True)
@@ -41,19 +41,19 @@ def named(document: Value) -> Iterator[Named]:
 def expected_names(expectation: Value) -> Iterator[tuple[str, Place]]:
     """The names in one expectation."""
     for key in ONE_OR_MORE:
-        yield from names_in(_at(expectation, key))
+        yield from names_in(at_key(expectation, key))
     for key in COUNTS:
-        yield from _keys(_at(expectation, key))
-    across = _at(expectation, "across")
+        yield from _keys(at_key(expectation, key))
+    across = at_key(expectation, "across")
     yield from _keys(across)
     if across is not None and not isinstance(across.data, dict):
         yield from names_in(across)
-    undo = _at(expectation, "undo")
+    undo = at_key(expectation, "undo")
     yield from _keys(undo)
-    for value in _values(undo):
+    for value in entries(undo):
         yield from names_in(value)
     for key in ("from", "to"):
-        yield from names_in(_at(_at(expectation, "latency"), key))
+        yield from names_in(at_key(at_key(expectation, "latency"), key))
 
 
 def names_in(value: Value | None) -> Iterator[tuple[str, Place]]:
@@ -67,7 +67,7 @@ def names_in(value: Value | None) -> Iterator[tuple[str, Place]]:
             yield from names_in(item)
     else:
         for key in ("all", "name"):
-            yield from names_in(_at(value, key))
+            yield from names_in(at_key(value, key))
 
 
 def shown(name: str) -> str:
@@ -76,36 +76,22 @@ def shown(name: str) -> str:
 
 
 def _beside(document: Value) -> Iterator[tuple[str, Place]]:
-    meanings = _at(document, "events")
+    meanings = at_key(document, "events")
     yield from _keys(meanings)
-    for meaning in _values(meanings):
-        yield from names_in(_at(meaning, "name"))
-    for service in _values(_at(document, "services")):
+    for meaning in entries(meanings):
+        yield from names_in(at_key(meaning, "name"))
+    for service in entries(at_key(document, "services")):
         for key in ("consumes", "emits"):
-            yield from names_in(_at(service, key))
-    for test in _items(_at(document, "tests")):
-        for event in _items(_at(test, "events")):
-            yield from names_in(_at(event, "name"))
+            yield from names_in(at_key(service, key))
+    for test in elements(at_key(document, "tests")):
+        for event in elements(at_key(test, "events")):
+            yield from names_in(at_key(event, "name"))
 
 
 def _judged(value: Value | None) -> Iterator[Named]:
     return (Named(name, place, True) for name, place in names_in(value))
 
 
-def _at(value: Value | None, key: str) -> Value | None:
-    return value.data.get(key) if value is not None and isinstance(value.data, dict) else None
-
-
 def _keys(value: Value | None) -> Iterator[tuple[str, Place]]:
     if value is not None and isinstance(value.data, dict):
         yield from (value.keys or {}).items()
-
-
-def _values(value: Value | None) -> Iterator[Value]:
-    if value is not None and isinstance(value.data, dict):
-        yield from value.data.values()
-
-
-def _items(value: Value | None) -> Iterator[Value]:
-    if value is not None and isinstance(value.data, list):
-        yield from value.data

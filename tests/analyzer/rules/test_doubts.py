@@ -23,7 +23,11 @@ from collector.times import US_PER_S
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
 DOUBTFUL = sorted((HERE / "doubtful").glob("*.yaml"))
-SHIPPED = sorted((*(ROOT / "expectations").glob("*.yaml"), *(HERE / "good").glob("*.yaml")))
+SHIPPED = sorted(
+    path
+    for folder in (ROOT / "expectations", ROOT / "bench", HERE / "good")
+    for path in folder.glob("*.yaml")
+)
 DAY = 86_400 * US_PER_S
 AT = 1_772_359_200 * US_PER_S
 SECONDS = (0, 1, 2, 9, 10, 11, 30, 31, 60, 61, 120, 121, 300, 301, 3600, 3601, 7200, 7201)
