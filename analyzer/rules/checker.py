@@ -2,14 +2,14 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from analyzer.guards import Guard
 from analyzer.paths import ValuePath
-from analyzer.rules.located import Place, Value
+from analyzer.rules.located import Place, Value, items
 from collector.cel import GuardError, check_kinds
 from collector.times import parse_duration
 
@@ -71,10 +71,14 @@ class Checker:
         self.problems.append(Problem(self.path, place, what, warning=True))
 
     def suggestion(self, wrong: str, right: Iterable[str]) -> str:
+        near = self.nearest(wrong, right)
+        return f"; did you mean `{near}`?" if near else ""
+
+    def nearest(self, wrong: str, right: Iterable[str]) -> str | None:
+        """What was probably meant, if that is like anything."""
         if len(self.problems) > MOST_TOLD:
-            return ""  # it costs more than all else, and is not told
-        near = difflib.get_close_matches(wrong, list(right), n=1, cutoff=0.6)
-        return f"; did you mean `{near[0]}`?" if near else ""
+            return None  # it costs more than all else, and is not told
+        return next(iter(difflib.get_close_matches(wrong, list(right), n=1, cutoff=0.6)), None)
 
     def known_keys(self, value: Value, known: Iterable[str], where: str) -> None:
         """Every other key is an error: what is misspelt must not be silent."""
@@ -82,6 +86,32 @@ class Checker:
         for key, place in (value.keys or {}).items():
             if key not in known:
                 self.error(place, f"`{key}` is not known {where}{self.suggestion(key, known)}")
+
+    def mended(
+        self,
+        value: Value,
+        known: Iterable[str],
+        where: str,
+        needs: Container[str] = (),
+        elsewhere: Container[str] = (),
+    ) -> Value:
+        """Tells every other key, too, and reads what is misspelt as what was probably meant: that
+        this is not there is no further mistake. A key that is known `elsewhere` is not misspelt;
+        of one that `needs` has it goes without saying where."""
+        known = list(known)
+        data: dict[str, Value] = {}
+        keys: dict[str, Place] = {}
+        for key, place, inner in items(value):
+            right = key
+            if key not in known:
+                near = self.nearest(key, known)
+                at = "" if near in needs else f" {where}"
+                hint = f"; did you mean `{near}`?" if near else ""
+                self.error(place, f"`{key}` is not known{at}{hint}")
+                if near and key not in elsewhere and near not in {*data, *(value.keys or ())}:
+                    right = near
+            data[right], keys[right] = inner, place
+        return Value(value.place, data, keys)
 
     # Readers of one value: each returns None after it has noted what is wrong.
 

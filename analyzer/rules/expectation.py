@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import msgspec
@@ -14,7 +15,7 @@ from analyzer.kinds import table
 from analyzer.rules.checker import Checker
 from analyzer.rules.fields import Fields
 from analyzer.rules.kind import Expectation, Kind
-from analyzer.rules.located import Value
+from analyzer.rules.located import Value, at_key
 from analyzer.rules.rule import Names, Options
 
 COMMON = (
@@ -22,6 +23,7 @@ COMMON = (
     "severity", "labels", "group_by", "for", "keep_firing_for", "runbook", "enabled",
 )  # fmt: skip
 KINDS = (*table.KINDS, *FOLDS)
+KEYS = frozenset((*COMMON, *(key for kind in KINDS for key in (*kind.needs, *kind.takes))))
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SEVERITIES = ("info", "warning", "critical")
 
@@ -55,7 +57,7 @@ def read_expectation(value: Value, checker: Checker, inherited: Inherited) -> Ex
     if kind is None:
         return None
     known = (*COMMON, *kind.needs, *kind.takes)
-    checker.known_keys(value, known, f"for `{kind.name}`")
+    value = checker.mended(value, known, f"for `{kind.name}`", needs=kind.needs, elsewhere=KEYS)
     before = len(checker.problems)
     fields = Fields(value, checker)
     options = _options(fields, checker, kind, inherited)
@@ -74,30 +76,46 @@ def read_expectation(value: Value, checker: Checker, inherited: Inherited) -> Ex
     return None if failed else rule
 
 
+def name_of(value: Value) -> str | None:
+    """What an expectation with mistakes is called; None where it is off, or nobody can tell."""
+    enabled, name = at_key(value, "enabled"), at_key(value, "name")
+    if not isinstance(value.data, dict) or (enabled is not None and enabled.data is False):
+        return None
+    if name is not None:
+        return name.data if isinstance(name.data, str) else None
+    kind, _ = _nearest(value.data.keys())
+    return None if kind is None else _sentence(value.data, kind)
+
+
 def _kind(value: Value, checker: Checker) -> Kind | None:
-    """The kind whose sentence this is: the one that needs most of the keys that are there."""
-    keys = value.data.keys() if isinstance(value.data, dict) else set()
+    """The kind whose sentence this is, also where keys are misspelt; tells what it lacks."""
+    data = value.data if isinstance(value.data, dict) else {}
+    meant = {key: checker.nearest(key, KEYS) for key in data if key not in KEYS}
+    kind, lacking = _nearest({*data, *(key for key in meant.values() if key)} - meant.keys())
+    places = value.keys or {}
+    if kind is not None:
+        if lacking:
+            place = places.get(kind.name, value.place)
+            checker.error(place, f"`{kind.name}` also needs `{'`, `'.join(lacking)}`")
+        return kind
+    for key, near in meant.items():
+        if near is not None:
+            what = f"`{key}` is not known; did you mean `{near}`?"
+            checker.error(places.get(key, value.place), what)
+    if not any(meant.values()):
+        have = ", ".join("/".join(kind.needs) for kind in KINDS)
+        what = f"this says neither what is expected nor forbidden; there are {have}"
+        checker.error(value.place, what)
+    return None
+
+
+def _nearest(keys: Set[str]) -> tuple[Kind | None, list[str]]:
+    """The kind that needs most of these keys, and which it needs besides them."""
     fitting = [kind for kind in KINDS if keys >= set(kind.needs)]
     served = {key for kind in fitting for key in kind.needs}
-    for kind in KINDS:
-        if kind.name in keys - served:
-            lacking = "`, `".join(key for key in kind.needs if key not in keys)
-            place = (value.keys or {}).get(kind.name, value.place)
-            checker.error(place, f"`{kind.name}` also needs `{lacking}`")
-            return None
-    if fitting:
-        return max(fitting, key=lambda kind: len(kind.needs))
-    have = ", ".join("/".join(kind.needs) for kind in KINDS)
-    every = [key for kind in KINDS for key in (*kind.needs, *kind.takes)]
-    for key in keys - set(every) - set(COMMON):
-        hint = checker.suggestion(key, every)
-        if hint:
-            checker.error((value.keys or {}).get(key, value.place), f"`{key}` is not known{hint}")
-            return None
-    checker.error(
-        value.place, f"this says neither what is expected nor forbidden; there are {have}"
-    )
-    return None
+    begun = [kind for kind in KINDS if kind.name in keys - served]
+    found = max(begun or fitting, key=lambda kind: len(keys & set(kind.needs)), default=None)
+    return found, [] if found is None else [key for key in found.needs if key not in keys]
 
 
 def _options(fields: Fields, checker: Checker, kind: Kind, inherited: Inherited) -> Options:
@@ -110,7 +128,7 @@ def _options(fields: Fields, checker: Checker, kind: Kind, inherited: Inherited)
     match, copies = maybe("match"), maybe("copies")
     unless, unless_where = _unless(fields, checker)
     own_skew, own_grace = optional_duration(fields, "skew"), optional_duration(fields, "grace")
-    sentence = _sentence(fields, kind)
+    sentence = _sentence(fields.data, kind)
     return Options(
         name=(checker.text(name) if name else None) or sentence,
         about=checker.text(about) if about else None,
@@ -167,19 +185,19 @@ def _unless(fields: Fields, checker: Checker) -> tuple[Names, Guard | None]:
         return (), None
     if not isinstance(value.data, dict):
         return checker.names(value) or (), None
-    checker.known_keys(value, ["name", "where"], "in `unless`")
-    name, where = value.data.get("name"), value.data.get("where")
+    meant = checker.mended(value, ["name", "where"], "in `unless`")
+    name, where = at_key(meant, "name"), at_key(meant, "where")
     if name is None:
         checker.error(value.place, "`unless` needs a `name`")
         return (), None
     return checker.names(name) or (), checker.condition(where) if where else None
 
 
-def _sentence(fields: Fields, kind: Kind) -> str:
+def _sentence(data: Mapping[str, Value], kind: Kind) -> str:
     """An expectation without a name is called by its own sentence."""
     words = []
     for key in (*kind.needs, *kind.takes):
-        value = fields.get(key)
+        value = data.get(key)
         if value is not None:
             words.append(f"{key} {told(value.plain())}")
     return " ".join(words)

@@ -13,29 +13,29 @@ class Fields:
     def __init__(self, value: Value, checker: Checker) -> None:
         self.value = value
         self.checker = checker
-        self._data: dict[str, Value] = value.data if isinstance(value.data, dict) else {}
+        self.data: dict[str, Value] = value.data if isinstance(value.data, dict) else {}
 
     def __contains__(self, key: str) -> bool:
-        return key in self._data
+        return key in self.data
 
     def get(self, key: str) -> Value | None:
-        return self._data.get(key)
+        return self.data.get(key)
 
     def names(self, key: str) -> Names:
-        value = self._data.get(key)
+        value = self.data.get(key)
         return () if value is None else self.checker.names(value) or ()
 
     def duration(self, key: str) -> int | None:
-        value = self._data.get(key)
+        value = self.data.get(key)
         return None if value is None else self.checker.positive_duration(value)
 
     def guard(self, key: str) -> Guard | None:
-        value = self._data.get(key)
+        value = self.data.get(key)
         return None if value is None else self.checker.guard(value)
 
     def guards(self, key: str) -> tuple[tuple[str, Guard], ...]:
         """`{A: path, B: path}`"""
-        value = self._data.get(key)
+        value = self.data.get(key)
         if value is None:
             return ()
         if not isinstance(value.data, dict):
@@ -46,7 +46,7 @@ class Fields:
 
     def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
         """`{X: X', Y: Y'}`: a name for each name."""
-        value = self._data.get(key)
+        value = self.data.get(key)
         pairs = None if value is None else self.checker.texts(value)
         if value is not None and pairs == ():
             self.checker.error(value.place, "expected at least one pair of names")
@@ -54,21 +54,21 @@ class Fields:
 
     def path(self, key: str) -> ValuePath | None:
         """A path that may lead to many values."""
-        value = self._data.get(key)
+        value = self.data.get(key)
         return None if value is None else self.checker.values_path(value)
 
     def number(self, key: str, most: int) -> int | None:
-        value = self._data.get(key)
+        value = self.data.get(key)
         return None if value is None else self.checker.number(value, most)
 
     def numbers(self, key: str) -> tuple[tuple[str, int], ...]:
         """`{A: 2, B: 1}`: how many of each name."""
-        value = self._data.get(key)
+        value = self.data.get(key)
         return () if value is None else self.checker.numbers(value) or ()
 
     def needs(self, key: str) -> tuple[Names, ...]:
         """`[B, C]`: any of them, one need. `{all: [B, C]}`: every one, several needs."""
-        value = self._data.get(key)
+        value = self.data.get(key)
         if value is None:
             return ()
         if isinstance(value.data, dict):

@@ -7,7 +7,7 @@ from analyzer.folds.fold import Fold
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.rules.checker import Checker, Problem
 from analyzer.rules.events import read_naming
-from analyzer.rules.expectation import Inherited, optional_duration, read_expectation, told
+from analyzer.rules.expectation import Inherited, name_of, optional_duration, read_expectation, told
 from analyzer.rules.fields import Fields
 from analyzer.rules.kind import Expectation
 from analyzer.rules.located import MAX_BYTES, Broken, Place, Value, parse
@@ -91,7 +91,7 @@ def _read(path: Path, checker: Checker) -> RuleFile | None:
 
 
 def _file(path: Path, document: Value, checker: Checker) -> RuleFile | None:
-    checker.known_keys(document, HEAD, "at the top of a rule file")
+    document = checker.mended(document, HEAD, "at the top of a rule file")
     head = Fields(document, checker)
     version = head.get("version")
     if version is None or type(version.data) is not int or version.data != 1:
@@ -159,13 +159,14 @@ def _expectations(
     named: dict[str, int] = {"unfinished": 0} if closes else {}
     for item in value.data:
         rule = read_expectation(item, checker, inherited)
-        if rule is None:
-            continue
-        name = rule.options.name
-        if name in named:
+        name = name_of(item) if rule is None else rule.options.name
+        if name is not None and name in named:
             first = f"the first is on line {named[name]}" if named[name] else "it is implicit"
             checker.error(item.place, f"two expectations are called `{name}`; {first}")
-        named[name] = item.place.line
+        if name is not None:
+            named.setdefault(name, item.place.line)
+        if rule is None:
+            continue
         if isinstance(rule, Rule):
             _check_that_it_ends(rule, head.names("ends"), item.place, checker, closes=closes)
         found.append(rule)
