@@ -1,6 +1,7 @@
 """`after: A` `undo: {X: X', Y: Y'}`: what was done before A is undone, in time, maybe in reverse.
 
-An X' that came before A counts, too: sagas often undo first and say so last.
+`{X: [X', X'']}`: any of them undoes it. One that came before A counts, too: sagas often undo first
+and say so last.
 """
 
 from collections.abc import Sequence
@@ -22,8 +23,8 @@ class _Undoing:
 
     cause: Event
     deadline: int | None
-    done: list[tuple[Event, str]] = field(default_factory=list)
-    """Events, each with the name that would undo it."""
+    done: list[tuple[Event, int]] = field(default_factory=list)
+    """Events, each with the number of its pair of names."""
     undone: dict[int, Event] = field(default_factory=dict)
     """By the number of what was done."""
 
@@ -36,26 +37,29 @@ class _Undoing:
 class AfterUndo(Rule):
     options: Options
     trigger: Names
-    pairs: tuple[tuple[str, str], ...]
-    """What is done, and what undoes it."""
+    pairs: tuple[tuple[str, Names], ...]
+    """What is done, and what undoes it: any of these."""
     within: int | None
     reverse: bool = False
 
     def names(self) -> frozenset[str]:
-        done = [name for pair in self.pairs for name in pair]
-        return frozenset((*self.trigger, *done, *self.options.unless))
+        done = (name for name, _ in self.pairs)
+        return frozenset((*self.trigger, *done, *self._undoing_names(), *self.options.unless))
 
     def awaits(self) -> frozenset[str]:
         """In reverse, an earlier one of what was done would tell another order."""
         done = [name for name, _ in self.pairs] if self.reverse else ()
-        return frozenset((*done, *(undo for _, undo in self.pairs), *self.options.unless))
+        return frozenset((*done, *self._undoing_names(), *self.options.unless))
+
+    def _undoing_names(self) -> Names:
+        return tuple(dict.fromkeys(undo for _, names in self.pairs for undo in names))
 
     def wakes(self) -> Sequence[Wake]:
         # Something that had been done, and is read after the deadline.
         return (Wake(tuple(name for name, _ in self.pairs), self.trigger),)
 
     def dues(self) -> Sequence[Due]:
-        undoing = tuple(undo for _, undo in self.pairs)
+        undoing = self._undoing_names()
         found = [Due(self.trigger, self.within)] if self.within is not None else []
         return [*found, Due((*self.trigger, *undoing), 0)] if self.reverse else found
 
@@ -97,32 +101,38 @@ class AfterUndo(Rule):
         self, cause: Event, deadline: int | None, episode: Episode, sight: Sight
     ) -> _Undoing:
         one, options = _Undoing(cause, deadline), self.options
-        for name, undo in self.pairs:
-            free = [
-                e for e in episode.of((undo,), copies=options.copies) if options.suits(e, cause)
-            ]
+        for pair, (name, _) in enumerate(self.pairs):
             for event in episode.of((name,), copies=options.copies):
                 skew = skew_between(options.skew, sight, cause, event)
-                if not surely_follows(cause, event, skew):
+                if surely_follows(cause, event, skew):
+                    one.done.append((event, pair))
+        free = [
+            [e for e in episode.of(undo, copies=options.copies) if options.suits(e, cause)]
+            for _, undo in self.pairs
+        ]
+        taken: set[int] = set()
+        # In the order of what was done: one that undoes several names is handed to the earliest.
+        for number in sorted(range(len(one.done)), key=lambda n: ORDER(one.done[n][0])):
+            event, pair = one.done[number]
+            for at, other in enumerate(free[pair]):
+                skew = skew_between(options.skew, sight, other, event)
+                if id(other) in taken or not follows(other, event, skew):
                     continue
-                number = len(one.done)
-                one.done.append((event, undo))
-                for other in free:
-                    skew = skew_between(options.skew, sight, other, event)
-                    if follows(other, event, skew) and options.alike(other, event):
-                        one.undone[number] = other
-                        if options.match == "each":
-                            free.remove(other)
-                        break
+                if options.alike(other, event):
+                    one.undone[number] = other
+                    if options.match == "each":
+                        taken.add(id(other))
+                        del free[pair][at]
+                    break
         return one
 
     def _out_of_order(self, one: _Undoing, sight: Sight) -> Event | None:
         """The first undoing that came after that of something done earlier; the first of each
         name counts."""
-        firsts: dict[str, tuple[Event, Event]] = {}
-        for number, (event, undo) in enumerate(one.done):
-            if number in one.undone and undo not in firsts:
-                firsts[undo] = (event, one.undone[number])
+        firsts: dict[int, tuple[Event, Event]] = {}
+        for number, (event, pair) in enumerate(one.done):
+            if number in one.undone and pair not in firsts:
+                firsts[pair] = (event, one.undone[number])
         late = [
             undone
             for done, undone in firsts.values()
@@ -155,14 +165,16 @@ class AfterUndo(Rule):
     ) -> Instance:
         cause = one.cause
         lacking = [number for number in range(len(one.done)) if not one.in_time(number)]
-        lacks = tuple(dict.fromkeys(one.done[number][1] for number in lacking))
+        undoing = dict.fromkeys(self.pairs[one.done[number][1]][1] for number in lacking)
+        lacks = tuple(" or ".join(names) for names in undoing)
         earliest = min((one.done[number][0] for number in lacking), key=ORDER)
         done = ", ".join(dict.fromkeys(one.done[number][0].name for number in lacking))
         started = f"{cause.name} at {format_time(cause.time)}"
         what = " and ".join(lacks)
         return Absence(
             rule=self, cause=cause, since=earliest, deadline=one.deadline,
-            lacks=lacks, hidden=frozenset(lacks), evidence=came, came=came, finding="not_undone",
+            lacks=lacks, hidden=frozenset(name for names in undoing for name in names),
+            evidence=came, came=came, finding="not_undone",
             text=f"expected {what} {limit(self.within)} of {started}, to undo {done}",
             last=came[-1] if len(one.undone) == len(one.done) else None,
         ).judged(episode, sight)  # fmt: skip

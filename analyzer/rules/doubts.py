@@ -163,6 +163,8 @@ def _plain(value: object, within: str = "") -> object:
                  if f.name not in UNJUDGED)  # fmt: skip
         return type(value).__name__, *parts
     if isinstance(value, tuple):
+        if within == "pairs":
+            return sorted((name, sorted(names)) for name, names in value)
         inner = [_plain(one) for one in value]
         if within == "needs":
             inner = sorted((_plain(one, "expected") for one in value), key=repr)

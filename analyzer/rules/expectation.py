@@ -15,7 +15,7 @@ from analyzer.kinds import table
 from analyzer.rules.checker import Checker
 from analyzer.rules.fields import Fields
 from analyzer.rules.kind import Expectation, Kind
-from analyzer.rules.located import Value, at_key
+from analyzer.rules.located import Value, at_key, items
 from analyzer.rules.rule import Names, Options
 
 COMMON = (
@@ -199,8 +199,18 @@ def _sentence(data: Mapping[str, Value], kind: Kind) -> str:
     for key in (*kind.needs, *kind.takes):
         value = data.get(key)
         if value is not None:
-            words.append(f"{key} {told(value.plain())}")
+            words.append(f"{key} {told(_any_of(value) if key == 'undo' else value.plain())}")
     return " ".join(words)
+
+
+def _any_of(pairs: Value) -> object:
+    """`X UX or UZ, Y UY`, where commas part the pairs."""
+    if not isinstance(pairs.data, dict):
+        return pairs.plain()
+    return {
+        name: " or ".join(map(str, undo)) if isinstance(undo, list) else undo
+        for name, undo in ((name, inner.plain()) for name, _, inner in items(pairs))
+    }
 
 
 def told(plain: object) -> str:

@@ -44,13 +44,17 @@ class Fields:
         found = [(name, self.checker.guard(inner)) for name, inner in value.data.items()]
         return tuple((name, guard) for name, guard in found if guard is not None)
 
-    def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
-        """`{X: X', Y: Y'}`: a name for each name."""
+    def pairs(self, key: str) -> tuple[tuple[str, Names], ...]:
+        """`{X: X', Y: [Y', Z]}`: for each name another one, or any of several."""
         value = self.data.get(key)
-        pairs = None if value is None else self.checker.texts(value)
-        if value is not None and pairs == ():
-            self.checker.error(value.place, "expected at least one pair of names")
-        return pairs or ()
+        if value is None:
+            return ()
+        if not isinstance(value.data, dict) or not value.data:
+            what = f"expected `{{NAME: NAME}}`, such as `{key}: {{paid: refunded}}`"
+            self.checker.error(value.place, what)
+            return ()
+        found = [(name, self.checker.names(inner)) for name, inner in value.data.items()]
+        return tuple((name, names) for name, names in found if names is not None)
 
     def path(self, key: str) -> ValuePath | None:
         """A path that may lead to many values."""

@@ -71,7 +71,7 @@ TYPES: dict[str, Schema] = {
     },
     "lag": {"type": "string", "minLength": 1, "description": "a consumer group"},
     "topic": _NAMES,
-    "undo": {"type": "object", "additionalProperties": _TEXT, "minProperties": 1},
+    "undo": {"type": "object", "additionalProperties": _NAMES, "minProperties": 1},
     "across": {"anyOf": [_LISTED, {"type": "object", "additionalProperties": _CEL}]},
     "tolerance": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^[0-9.]+ *%?$"}]},
     "every": {"type": "string", "description": "a cron line, such as `0 2 * * *`, or @daily"},

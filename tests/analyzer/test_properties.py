@@ -62,6 +62,10 @@ KINDS = (
     "expect", "all", "never", "once", "once after", "before", "order", "together", "either",
     "counts", "counts after", "agree", "for each", "undo", "next", "handled",
 )  # fmt: skip
+UNDOINGS = (
+    (("A", ("B",)),), (("A", ("B",)), ("B", ("C",))), (("C", ("end",)),),
+    (("A", ("B", "C")), ("C", ("B", "X"))),
+)  # fmt: skip
 several = st.permutations(NAMES).flatmap(
     lambda every: st.integers(2, len(every)).map(lambda most: tuple(every[:most]))
 )
@@ -110,7 +114,7 @@ def rules(draw: st.DrawFn, number: int) -> Rule:
     if kind == "next":
         return AfterNext(given, draw(names), draw(names), draw(within))
     if kind == "undo":
-        pairs = draw(st.sampled_from(((("A", "B"),), (("A", "B"), ("B", "C")), (("C", "end"),))))
+        pairs = draw(st.sampled_from(UNDOINGS))
         return AfterUndo(given, draw(names), pairs, draw(within), draw(st.booleans()))
     if kind == "for each":
         return ForEach(given, ITEMS, draw(names), draw(names), VALUES[1], draw(within))

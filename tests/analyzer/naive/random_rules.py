@@ -38,6 +38,11 @@ PAIRS = (
         lambda e, c: number(e, 0) and number(c, 0) and field(e, "n") >= field(c, "n"),
     ),
 )
+UNDOINGS: tuple[dict[str, list[str]], ...] = (
+    {"A": ["B"]}, {"A": ["B"], "B": ["C"]}, {"A": ["X"], "C": ["B"]}, {"A": ["B", "X"]},
+    {"A": ["B"], "C": ["B"]}, {"A": ["B", "X"], "C": ["X", "end"]}, {"C": ["X"], "A": ["X", "B"]},
+)  # fmt: skip
+"""What is done, and what undoes it: also what undoes several."""
 
 
 def one_or_list(names: list[str]) -> Any:
@@ -130,8 +135,9 @@ def body(draw: st.DrawFn, kind: str, written: Written, spec: Spec) -> None:
     elif kind in ("order", "together", "either"):
         written[kind] = spec[kind] = draw(several)
     elif kind == "undo":
-        pairs = draw(st.sampled_from(({"A": "B"}, {"A": "B", "B": "C"}, {"A": "X", "C": "B"})))
-        written["undo"] = spec["undo"] = pairs
+        pairs = draw(st.sampled_from(UNDOINGS))
+        spec["undo"] = pairs
+        written["undo"] = {name: one_or_list(undo) for name, undo in pairs.items()}
         if draw(st.booleans()):
             written["in"] = spec["in"] = "reverse"
     elif kind == "for_each":

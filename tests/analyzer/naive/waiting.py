@@ -144,7 +144,7 @@ def items(event: Event) -> list[object] | None:
 
 def undo(q: Question) -> list[Said]:
     found = []
-    pairs: dict[str, str] = q.rule["undo"]
+    pairs: dict[str, list[str]] = q.rule["undo"]
     for cause in q.triggers(q.rule["after"]):
         if q.waits_no_more(cause):
             found.append(q.say(cause, "void"))
@@ -158,7 +158,7 @@ def undo(q: Question) -> list[Said]:
             undone = [
                 e
                 for e in q.events
-                if e.name == pairs[one.name]
+                if e.name in pairs[one.name]
                 and q.after(e, one)
                 and e not in used
                 and suits(q, e, cause)
@@ -182,10 +182,11 @@ def undo(q: Question) -> list[Said]:
                 found.append(q.offence(cause, "out_of_order", at, names, since, names))
             continue
         undoable = [e for e, (good, _) in zip(owed, of_each, strict=True) if good is None]
-        lacking = sorted({pairs[e.name] for e in undoable})
+        lacking = sorted({name for e in undoable for name in pairs[e.name]})
+        lacks = sorted({" or ".join(pairs[e.name]) for e in undoable})
         since = min((e.time for e in undoable), default=cause.time)
         found.append(
-            verdict(q, cause, of_each, done_or_undone(q), lacking, "not_undone", lacking, since)
+            verdict(q, cause, of_each, done_or_undone(q), lacking, "not_undone", lacks, since)
         )
     return found
 
@@ -201,8 +202,9 @@ def resembles(q: Question, event: Event, other: Event) -> bool:
 
 def done_or_undone(q: Question) -> list[str]:
     """What is awaited; in reverse, an earlier one of what was done would tell another order."""
-    pairs: dict[str, str] = q.rule["undo"]
-    return [*pairs.values(), *(pairs if q.rule.get("in") == "reverse" else ())]
+    pairs: dict[str, list[str]] = q.rule["undo"]
+    undoing = [name for names in pairs.values() for name in names]
+    return [*undoing, *(pairs if q.rule.get("in") == "reverse" else ())]
 
 
 def reversed_wrongly(q: Question, came: dict[str, tuple[Event, Event]]) -> Event | None:

@@ -188,6 +188,17 @@ def test_a_version_tells_a_changed_expectation_from_an_unchanged_one(tmp_path: P
     assert version("  - {name: r, after: a, expect: b, within: 6s}\n") != one
 
 
+def test_without_a_name_an_expectation_is_called_by_its_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    undo = b"{after: a, undo: {x: [ux, vx], y: uy}, within: 5s}"
+    path.write_bytes(
+        HEAD + b"z\nexpectations: [{after: [a, b], expect: c, within: 5s}, " + undo + b"]"
+    )
+    assert [one.options.name for one in load([path]).by_name.values()] == [
+        "after a, b expect c within 5s", "after a undo x ux or vx, y uy within 5s",
+    ]  # fmt: skip
+
+
 # Anything at all
 
 TEXTS = [path.read_bytes() for path in (*GOOD, *BAD)]
