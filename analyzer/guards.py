@@ -3,8 +3,15 @@
 from collections.abc import Callable
 
 from analyzer.origins import ByName
-from collector.cel import Closure, Environment, compile_cel, compile_of_documents, fields_read
-from collector.cel_values import FieldMissing
+from collector.cel import (
+    Closure,
+    Environment,
+    GuardError,
+    compile_cel,
+    compile_of_documents,
+    fields_read,
+)
+from collector.cel_values import FAILURES
 from collector.event import Event
 
 MISSING = object()
@@ -50,12 +57,21 @@ class Guard:
         self.asked += 1
         try:
             return evaluate(given)
-        except (FieldMissing, TypeError, ValueError, ArithmeticError, RecursionError):
+        except FAILURES:
             self.missing += 1
             return MISSING
 
 
 _VARIABLES = frozenset(("event", "cause"))
+
+
+def cause_read_at(text: str) -> int | None:
+    """The column, from 1, at which a guard that compiles reads `cause`; None where it does not."""
+    try:
+        compile_cel(text, _VARIABLES - {"cause"})
+    except GuardError as error:
+        return error.column
+    return None
 
 
 def _of_variables(at: ByName, event: str, cause: str | None) -> Environment:

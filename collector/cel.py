@@ -115,6 +115,14 @@ def parsed(text: str) -> Tree[Token]:
     return _parser().parse(text)
 
 
+def constant(tree: Any) -> Closure | None:
+    """A part of CEL that compiles, where it reads nothing: what it always yields, or fails with."""
+    try:
+        return _Compiler(frozenset()).closure(tree)
+    except GuardError:
+        return None
+
+
 def literal_of(tree: Any) -> object:
     """The value that stands there written out; None where another expression does, or null."""
     token = _only_token(tree)

@@ -32,6 +32,10 @@ class FieldMissing(Exception):
     """A field that the guard names is not there."""
 
 
+FAILURES = (FieldMissing, TypeError, ValueError, ArithmeticError, RecursionError)
+"""What makes a whole condition false: a field is not there, or not what is needed."""
+
+
 def within_bounds(value: object) -> None:
     """Raises TypeError for what is too large to be looked at again and again in a loop."""
     if isinstance(value, str):

@@ -106,7 +106,7 @@ def _agree(fields: Fields, options: Options) -> Rule | None:
 
 def _across(fields: Fields, options: Options) -> Rule | None:
     value, paths = fields.get("across"), fields.guards("across")
-    if value is not None and len(paths) == 1:
+    if value is not None and isinstance(value.data, dict) and len(value.data) == 1:
         fields.checker.error(value.place, "`across` needs two names or more")
     return Agree(options, paths, _tolerance(fields)) if len(paths) > 1 else None
 

@@ -12,7 +12,7 @@ LONGEST = 80
 def warn_of_absences(document: Value, checker: Checker) -> None:
     """At each condition, what to write for the one meaning and for the other."""
     for condition in conditions(document):
-        text = str(condition.data)
+        text = condition.text
         for one in unasked(text):
             place = f"in the condition `{text}`, at its column {one.column}"
             whole = one.comparison == text.strip()

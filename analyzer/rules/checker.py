@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from analyzer.guards import Guard
+from analyzer.guards import Guard, cause_read_at
 from analyzer.paths import ValuePath
 from analyzer.rules.located import Place, Value, items
 from collector.cel import GuardError, check_kinds
@@ -165,18 +165,26 @@ class Checker:
         self.error(value.place, what + self.suggestion(str(value.data), choices))
         return None
 
-    def condition(self, value: Value) -> Guard | None:
-        """A CEL condition, compiled."""
-        return self.guard(value, condition=True)
+    def condition(self, value: Value, *, alone: str = "") -> Guard | None:
+        """A CEL condition, compiled. Where an event is judged `alone`, that is why there is no
+        `cause`."""
+        return self._guard(value, condition=True, alone=alone)
 
-    def guard(self, value: Value, *, condition: bool = False) -> Guard | None:
-        """A CEL condition or path, compiled."""
+    def field_path(self, value: Value) -> Guard | None:
+        """A CEL path, compiled: what is read of one event."""
+        alone = "a path is read of each event by itself: write `event`"
+        return self._guard(value, condition=False, alone=alone)
+
+    def _guard(self, value: Value, *, condition: bool, alone: str) -> Guard | None:
         text = self.text(value)
         if text is None:
             return None
         try:
             guard = Guard(text)
             check_kinds(text, condition=condition)
+            column = cause_read_at(text) if alone and "cause" in text else None
+            if column is not None:
+                raise GuardError(f"there is no `cause` here; {alone}", column)
             return guard
         except GuardError as error:
             # A quoted scalar's text begins one column after its place; a plain one's at it.

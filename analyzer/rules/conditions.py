@@ -1,22 +1,32 @@
 """Where in a rule file conditions stand."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from analyzer.rules.located import Value, at_key, elements, entries
+from analyzer.rules.located import Place, Value, at_key, elements, entries
 
 
-def conditions(document: Value) -> Iterator[Value]:
-    """Each condition by which something is judged: of expectations that are on, and of names."""
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition, at `where`, `such_that`, `unless` or `events`."""
+
+    key: str
+    text: str
+    place: Place
+
+
+def conditions(document: Value) -> Iterator[Condition]:
+    """Each by which something is judged: of names, and of expectations that are on."""
     for meaning in entries(at_key(document, "events")):
-        yield from _there(at_key(meaning, "where"))
+        yield from _there("events", at_key(meaning, "where"))
     for expectation in elements(at_key(document, "expectations")):
         enabled = at_key(expectation, "enabled")
         if enabled is None or enabled.data is not False:
             for key in ("where", "such_that"):
-                yield from _there(at_key(expectation, key))
-            yield from _there(at_key(at_key(expectation, "unless"), "where"))
+                yield from _there(key, at_key(expectation, key))
+            yield from _there("unless", at_key(at_key(expectation, "unless"), "where"))
 
 
-def _there(value: Value | None) -> Iterator[Value]:
+def _there(key: str, value: Value | None) -> Iterator[Condition]:
     if value is not None and isinstance(value.data, str):
-        yield value
+        yield Condition(key, value.data, value.place)

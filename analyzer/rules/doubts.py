@@ -12,6 +12,7 @@ from analyzer.paths import ValuePath
 from analyzer.rules.absences import warn_of_absences
 from analyzer.rules.checker import Checker, Problem
 from analyzer.rules.excuses import warn_of_excuses
+from analyzer.rules.futile import warn_of_futile
 from analyzer.rules.kind import Expectation
 from analyzer.rules.located import Place
 from analyzer.rules.named import Named, named, shown
@@ -48,6 +49,7 @@ def doubts(file: RuleFile) -> list[Problem]:
     _warn_of_twins(file, checker)
     if file.written is not None:
         warn_of_absences(file.written, checker)
+        warn_of_futile(file.written, checker)
     for rule in file.rules:
         warn_of_excuses(rule, file.begins, checker)
     return checker.sorted()

@@ -22,5 +22,6 @@ def read_naming(value: Value | None, checker: Checker) -> Naming | None:
         fields = Fields(item, checker)
         alone = "topic" in fields or "name" in fields
         stored = fields.names("name") if alone else (name,)
-        meanings.append(Meaning(name, stored, fields.names("topic"), fields.guard("where")))
+        where = fields.condition("where", alone="it tells of one event what this is called")
+        meanings.append(Meaning(name, stored, fields.names("topic"), where))
     return Naming(tuple(meanings))

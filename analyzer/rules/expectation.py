@@ -25,6 +25,9 @@ COMMON = (
 KINDS = (*table.KINDS, *FOLDS)
 KEYS = frozenset((*COMMON, *(key for kind in KINDS for key in (*kind.needs, *kind.takes))))
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+WHERE_ALONE = (
+    "`where` tells which events activate; what is compared with `cause` stands in `such_that`"
+)
 SEVERITIES = ("info", "warning", "critical")
 
 
@@ -67,6 +70,8 @@ def read_expectation(value: Value, checker: Checker, inherited: Inherited) -> Ex
             if key in fields:
                 what = "has no activating event that another could be compared with"
                 checker.error((value.keys or {})[key], f"`{key}`: `{kind.name}` {what}")
+    if rule is not None and (isinstance(rule, Fold) or not getattr(rule, "trigger", ())):
+        _check_excuse_alone(options, kind, value, checker)
     if isinstance(rule, Fold) and options.group_by:
         what = "looks at more than one flow, and so no event gives it a label"
         checker.error((value.keys or {})["group_by"], f"`group_by`: `{kind.name}` {what}")
@@ -74,6 +79,13 @@ def read_expectation(value: Value, checker: Checker, inherited: Inherited) -> Ex
         return None
     failed = any(not problem.warning for problem in checker.problems[before:])
     return None if failed else rule
+
+
+def _check_excuse_alone(options: Options, kind: Kind, value: Value, checker: Checker) -> None:
+    """Without an activating event, `unless` has nothing to be compared with."""
+    written = at_key(at_key(value, "unless"), "where")
+    if options.unless_where is not None and written is not None:
+        checker.condition(written, alone=f"`{kind.name}` has no activating event")
 
 
 def name_of(value: Value) -> str | None:
@@ -132,9 +144,9 @@ def _options(fields: Fields, checker: Checker, kind: Kind, inherited: Inherited)
     return Options(
         name=(checker.text(name) if name else None) or sentence,
         about=checker.text(about) if about else None,
-        where=checker.condition(where) if where else None,
+        where=checker.condition(where, alone=WHERE_ALONE) if where else None,
         such_that=checker.condition(such_that) if such_that else None,
-        same=checker.list_of(same, checker.guard) or () if same else (),
+        same=checker.list_of(same, checker.field_path) or () if same else (),
         unless=unless,
         unless_where=unless_where,
         match=(checker.one_of(match, ["any", "each"]) if match else None) or "any",
@@ -166,7 +178,7 @@ def _group_by(fields: Fields, checker: Checker) -> tuple[tuple[str, Guard], ...]
         named = [((_WORD.findall(str(path.data)) or [""])[-1], path) for path in paths]
     found = []
     for name, path in named:
-        guard = checker.guard(path)
+        guard = checker.field_path(path)
         if not _WORD.fullmatch(name):
             checker.error(path.place, f"`{name}` is no label: letters, digits and _ make one")
         elif guard is not None:

@@ -29,9 +29,13 @@ class Fields:
         value = self.data.get(key)
         return None if value is None else self.checker.positive_duration(value)
 
+    def condition(self, key: str, *, alone: str = "") -> Guard | None:
+        value = self.data.get(key)
+        return None if value is None else self.checker.condition(value, alone=alone)
+
     def guard(self, key: str) -> Guard | None:
         value = self.data.get(key)
-        return None if value is None else self.checker.guard(value)
+        return None if value is None else self.checker.field_path(value)
 
     def guards(self, key: str) -> tuple[tuple[str, Guard], ...]:
         """`{A: path, B: path}`"""
@@ -41,7 +45,7 @@ class Fields:
         if not isinstance(value.data, dict):
             self.checker.error(value.place, "expected `{NAME: path, NAME: path}`, or `agree: path`")
             return ()
-        found = [(name, self.checker.guard(inner)) for name, inner in value.data.items()]
+        found = [(name, self.checker.field_path(inner)) for name, inner in value.data.items()]
         return tuple((name, guard) for name, guard in found if guard is not None)
 
     def pairs(self, key: str) -> tuple[tuple[str, Names], ...]:
