@@ -27,6 +27,7 @@ from collector.cel_values import (
 )
 from collector.event import Event
 from collector.event_view import EventView, payload_of
+from collector.times import how_durations_are_written
 
 Environment = dict[str, Any]
 Closure = Callable[[Environment], Any]
@@ -145,6 +146,11 @@ def _deeper_than(limit: int, tree: Tree[Token]) -> bool:
     return True
 
 
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "duration": how_durations_are_written,
+    "timestamp": lambda text: "write it with its zone, e.g. 2026-03-01T10:00:00Z",
+}
+"""By conversion, how to write what it takes, in place of what was written."""
 _MACROS = ("exists", "all", "filter", "map")
 
 
@@ -256,6 +262,17 @@ class _Compiler:
         except ValueError as error:
             raise self._refuse(tree, f"{token} is no RE2 pattern: {error}") from error
 
+    def _check_conversion(self, tree: Tree[Token], name: str, argument: Any) -> None:
+        """A time that is written out is tried now; one from an event is when it comes."""
+        text = literal_of(argument)
+        if name not in WRITTEN or not isinstance(text, str):
+            return
+        try:
+            FUNCTIONS[name](text)
+        except (ValueError, ArithmeticError) as error:
+            what = f"`{text[:40]}` is no {name}; {WRITTEN[name](text)}"
+            raise self._refuse(tree, what) from error
+
     def _macro(self, tree: Tree[Token], over: Any, name: str, arguments: list[Any]) -> Closure:
         if self._in_macro:
             raise self._refuse(tree, f"`.{name}()` inside another loop: one level is allowed")
@@ -292,6 +309,7 @@ class _Compiler:
         argument = self.closure(arguments[0])
         if name == "has":
             return lambda env: _is_there(argument, env)
+        self._check_conversion(tree, name, arguments[0])
         function = self._bounded(FUNCTIONS[name])
         return lambda env: function(argument(env))
 

@@ -22,6 +22,11 @@ RESULTS = {
     "has": CONDITION, "size": NUMBER, "int": NUMBER, "uint": NUMBER, "double": NUMBER,
     "string": TEXT, "timestamp": TIME, "duration": DURATION,
 }  # fmt: skip
+TAKES = {
+    "size": (TEXT, LIST), "int": (NUMBER, TEXT), "uint": (NUMBER, TEXT), "double": (NUMBER, TEXT),
+    "string": (TEXT, NUMBER, CONDITION), "timestamp": (TEXT,), "duration": (TEXT,),
+}  # fmt: skip
+"""By function, the kinds that it makes something of."""
 MACROS = {"exists": CONDITION, "all": CONDITION, "filter": LIST, "map": LIST}
 ORDERED = (NUMBER, TEXT, TIME, DURATION)
 COMPUTED = {
@@ -59,7 +64,7 @@ def kind_of(tree: object) -> str:
         inner = kind_of(children[1])
         if isinstance(children[0], Tree) and children[0].data == "unary_not":
             return _expect(children[1], inner, (CONDITION,), "`!` needs")
-        return _expect(children[1], inner, (NUMBER, DURATION), "`-` needs")
+        return _expect(children[1], inner, (NUMBER,), "`-` needs")
     if len(children) == 2 and isinstance(children[0], Tree) and isinstance(children[1], Tree):
         return _binary(tree, children[0], children[1])
     kinds = [kind_of(child) for child in children]
@@ -115,8 +120,8 @@ def _member(name: str, tree: Tree[Token], children: list[object]) -> str:
         function = str(children[0])
         for argument in arguments:
             kind = kind_of(argument)
-            if function == "size":
-                _expect(argument, kind, (TEXT, LIST), "`size()` needs")
+            if function in TAKES:
+                _expect(argument, kind, TAKES[function], f"`{function}()` needs")
         return RESULTS.get(function, UNKNOWN)
     method, kind = str(children[1]), kind_of(children[0])
     if method in MACROS:

@@ -19,6 +19,7 @@ _UNITS = {"ms": US_PER_MS, "s": US_PER_S, "m": 60 * US_PER_S, "h": 3600 * US_PER
 _SECOND = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d", re.ASCII)
 _MILLIS = {f".{ms:03d}Z": ms * US_PER_MS for ms in range(1000)}
 _DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ms|s|m|h|d)")
+_PART = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?(?:ms|s|m|h|d)")
 _LONGEST = 100_000 * _UNITS["d"]
 """No deadline may lie where no calendar goes."""
 
@@ -30,6 +31,17 @@ def parse_duration(text: str) -> int | None:
         return None
     us = round(float(match[1]) * _UNITS[match[2]])
     return us if us <= _LONGEST else None
+
+
+def how_durations_are_written(text: str) -> str:
+    """What to write in place of a text that is no duration; of `1h30m` it is known."""
+    parts = [parse_duration(part) for part in _PART.findall(text)]
+    whole = "".join(_PART.findall(text)) == text.strip()
+    us = sum(part for part in parts if part is not None)
+    if len(parts) < 2 or not whole or None in parts or us > _LONGEST:
+        return "write e.g. 500ms, 30s, 5m, 2h or 1d"
+    unit = next((name for name in ("d", "h", "m", "s") if us % _UNITS[name] == 0), "ms")
+    return f"write `{us / _UNITS[unit]:.15g}{unit}`"
 
 
 def format_duration(us: int) -> str:

@@ -238,14 +238,15 @@ def test_what_the_language_has(text: str) -> None:
      "event.payload.n / 0 != 1", "event.payload.n % 0 != 1", "int('x') != 1", "int(true) != 2",
      "int('1_000') == 1000", "int(' 5') == 5", "double(' 5') == 5.0", "uint(-1) != 1",
      "string(event.payload.l) != ''", "string(null) != ''", "size(5) != 1", "(5).size() != 1",
-     "timestamp('2026-03-01T10:00:00') != event.time", "duration('soon') != duration('1s')",
+     "timestamp(event.payload.zoneless) != event.time",
+     "duration(event.payload.s) != duration('1s')",
      "event.time + duration('100000d') + duration('100000d') + duration('100000d') "
      + "+ duration('100000d') " * 30 + "> event.time",
      "event.payload.n.matches('5')", "event.payload.s.matches(event.payload.pattern)",
      "'a' * 3 == 'aaa'", "true + true == 2", "event.payload.n in 5", "event.payload.l < [9]"],
 )  # fmt: skip
 def test_what_is_missing_or_of_the_wrong_kind_makes_it_all_false_and_is_counted(text: str) -> None:
-    payload = {"n": 5, "s": "s", "l": [1, 2, 3], "pattern": "("}
+    payload = {"n": 5, "s": "s", "l": [1, 2, 3], "pattern": "(", "zoneless": "2026-03-01T10:00:00"}
     guard = Guard(text)
     assert asked(guard, event(payload)) is False
     assert guard.missing == 1
@@ -313,6 +314,12 @@ def test_a_header_that_is_not_utf8_is_no_text() -> None:
         ("event.name.matches('(')", 1, "no RE2 pattern"),
         ("event.name.matches('(?=x)')", 1, "no RE2 pattern"),
         ("event.name.matches('(a{1000}){1000}')", 1, "no RE2 pattern"),
+        ("event.time - cause.time < duration('1h30m')", 27, "`1h30m` is no duration; write `90m`"),
+        ("duration('soon') == duration('1s')", 1, "`soon` is no duration; write e.g. 500ms"),
+        ("duration('1000000d') == duration('1s')", 1, "is no duration; write e.g. 500ms"),
+        ("event.time > timestamp('soon')", 14, "`soon` is no timestamp; write it with its zone"),
+        ("timestamp('2026-03-01T10:00:00') != event.time", 1, "is no timestamp; write it with its"),
+        ("event.payload.l.exists(x, x == timestamp('2026-02-30T00:00:00Z'))", 32, "no timestamp"),
         (r"event.name == '\xZZ'", 15, "no value that can be read"),
         (r"event.name == '\U00110000'", 15, "no value that can be read"),
         ("event.n == 007", 12, "no value that can be read"),

@@ -1,6 +1,7 @@
 """Moments and durations: what counts as one, and what does not."""
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from collector.times import (
     US_PER_S,
     format_duration,
     format_time,
+    how_durations_are_written,
     parse_duration,
     parse_time,
     parse_times,
@@ -55,6 +57,28 @@ def test_what_is_no_duration(text: str) -> None:
 @pytest.mark.parametrize("text", ["100001d", "9" * 400 + "s", "999999999999999d"])
 def test_a_duration_beyond_any_calendar_is_none(text: str) -> None:
     assert parse_duration(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1h30m", "write `90m`"),
+        ("1h30m5s", "write `5405s`"),
+        ("1d12h", "write `36h`"),
+        ("1s500ms", "write `1500ms`"),
+        ("1.5h30m", "write `2h`"),
+        (" 1m1s ", "write `61s`"),
+        ("1ms0.5ms", "write `1.5ms`"),
+        *((text, "write e.g. 500ms, 30s, 5m, 2h or 1d") for text in (
+            "", "soon", "5", "1h 30m", "1h30", "-5m", "1h30x", "99999d99999d", "999999d1s",
+        )),
+    ],
+)  # fmt: skip
+def test_for_a_duration_of_several_units_it_is_told_how_to_write_it(text: str, said: str) -> None:
+    assert parse_duration(text) is None
+    assert how_durations_are_written(text) == said
+    written = re.search("`(.*)`", said)
+    assert written is None or parse_duration(written[1]) is not None
 
 
 @pytest.mark.parametrize(
