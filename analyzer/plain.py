@@ -12,7 +12,7 @@ from analyzer.origins import ByName
 from analyzer.rules.rule import Check
 from analyzer.rules.ruleset import RuleFile
 from analyzer.sight import Sight
-from analyzer.span import Condition, Span, all_hold
+from analyzer.span import Condition, Span, all_hold, tightest
 from collector.times import FOREVER
 
 
@@ -62,4 +62,4 @@ def plain(file: RuleFile, present: frozenset[str], skew: int) -> Plain | None:
             continue
         spans += (one for one in asked if isinstance(one, Span))
         conditions += (one for one in asked if not isinstance(one, Span))
-    return Plain(file, end, tuple(dict.fromkeys(spans)), tuple(conditions), tuple(checks))
+    return Plain(file, end, tightest(spans), tuple(conditions), tuple(checks))

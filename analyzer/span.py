@@ -25,6 +25,17 @@ class Span(NamedTuple):
         return apart > self.low or (self.ties and follows(later, earlier, self.low))
 
 
+def tightest(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Of those that differ in `high` alone, the one that allows least."""
+    found: dict[Span, Span] = {}
+    for one in spans:
+        alike = one._replace(high=0)
+        known = found.get(alike)
+        if known is None or one.high < known.high:
+            found[alike] = one
+    return tuple(found.values())
+
+
 def all_hold(spans: Iterable[Span], at: ByName) -> bool:
     """Told by times; only what lies near a bound becomes an event."""
     kept = at.kept
