@@ -20,7 +20,7 @@ class PartitionState(msgspec.Struct):
     topic_id: str
     partition: int
     next_offset: int
-    """Where reading goes on: an offset for Kafka, a byte for a file."""
+    """Where reading goes on: an offset for Kafka, a byte for event lines, a row for a table."""
     first_offset: int
     """Where the tap began: what lies before was never seen."""
     high_watermark: int | None = None

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collector.times import US_PER_S, format_duration
-from nonevent.pace import in_words, span
+from nonevent.pace import amount, in_words, size, span
 from ui import moments
 from ui.models import (
     ConsumerPage,
@@ -410,7 +410,7 @@ def _length(seconds: float) -> str:
 def _behind(status: Status) -> str:
     """How far the taps are from their buses, and what waits between them and the judge."""
     told = [
-        f"{source.name}: {source.behind:,} events"
+        f"{source.name}: {amount(source.behind, source.counted_in)}"
         + (f", complete {source.behind_seconds:,.0f} s ago" if source.behind_seconds else "")
         for source in status.sources
         if source.behind is not None
@@ -431,12 +431,14 @@ def _partitions(status: Status, console: Console) -> None:
     for source in status.sources:
         for part in source.partitions:
             end = part.high_watermark
+            lines = source.counted_in == "bytes"
+            left = None if end is None else max(0, end - part.position)
             table.add_row(
                 words(source.name),
                 words(part.topic),
                 words(str(part.partition)),
-                words(f"{part.position:,}"),
-                words("?" if end is None else f"{max(0, end - part.position):,}"),
+                words(size(part.position) if lines else f"{part.position:,}"),
+                words("?" if left is None else size(left) if lines else f"{left:,}"),
                 words(moment_text(part.complete_to) if part.complete_to else "–"),
                 words(str(part.gaps), "yellow" if part.gaps else QUIET),
             )

@@ -8,6 +8,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from collector.sources.counting import Counted
 from ui import moments
 from ui.alert_metrics import alert_metrics
 from ui.alert_models import Tally
@@ -168,7 +169,13 @@ def _source_metrics(status: Status) -> Iterator[Metric]:
         "nonevent_source_behind_events",
         "Records on the bus that were not read yet.",
         ("source",),
-        {(s.name,): s.behind for s in status.sources if s.behind is not None},
+        _behind(status, "records"),
+    )
+    yield _labelled(
+        "nonevent_source_behind_bytes",
+        "Bytes of a file of event lines that were not read yet.",
+        ("source",),
+        _behind(status, "bytes"),
     )
     yield _labelled(
         "nonevent_source_behind_seconds",
@@ -204,6 +211,14 @@ def _source_metrics(status: Status) -> Iterator[Metric]:
         yield family
 
 
+def _behind(status: Status, counted: Counted) -> dict[tuple[str, ...], float]:
+    return {
+        (source.name,): source.behind
+        for source in status.sources
+        if source.behind is not None and source.counted_in == counted
+    }
+
+
 def _partition_metrics(status: Status) -> Iterator[Metric]:
     at = [
         ((source.name, partition.topic, str(partition.partition)), partition)
@@ -215,10 +230,14 @@ def _partition_metrics(status: Status) -> Iterator[Metric]:
         known = {labels: value for labels, value in values.items() if value is not None}
         return _labelled(f"nonevent_partition_{name}", text, PARTITION, known)
 
-    yield gauge("position", "The next offset to read.", {k: p.position for k, p in at})
+    yield gauge(
+        "position",
+        "The next offset to read; of event lines, the next byte.",
+        {k: p.position for k, p in at},
+    )
     yield gauge(
         "high_watermark",
-        "The offset after the last one on the bus.",
+        "The offset after the last one on the bus; of a file of event lines, its size.",
         {k: p.high_watermark for k, p in at},
     )
     yield gauge(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, RootModel
 
 from analyzer.why.case import Confidence
 from analyzer.why.case import Word as WhyVerdict
+from collector.sources.counting import Counted
 
 FlowState = Literal["open", "ended", "failed", "partial", "unbegun", "runaway"]
 FindingState = Literal["open", "closed", "retracted"]
@@ -157,7 +158,9 @@ class CatchingUp(BaseModel):
     since: str
     behind: int
     rate: float | None
-    """Records read a second."""
+    """Read a second."""
+    counted_in: Counted = "records"
+    """What both count: `records`, or the `bytes` of a file of event lines."""
     seconds_left: float | None
     """At the pace of late; null while the bus is as fast."""
 
@@ -185,7 +188,9 @@ class SourceStatus(BaseModel):
     why: str | None = None
     next_try: str | None = None
     behind: int | None = None
-    """Records that the bus has and the tap has not read; null where an end is not known."""
+    """What the bus has and the tap has not read; null where an end is not known."""
+    counted_in: Counted = "records"
+    """What that and positions count: `records`, or the `bytes` of a file of event lines."""
     behind_seconds: float | None = None
     """How long ago its least complete partition was complete."""
     denied: list[DeniedTopic] = []

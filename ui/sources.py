@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from collector.batch import PartitionState
 from collector.sources.condition import Condition
+from collector.sources.counting import counted_in, is_file
 from collector.times import NEVER, US_PER_S
 from ui.models import DeniedTopic, PartitionStatus, SourceStatus
 from ui.rows import moment
@@ -24,7 +25,7 @@ def source_statuses(
         (name, *place) for name, condition in conditions.items() for place in condition.waiting
     }
     for state in partitions:
-        kind = "file" if state.topic == state.topic_id and "/" in state.topic else "kafka"
+        kind = "file" if is_file(state) else "kafka"
         source = found.setdefault(
             state.source, SourceStatus(name=state.source, kind=kind, partitions=[])
         )
@@ -43,24 +44,24 @@ def source_statuses(
             )
         )
     for source in found.values():
-        source.behind, source.behind_seconds = _behind(
-            [state for state in partitions if state.source == source.name], now
-        )
+        states = [state for state in partitions if state.source == source.name]
+        source.counted_in = counted_in(states)
+        source.behind, source.behind_seconds = _behind(states, now)
     return list(found.values())
 
 
 def _behind(states: Sequence[PartitionState], now: int | None) -> tuple[int | None, float | None]:
-    """Records and seconds; None where that is not known."""
+    """How much and how many seconds; None where that is not known."""
     missing = [
         max(0, state.high_watermark - state.next_offset)
         for state in states
         if state.high_watermark is not None
     ]
-    records = sum(missing) if missing and len(missing) == len(states) else None
+    behind = sum(missing) if missing and len(missing) == len(states) else None
     least = min((state.complete_to for state in states), default=NEVER)
     if now is None or least == NEVER:
-        return records, None
-    return records, max(0, now - least) / US_PER_S
+        return behind, None
+    return behind, max(0, now - least) / US_PER_S
 
 
 def _of_tap(name: str, condition: Condition) -> SourceStatus:

@@ -10,13 +10,13 @@ from collector.batch import Batch, PartitionState
 from collector.errors import SourceError
 from collector.event import Event
 from collector.settings import SourceSettings
+from collector.sources.counting import TABLES
 from collector.sources.event_line import EventLine, LineError
 from collector.sources.event_rows import rows_of
 from collector.sources.file import FileTap
 from collector.sources.rows import Rows
 
 MAX_ROWS = 20_000
-TABLES = (".csv", ".parquet")
 
 
 def is_table(settings: SourceSettings) -> bool:
@@ -72,8 +72,10 @@ class TableTap(FileTap):
             if event is not None:
                 batch.events.append(event)
         state.next_offset += len(taken)
-        self._seen(times, now, at_end=len(taken) < MAX_ROWS)
-        state.high_watermark = state.next_offset
+        at_end = len(taken) < MAX_ROWS
+        self._seen(times, now, at_end=at_end)
+        # How many rows are left a table does not tell.
+        state.high_watermark = state.next_offset if at_end else None
         batch.partitions.append(msgspec.structs.replace(state))
         return batch
 

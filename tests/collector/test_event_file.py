@@ -278,6 +278,8 @@ def test_a_source_of_rows_is_read_as_one_of_lines(
     seconds = [(state.complete_to - START_MS * 1000) / US_PER_S for state in states]
     assert seconds == [0, 0, 4]
     assert [state.next_offset for state in states] == [2, 4, 5]
+    ends = [state.high_watermark for state in states]
+    assert ends == [None, None, 5], "how many are left is not known"
     # Another one goes on where this one was.
     again = tap_on(table, [states[1]])
     assert [event.name for event in polled(again).events] == ["n4"]

@@ -2,7 +2,7 @@
 
 from collector.batch import PartitionState
 from collector.times import US_PER_S
-from nonevent.pace import FAR, CatchUp, Pace, span
+from nonevent.pace import FAR, CatchUp, Pace, amount, span
 from tests.watching import START
 
 
@@ -57,6 +57,37 @@ def test_a_live_bus_is_not_worth_a_word() -> None:
         end = 1_000 + second * FAR // 4
         assert progress.committed(states(end, end + FAR // 2 - 1), START + second) is None
     assert progress.now is None
+
+
+def test_a_file_of_event_lines_is_told_in_bytes_and_no_word_of_events() -> None:
+    progress = CatchUp("f")
+    size, said = 4_280_000, []
+    for second in range(4):
+        read = min(size, second * 2_000_000)
+        lines = PartitionState("f", "/x.jsonl", "/x.jsonl", 0, read, 0, high_watermark=size)
+        said.append(progress.committed([lines], START + second * 5 * US_PER_S))
+        if second == 1:
+            now = progress.now
+            assert now is not None
+            assert (now.shown().behind, now.shown().counted_in) == (2_280_000, "bytes")
+    assert said == [
+        "source f catches up: 4.3 MB behind",
+        "source f catches up: 2.3 MB behind, 400.0 kB a second, about 6 s left",
+        "source f has caught up: 4.0 MB in 10 s",
+        None,
+    ]
+
+
+def test_so_many_bytes_as_a_bus_has_records_are_not_worth_a_word() -> None:
+    lines = PartitionState("f", "/x.jsonl", "/x.jsonl", 0, 0, 0, high_watermark=50 * FAR)
+    assert CatchUp("f").committed([lines], START) is None
+
+
+def test_amounts_are_said_in_what_is_counted() -> None:
+    assert amount(1_240_000, "records") == "1,240,000 events"
+    assert [amount(n, "bytes") for n in (0, 340, 12_000, 4_280_000)] == [
+        "0 bytes", "340 bytes", "12.0 kB", "4.3 MB",
+    ]  # fmt: skip
 
 
 def test_spans_are_said_in_two_units_at_most() -> None:

@@ -46,11 +46,12 @@ def test_status_and_metrics_tell_what_was_left_out_and_why(
     assert source["skipped"] == {topic: {"ignored": 2}}
     problems = source["problems"][topic]
     assert problems["no-correlation-id"] >= 1
-    assert source["behind"] == 0
+    assert (source["behind"], source["counted_in"]) == (0, "bytes")
     assert source["published_after"] is None, "event lines do not say when they were published"
     assert source["behind_seconds"] > 0
     said = nonevent("status").out
     assert "not kept since the start: 2 ignored" in " ".join(said.split())
+    assert "export: 0 bytes, complete" in " ".join(said.split())
     told = list(text_string_to_metric_families(httpx.get(f"{url}/metrics").text))
     values = {
         (

@@ -78,6 +78,7 @@ def test_metrics_tell_how_the_taps_stand(make_client: Make, queries: FakeQueries
     told = metrics(make_client(queries))
     assert told["nonevent_queued_batches"] == [({}, 2)]
     assert told["nonevent_source_behind_events"] == [({"source": "eu-prod"}, 41)]
+    assert not told["nonevent_source_behind_bytes"]
     assert told["nonevent_source_behind_seconds"] == [({"source": "eu-prod"}, 6.5)]
     assert ({"source": "us-prod"}, 0) in told["nonevent_source_connected"]
     assert ({"source": "eu-prod"}, 1) in told["nonevent_source_denied_topics"]
@@ -90,6 +91,16 @@ def test_metrics_tell_how_the_taps_stand(make_client: Make, queries: FakeQueries
     hidden = {"source": "eu-prod", "topic": "orders", "partition": "1"}
     (end,) = [v for k, v in told["nonevent_partition_high_watermark"] if k == hidden]
     assert (hidden, end - 4700) in told["nonevent_partition_hidden_events"]
+
+
+def test_bytes_of_a_file_are_no_metric_of_events(make_client: Make, queries: FakeQueries) -> None:
+    status = samples.troubled_status()
+    here = next(source for source in status.sources if source.name == "eu-prod")
+    here.behind, here.counted_in = 4_280_000, "bytes"
+    queries.now_status = status
+    told = metrics(make_client(queries))
+    assert told["nonevent_source_behind_bytes"] == [({"source": "eu-prod"}, 4_280_000)]
+    assert not told["nonevent_source_behind_events"]
 
 
 def test_metric_labels_from_the_bus_are_escaped(make_client: Make, queries: FakeQueries) -> None:

@@ -50,6 +50,21 @@ def test_a_source_is_as_far_behind_as_its_partitions_together_and_its_least_comp
     assert (source.behind, source.behind_seconds) == (None, None), "of one nothing is known yet"
 
 
+def test_a_file_of_event_lines_is_counted_in_bytes_and_a_table_and_a_bus_in_records() -> None:
+    places = {"lines": "/x/events.jsonl", "table": "/x/events.csv", "bus": "orders"}
+    states = [
+        PartitionState(name, place, place, 0, 10, 0, high_watermark=50)
+        for name, place in places.items()
+    ]
+    found = source_statuses(states, {(s.source, s.topic_id, 0): 0 for s in states}, {})
+    told = {source.name: (source.kind, source.counted_in, source.behind) for source in found}
+    assert told == {
+        "lines": ("file", "bytes", 40),
+        "table": ("file", "records", 40),
+        "bus": ("kafka", "records", 40),
+    }
+
+
 def test_a_partition_that_could_not_be_asked_for_its_offsets_yet_shows_none_below_zero() -> None:
     state = PartitionState("bus", "orders", "id", 0, -1, -1, blocked_since=NOW)
     (source,) = source_statuses([state], {("bus", "id", 0): 0}, {})
