@@ -12,7 +12,7 @@ Condition = Callable[[dict[str, Any]], Any]
 """Compiled CEL over `event`."""
 Store = Literal["payload", "headers", "position"]
 
-IGNORED, SAMPLED_OUT = "ignored", "sampled-out"
+IGNORED, SAMPLED = "ignored", "sampled"
 
 
 class Keep:
@@ -34,7 +34,7 @@ class Keep:
         if any(_holds(condition, event) for condition in self._ignore):
             return IGNORED
         if self._sample is not None and not in_sample(event.correlation_ids, self._sample):
-            return SAMPLED_OUT
+            return SAMPLED
         if self._store != "payload":
             if event.payload is not None:
                 event.payload, event.encoding = None, "not-kept"

@@ -238,7 +238,7 @@ def test_what_is_not_kept_is_counted_by_topic_and_reason() -> None:
     readers.of("payments", "3").event(Record(b"{bad"), NOW)
     skipped = readers.skipped()
     assert skipped["orders", "ignored"] == 200
-    assert skipped["orders", "sampled-out"] == 200 - events > 0
+    assert skipped["orders", "sampled"] == 200 - events > 0
     assert skipped.total() == 400 - events
     assert readers.problems() == {
         ("payments", "bad-json"): 1, ("payments", "no-correlation-id"): 1,
