@@ -258,11 +258,11 @@ def _sampled(
     return {
         (partition.topic, share, partition.carries)
         for partition in partitions
-        if (share := _share(partition.topic, samples.get(partition.source, ()))) < 1
+        if (share := share_of(partition.topic, samples.get(partition.source, ()))) < 1
     }
 
 
-def _share(topic: str, samples: Sequence[Sample]) -> float:
+def share_of(topic: str, samples: Sequence[Sample]) -> float:
     """As with all that is said of topics, the last glob that fits counts."""
     return next((one.share for one in reversed(samples) if fnmatchcase(topic, one.topics)), 1.0)
 

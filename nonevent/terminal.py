@@ -203,8 +203,27 @@ def print_expectations(page: ExpectationPage, console: Console | None = None) ->
         console.print(
             words(f"✗ {one.name}: {lacking(lacks.text, lacks.missing, lacks.asked)}", "yellow")
         )
+    _sampled(page, console)
     if any(one.silent for one in page.items):
         console.print(words("\nsilent: no event that it could judge is stored", QUIET, block=True))
+
+
+def _sampled(page: ExpectationPage, console: Console) -> None:
+    """Of which topics a part is kept, and who looks at them: a line a topic, for there are few."""
+    topics: dict[tuple[str, str, float], list[str]] = {}
+    for one in page.items:
+        for part in one.sampled:
+            topics.setdefault((part.source, part.topic, part.share), []).append(one.name)
+    if topics:
+        console.print()
+    for (source, topic, share), names in topics.items():
+        kept = f"of {source}/{topic} only {percent(share)} of the flows are kept (`sample`)"
+        console.print(words(f"– {kept}, which these look at: {', '.join(names)}", QUIET))
+
+
+def percent(share: float) -> str:
+    """A share as people write it: `10 %`, `0.5 %`."""
+    return f"{100 * share:g} %"
 
 
 def lacking(text: str, missing: int, asked: int) -> str:

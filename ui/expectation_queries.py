@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from analyzer.clocks import Clocks
 from analyzer.consumers.lag import Lag
 from analyzer.rules.kind import Expectation
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.rules.sighted import activating, activations_sighted
+from analyzer.sampling import SampledTopic, sampled, sampled_topics
 from analyzer.undecided import Unknown
 from collector.store import observed
 from collector.store.rollups import Sighting, sightings
 from collector.times import US_PER_S
-from ui.models import ExpectationItem, FieldsMissing
+from ui.models import ExpectationItem, FieldsMissing, Sampled
 from ui.rows import moment
 
 DAY = 24 * 3600 * US_PER_S
@@ -46,17 +48,23 @@ def expectations(
     """Every live expectation, in the order of the files; `now` in µs. `unknown`: as the running
     judge tells it, None where none runs."""
     seen = sightings(cursor, max(0, now - DAY))
-    found = _found(cursor)
+    topics = _sampled_topics(cursor)
+    counted = _found(cursor)
     items = []
     for file in rules.files:
         for one in file.expectations():
             which = file.flow, one.options.name
-            item = _item(file, one, seen, found.get(which, _Found()))
+            item = _item(file, one, seen, topics, counted.get(which, _Found()))
             if unknown is not None:
                 told = unknown.get(which, NOTHING_UNKNOWN)
                 item.unknown, item.unknown_in = told.flows, list(told.last)
             items.append(_of_consumers(cursor, one, item))
     return items
+
+
+def _sampled_topics(cursor: duckdb.DuckDBPyConnection) -> list[SampledTopic]:
+    samples = Clocks.stored(cursor).samples
+    return sampled_topics(samples, {source: sightings(cursor, 0, source) for source in samples})
 
 
 def _of_consumers(
@@ -70,7 +78,11 @@ def _of_consumers(
 
 
 def _item(
-    file: RuleFile, expectation: Expectation, seen: list[Sighting], found: _Found
+    file: RuleFile,
+    expectation: Expectation,
+    seen: list[Sighting],
+    topics: list[SampledTopic],
+    found: _Found,
 ) -> ExpectationItem:
     options = expectation.options
     sighted = activations_sighted(file, expectation, seen)
@@ -95,6 +107,10 @@ def _item(
         unknown=None,
         unknown_in=[],
         fields_missing=[FieldsMissing(**one._asdict()) for one in file.lacking(expectation)],
+        sampled=[
+            Sampled(source=one.source, topic=one.topic, share=one.share)
+            for one in sampled(file, expectation, topics)
+        ],
     )
 
 

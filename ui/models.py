@@ -282,6 +282,14 @@ class FieldsMissing(BaseModel):
     asked: int
 
 
+class Sampled(BaseModel):
+    """A topic of which only this share of the flows is kept (`sample`)."""
+
+    source: str
+    topic: str
+    share: float
+
+
 class ExpectationItem(BaseModel):
     """One live expectation: what it says, what was found, and what it is about was last seen when.
 
@@ -319,6 +327,9 @@ class ExpectationItem(BaseModel):
     """The last of these flows."""
     fields_missing: list[FieldsMissing]
     """Conditions and paths of which a field was not there, since the rules were read."""
+    sampled: list[Sampled] = []
+    """The sampled topics on which something was seen that it looks at: of the flows that are not
+    kept, what it awaits there is unknown."""
 
 
 class ExpectationPage(BaseModel):

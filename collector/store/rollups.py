@@ -199,13 +199,16 @@ def per_minute(
     ).fetchall()
 
 
-def sightings(cursor: duckdb.DuckDBPyConnection, since: int) -> list[Sighting]:
-    """Every name that is stored, by topic; `recent` counts from the minute of `since` (µs) on."""
+def sightings(
+    cursor: duckdb.DuckDBPyConnection, since: int, source: str | None = None
+) -> list[Sighting]:
+    """Every name that is stored, by topic; `recent` counts from the minute of `since` (µs) on.
+    With a `source`, of that one only."""
     rows = cursor.execute(
         "SELECT topic, name, sum(events)::BIGINT, epoch_us(min(minute)), epoch_us(max(minute)), "
         "coalesce(sum(events) FILTER (minute >= date_trunc('minute', make_timestamp(?::BIGINT))), "
-        f"0)::BIGINT FROM {_all(cursor, 'minutes')} "
+        f"0)::BIGINT FROM {_all(cursor, 'minutes')} WHERE source = coalesce(?, source) "
         "GROUP BY topic, name ORDER BY topic, name",
-        [since],
+        [since, source],
     ).fetchall()
     return [Sighting(*row) for row in rows]

@@ -8,16 +8,20 @@ import httpx
 import pytest
 from rich.console import Console
 
+from analyzer.clocks import Clocks
 from analyzer.rules.loader import load
+from collector.batch import Batch
+from collector.event import Event
 from collector.settings import StoreSettings
 from collector.store.store import Store
 from nonevent.config import Configuration
 from nonevent.opening import open_store
 from nonevent.terminal import print_expectations
+from tests.collector.records import NOW, source
 from tests.ui import samples
 from tests.ui.conftest import FakeQueries
 from tests.watching import happened, moment, watch, write_events
-from ui.models import ExpectationItem, ExpectationPage, FieldsMissing, FindingPage
+from ui.models import ExpectationItem, ExpectationPage, FieldsMissing, FindingPage, Sampled
 from ui.store_queries import StoreQueries
 
 RULES = """
@@ -238,6 +242,54 @@ def test_the_rules_that_judge_say_what_was_lacking(asked: StoreQueries) -> None:
     assert lacks.missing == lacks.asked > (before[lacks.text].missing if before else 0)
     # It asks for what there is.
     assert items(asked)["after big expect order.checked within 1m"].fields_missing == []
+
+
+def test_expectations_say_of_which_topics_that_they_look_at_a_part_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "order.yaml").write_text(RULES)
+    rules = load([tmp_path])
+    sampling = source(topics={"payments": {"sample": 0.1}})
+    store = open_store(Configuration(store=StoreSettings(path=tmp_path / "store.duckdb")))
+    events = [
+        Event(of, topic, topic, 0, at, NOW, NOW, name, ("c",))
+        for of, topic, at, name in (
+            (sampling.name, "payments", 0, "order.paid"),
+            (sampling.name, "orders", 0, "order.created"),
+            # What another source has on a topic that is called so is kept whole.
+            ("elsewhere", "payments", 0, "order.completed"),
+        )
+    ]
+    store.commit(Batch(events=events, now=NOW)).result()
+    Clocks.of([sampling]).save(store)
+    found = items(StoreQueries(store, lambda: rules))
+    store.close()
+    told = {name: one.sampled for name, one in found.items() if one.sampled}
+    assert set(told) == {
+        "payment follows order", "misspelt", "cards", "elsewhere", "narrowed", "in order",
+        "any two agree",
+    }  # fmt: skip
+    part = Sampled(source=sampling.name, topic="payments", share=0.1)
+    assert all(some == [part] for some in told.values())
+
+
+def test_page_api_and_terminal_say_what_is_sampled(
+    client: httpx.Client, queries: FakeQueries
+) -> None:
+    part = Sampled(source="eu", topic="payments", share=0.07)
+    looking = [samples.expectation(name=name, sampled=[part]) for name in ("one", "two")]
+    queries.expectation_page = ExpectationPage(items=[*looking, samples.expectation(name="x")])
+    told = client.get("/api/expectations").raise_for_status().json()["items"]
+    assert [one["sampled"] for one in told] == [
+        [{"source": "eu", "topic": "payments", "share": 0.07}]
+    ] * 2 + [[]]
+    page = client.get("/expectations").raise_for_status().text
+    assert page.count(">sampled</span>") == 2
+    assert "7 % of the flows on eu/payments are kept" in page
+    out = io.StringIO()
+    print_expectations(queries.expectation_page, Console(file=out, width=160))
+    assert (
+        "– of eu/payments only 7 % of the flows are kept (`sample`), which these look at: one, two"
+        in out.getvalue()
+    )
 
 
 def test_that_all_has_happened_is_not_said_of_what_is_silent(
