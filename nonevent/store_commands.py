@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from analyzer.forgetting import forget as out_of_alerts
@@ -23,6 +24,7 @@ from nonevent.progress import progress
 from ui.moments import moment_if_given
 
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of words.")]
 
 
 def export(
@@ -52,7 +54,7 @@ def export(
 def snapshot(
     file: Annotated[Path, typer.Argument(help="Where to write it.")],
     config: Config = None, url: Url = None, store: StorePath = None, token: Token = None,
-    force: Force = False,
+    force: Force = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Copy the store for anyone's DuckDB, while the daemon runs or not.
 
@@ -61,18 +63,20 @@ def snapshot(
     Example: nonevent snapshot today.duckdb
     """
     _copy("snapshot", file, config, url, store, token, force)
+    _tell_copied("snapshot", file, json)
 
 
 def backup(
     file: Annotated[Path, typer.Argument(help="Where to write it.")],
     config: Config = None, url: Url = None, store: StorePath = None, token: Token = None,
-    force: Force = False,
+    force: Force = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Copy the store so that nonevent can go on with it, while the daemon runs or not.
 
     Example: nonevent backup /backups/nonevent.duckdb
     """
     _copy("backup", file, config, url, store, token, force)
+    _tell_copied("backup", file, json)
 
 
 def _copy(
@@ -104,7 +108,19 @@ def _copy(
         raise StoreError(f"{file} cannot be written: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
-    typer.echo(f"{file}: {file.stat().st_size:,} bytes", err=True)
+
+
+def _tell_copied(kind: str, file: Path, json: bool) -> None:
+    size = file.stat().st_size
+    _tell(f"{file}: {size:,} bytes", {"file": str(file), "kind": kind, "bytes": size}, json)
+
+
+def _tell(words: str, done: dict[str, object], json: bool) -> None:
+    """What was done: in words, beside what others read, or as the one object that they do."""
+    if json:
+        typer.echo(msgspec.json.encode(done).decode())
+    else:
+        typer.echo(words, err=True)
 
 
 def _copy_file(configuration: Configuration, kind: str, part: Path) -> None:
@@ -118,7 +134,7 @@ def _copy_file(configuration: Configuration, kind: str, part: Path) -> None:
 
 def restore(
     file: Annotated[Path, typer.Argument(help="What `nonevent backup` wrote.")],
-    config: Config = None, store: StorePath = None, force: Force = False,
+    config: Config = None, store: StorePath = None, force: Force = False, json: Json = False,
 ) -> None:  # fmt: skip
     """Put a backup in the store's place. The daemon must not run; it reads on from there.
 
@@ -132,13 +148,15 @@ def restore(
             put_back(file, path, force=force, report=report)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}") from error
-    typer.echo(f"{path}: as in {file}", err=True)
+    told = {"file": str(path), "backup": str(file), "bytes": path.stat().st_size}
+    _tell(f"{path}: as in {file}", told, json)
 
 
 def forget(
     flow: Annotated[str, typer.Argument(help="The flow's correlation ID, any of them.")],
     config: Config = None, store: StorePath = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
 ) -> None:  # fmt: skip
     """Take a flow out of the store for good: events, findings, notifications, and their bytes.
 
@@ -159,8 +177,9 @@ def forget(
         raise typer.Exit(2)
     with progress(f"writing {path} anew") as report:
         gone = put_out_of_mind(open_store(configuration), flow, report, out_of_alerts)
-    typer.echo(f"{flow}: {gone} events forgotten", err=True)
-    raise typer.Exit(0 if gone else 3)
+    told = {"file": str(path), "flow": flow, "ids": gone.ids, "events": gone.events}
+    _tell(f"{flow}: {gone.events} events forgotten", told, json)
+    raise typer.Exit(0 if gone.events else 3)
 
 
 def register(app: typer.Typer) -> None:

@@ -145,6 +145,17 @@ def test_every_command_and_option_is_documented_and_no_other() -> None:
         assert told == real, name
 
 
+def test_every_command_has_json_but_for_daemons_and_those_that_print_nothing_else() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    lacking = {
+        name
+        for name, command in commands.items()
+        for one in getattr(command, "commands", {"": command}).values()
+        if not any("--json" in parameter.opts for parameter in one.params)
+    }
+    assert lacking == {"run", "export", "schema"}
+
+
 def test_every_fault_of_the_demo_is_documented_with_what_finds_it() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \|(.*)\|$", text("demo.md"), re.M)
     assert [name for name, _ in rows] == list(FAULTS)

@@ -5,6 +5,7 @@ DuckDB leaves what was deleted in the file for an unknown time: so the file is w
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import duckdb
 
@@ -18,14 +19,22 @@ from collector.store.tied import whole_flow
 Also = Callable[[duckdb.DuckDBPyConnection, str], None]
 
 
+@dataclass(frozen=True)
+class Forgotten:
+    """What was taken out: all the correlation IDs of the flow, and how many events."""
+
+    ids: tuple[str, ...]
+    events: int
+
+
 def forget(
     store: Store,
     flow: str,
     report: Report = unwatched,
     also: Also = lambda connection, flow: None,
-) -> int:
+) -> Forgotten:
     """Its events with all they carry, under whichever of its correlation IDs, and those that keys
-    tie to it; how many. `also` takes each ID out of what others keep there.
+    tie to it. `also` takes each ID out of what others keep there.
 
     Closes the store. Until the new file is whole, the old one stays where it is.
     """
@@ -42,7 +51,7 @@ def forget(
     path.with_name(path.name + ".wal").unlink(missing_ok=True)
     os.replace(coming, path)  # noqa: PTH105  # the one call that is atomic
     sync(path)
-    return len(seqs)
+    return Forgotten(tuple(ids), len(seqs))
 
 
 def _delete(

@@ -230,6 +230,33 @@ def test_a_flow_is_forgotten_to_the_last_byte(
     assert nonevent("show", "ord-2").code == 3
 
 
+def test_as_json_one_object_says_what_was_done_and_nothing_else_is_printed(
+    filled: Path, nonevent: Nonevent
+) -> None:
+    for kind in ("snapshot", "backup"):
+        said = nonevent(kind, f"{kind}.duckdb", "--json")
+        size = (filled / f"{kind}.duckdb").stat().st_size
+        assert said.json == {"file": f"{kind}.duckdb", "kind": kind, "bytes": size}
+        assert said.err == ""
+    said = nonevent("restore", "backup.duckdb", "--force", "--json")
+    size = (filled / "nonevent.duckdb").stat().st_size
+    assert said.json == {"file": "nonevent.duckdb", "backup": "backup.duckdb", "bytes": size}
+    assert said.err == ""
+
+
+def test_what_is_forgotten_is_told_as_json_and_who_is_asked_is_asked_beside_it(
+    filled: Path, nonevent: Nonevent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = str(filled / "nonevent.duckdb")
+    events = len(nonevent("export", "--flow", "ord-2").out.splitlines())
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    said = nonevent("forget", "ord-2", "--json", "--store", store)
+    assert said.json == {"file": store, "flow": "ord-2", "ids": ["ord-2"], "events": events}
+    assert "Forget ord-2" in said.err
+    again = nonevent("forget", "ord-2", "--json", "--yes", "--store", store)
+    assert (again.code, again.json["events"], again.err) == (3, 0, "")
+
+
 def test_nothing_is_forgotten_under_a_running_daemon(house: House) -> None:  # noqa: F811
     house.run(len(EVENTS))
     refused = house.ask("forget", "ord-1", "--yes")
@@ -261,7 +288,8 @@ def test_a_flow_that_keys_tie_is_forgotten_and_exported_whole(
     assert found <= {"ord-a", "pay-b", "ord-c", "ord-d"}
     exported = nonevent("export", "--flow", id).out
     assert exported.count("ann-the-") == len(exported.splitlines()) == 3
-    assert nonevent("forget", id, "--yes").code == 0
+    gone = nonevent("forget", id, "--yes", "--json").json
+    assert (gone["ids"], gone["events"]) == (["ord-a", "pay-b"], 3)
     left = store.read_bytes()
     assert not any(one in left for one in (b"ann-the-", b"ord-a", b"pay-b"))
     assert len(nonevent("export").out.splitlines()) == 2
