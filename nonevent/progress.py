@@ -27,28 +27,34 @@ class _Rate(TransferSpeedColumn):
         return Text("" if speed is None else f"{speed:,.0f}/s", style="progress.data.speed")
 
 
+def beside_output() -> bool:
+    """Whether a person looks while standard output goes elsewhere."""
+    return sys.stderr.isatty() and not sys.stdout.isatty()
+
+
 @contextmanager
-def progress(what: str, *, of_bytes: bool = False) -> Iterator[Report]:
-    """Shows what is reported, with its rate and the time that is left."""
+def progress(what: str, *, of_bytes: bool = False, shown: bool = True) -> Iterator[Report]:
+    """Shows what is reported, with its rate and, where it is known how much there is, the time
+    that is left."""
     measure = (
         [DownloadColumn(), TransferSpeedColumn()] if of_bytes else [MofNCompleteColumn(), _Rate()]
     )
-    shown = Progress(
+    display = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         *measure,
         TimeRemainingColumn(),
         console=Console(file=sys.stderr),
-        disable=not sys.stderr.isatty(),
+        disable=not (shown and sys.stderr.isatty()),
         transient=True,
     )
-    task = shown.add_task(what, total=None)
+    task = display.add_task(what, total=None)
 
     def report(done: int, of: int) -> None:
-        shown.start()
-        shown.update(task, completed=done, total=of or None)
+        display.start()
+        display.update(task, completed=done, total=of or None)
 
     try:
         yield report
     finally:
-        shown.stop()
+        display.stop()

@@ -20,8 +20,9 @@ from nonevent.beacon import Beacon
 from nonevent.config import Configuration
 from nonevent.opening import open_store
 from nonevent.options import Config, Since, StorePath, Token, Url
-from nonevent.progress import progress
+from nonevent.progress import beside_output, progress
 from ui.moments import moment_if_given
+from ui.queries import Queries
 
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of words.")]
@@ -45,10 +46,25 @@ def export(
     wanted = Selection(
         moment_if_given("since", since, now), moment_if_given("until", until, now), topic, flow
     )
-    with asking(config, url, store, [], token) as queries:
+    watched, done = beside_output(), 0
+    with (
+        asking(config, url, store, [], token) as queries,
+        progress("events", shown=watched) as report,
+    ):
+        of = _known(queries, wanted) if watched else 0
         for lines in queries.export(wanted):
             sys.stdout.buffer.write(lines)
+            done += lines.count(b"\n")
+            report(done, of)
     sys.stdout.flush()
+
+
+def _known(queries: Queries, wanted: Selection) -> int:
+    """How many events these are, by the counts that are kept; 0 where these do not tell."""
+    if wanted.since is not None or wanted.until is not None or wanted.flow is not None:
+        return 0
+    named = queries.names().items
+    return sum(one.events for one in named if wanted.topic in (None, one.topic))
 
 
 def snapshot(

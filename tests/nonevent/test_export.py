@@ -1,5 +1,9 @@
 """`nonevent export`: what comes out goes in again as the same events with the same findings."""
 
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +127,45 @@ def test_every_encoding_comes_back_as_it_was(
     assert reader.kept(reader.event(line, 1, 5)) == event
 
 
+def watched(folder: Path, *options: str, piped: bool = True) -> tuple[bytes, str]:
+    """What an export prints, and what a person sees at the terminal; both there, if not `piped`."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "nonevent", "export", *options],
+        stdout=subprocess.PIPE if piped else theirs, stderr=theirs, stdin=subprocess.DEVNULL,
+        cwd=folder, env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+    ) as command:  # fmt: skip
+        os.close(theirs)
+        printed = command.stdout.read() if command.stdout is not None else b""
+        seen = b""
+        try:
+            while chunk := os.read(ours, 65_536):
+                seen += chunk
+        except OSError:  # the other side has ended
+            os.close(ours)
+    assert command.returncode == 0
+    return printed, seen.decode()
+
+
+def test_progress_is_shown_beside_the_output_and_never_in_it(
+    filled: Path, nonevent: Nonevent
+) -> None:
+    printed, seen = watched(filled)
+    assert printed.decode() == nonevent("export").out
+    assert f"{len(EVENTS)}/{len(EVENTS)}" in seen
+    _, seen = watched(filled, "--topic", "orders")
+    assert "2/2" in seen
+    _, seen = watched(filled, "--flow", "ord-1")
+    assert "3/?" in seen
+
+
+def test_who_reads_the_events_at_the_terminal_is_shown_nothing_else(
+    filled: Path, nonevent: Nonevent
+) -> None:
+    _, seen = watched(filled, piped=False)
+    assert seen.replace("\r\n", "\n") == nonevent("export").out
+
+
 def test_more_events_than_are_read_at_once_come_in_their_order(
     tmp_path: Path, nonevent: Nonevent
 ) -> None:
@@ -142,6 +185,7 @@ def test_the_daemon_exports_the_same_while_it_runs(house: House) -> None:  # noq
     asked = house.ask("export")
     assert (asked.code, asked.err) == (0, "")
     assert len(asked.out.splitlines()) == 11
+    assert "11/11" in watched(house.folder, "--url", house.url)[1]
     part = house.ask("export", "--flow", "ord-1", "--since", "2h", "--topic", "nowhere")
     assert (part.code, part.out) == (0, "")
     with pytest.raises(httpx.HTTPStatusError, match="400"):
