@@ -75,10 +75,11 @@ def _as_mapping(value: Any) -> Any:
 
 def _condition(text: str) -> str:
     # Here, because CEL's parser takes a tenth of a second to load, and most have no condition.
-    from collector.cel import GuardError, compile_cel
+    from collector.cel import GuardError, check_kinds, compile_cel
 
     try:
         compile_cel(text, frozenset(("event",)))
+        check_kinds(text, condition=True)
     except GuardError as error:
         raise ValueError(f"column {error.column}: {error}") from None
     return text

@@ -141,7 +141,7 @@ configurations = st.fixed_dictionaries(
         "topics": st.fixed_dictionaries(
             {},
             optional={
-                "ignore": st.sampled_from(["event.name == 'again'", "event.offset > 5"]),
+                "ignore": st.sampled_from(["event.name == 'again'", "event.payload.order_id > 5"]),
                 "sample": st.just(0.5),
                 "store": st.sampled_from(["headers", "position"]),
                 "max_payload": st.just("1KB"),

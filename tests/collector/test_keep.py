@@ -71,6 +71,26 @@ def test_a_condition_that_is_none_is_refused(condition: str) -> None:
         source(topics={"*": {"ignore": condition}})
 
 
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [
+        (
+            "event.offset > 5",
+            "column 1: `.offset` is no field of an event; there are name, topic, key, id, time, "
+            "headers, payload",
+        ),
+        ("event.name > 5", "a text and a number have no order"),
+        ("event.name", "this is a text, and no condition"),
+    ],
+)
+def test_a_condition_that_could_never_be_true_is_refused_as_in_rules(
+    condition: str, why: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        source(topics={"*": {"ignore": condition}})
+    assert why in str(refused.value)
+
+
 def test_a_condition_looks_into_avro_and_cloud_events_as_guards_do() -> None:
     value = b'{"specversion":"1.0","id":"1","source":"s","type":"t","data":{"test":true}}'
     headers = [("content-type", b"application/cloudevents+json")]
