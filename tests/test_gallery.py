@@ -37,7 +37,10 @@ def since(start: int) -> Callable[[re.Match[str]], str]:
 
     def told(moment: re.Match[str]) -> str:
         us = int(datetime.fromisoformat(moment[0]).timestamp()) * US_PER_S
-        return str(timedelta(microseconds=us - start))
+        after = timedelta(microseconds=us - start)
+        clock = timedelta(seconds=after.seconds)
+        days = [f"{after.days}d"] if after.days else []
+        return " ".join([*days, *([str(clock)] if clock or not days else [])])
 
     return told
 
