@@ -59,8 +59,9 @@ from ui.whose_alert import alerts_of, of_alert
 from ui.why_queries import WhyReader
 
 LATEST = 2**62
-TAKEN_BACK_S = 0.3
 """µs: later than any event."""
+TAKEN_BACK_S = 0.3
+"""A commit that failed is surely taken back by then."""
 
 
 class StoreQueries(AlertQueries):
