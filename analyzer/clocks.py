@@ -3,6 +3,7 @@
 Stored with the events, so that all readers judge alike.
 """
 
+import glob
 from collections.abc import Sequence
 
 import duckdb
@@ -41,14 +42,7 @@ class Clocks(msgspec.Struct, frozen=True):
     def of(cls, sources: Sequence[SourceSettings], retention: int = RETENTION) -> "Clocks":
         live = any(source.kind != "file" for source in sources)
         skews = {source.name: source.skew_us() for source in sources}
-        samples = {
-            source.name: [
-                Sample(glob, topic.sample)
-                for glob, topic in source.topics.items()
-                if topic.sample is not None
-            ]
-            for source in sources
-        }
+        samples = {source.name: _samples(source) for source in sources}
         kept = {k: v for k, v in samples.items() if v}
         return cls(skews, DEFAULT_GRACE if live else 0, kept, retention, live)
 
@@ -73,6 +67,19 @@ class Clocks(msgspec.Struct, frozen=True):
     def stored(cls, cursor: duckdb.DuckDBPyConnection) -> "Clocks":
         text = noted(cursor, META_KEY)
         return cls() if text is None else _clocks(text)
+
+
+def _samples(source: SourceSettings) -> list[Sample]:
+    found = [
+        Sample(one, topic.sample)
+        for one, topic in source.topics.items()
+        if topic.sample is not None
+    ]
+    if source.file is not None and found:
+        # Its one partition holds all of its topics: any of them may be the one that is awaited.
+        least = min(one.share for one in found)
+        found.append(Sample(glob.escape(str(source.file.path)), least))
+    return found
 
 
 _clocks = msgspec.json.Decoder(Clocks).decode

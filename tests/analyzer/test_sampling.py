@@ -10,6 +10,7 @@ from analyzer.instance import Instance
 from analyzer.judge import judge
 from analyzer.kinds.after_expect import AfterExpect
 from analyzer.kinds.count import once
+from analyzer.reading import findings
 from analyzer.rules.rule import Options, Rule
 from analyzer.rules.ruleset import RuleFile
 from analyzer.sight import Sight
@@ -17,7 +18,9 @@ from collector.batch import PartitionState
 from collector.event import Event
 from collector.keep import Keep, in_sample
 from collector.settings import SourceSettings
+from collector.store.store import Store
 from collector.times import US_PER_S as S
+from tests.watching import happened, watch, write_events
 
 SHARE = 0.3
 SOURCE = SourceSettings.model_validate({
@@ -101,3 +104,26 @@ def test_a_flow_whose_begin_is_not_kept_is_partial() -> None:
     (out,) = judge(flows(False)[0], [event("payments", "paid", at, flows(False)[0])], file, seen)
     (kept,) = judge(flows(True)[0], [event("payments", "paid", at, flows(True)[0])], file, seen)
     assert (out.state, kept.state) == ("partial", "unbegun")
+
+
+def test_of_a_file_what_is_left_out_of_one_topic_is_unknown(tmp_path: Path) -> None:
+    """Its topics stand in its lines: for completeness it is one."""
+    (tmp_path / "order.yaml").write_text(
+        "version: 1\nflow: order\nbegins: created\nexpectations:\n"
+        "  - {name: paid, after: created, expect: paid, within: 10s}\n"
+    )
+    lines = [
+        happened(number, name, flow, topic=topic)
+        for number, flow in enumerate([*flows(True)[:5], *flows(False)[:5]])
+        for name, topic in (("created", "orders"), ("paid", "payments"))
+    ]
+    paid = [line["correlation_id"] for line in lines][:10:4]
+    some = [e for e in lines if e["name"] == "created" or e["correlation_id"] in paid]
+    write_events(tmp_path / "[events].jsonl", [*some, happened(900, "ticked")])
+    watch(tmp_path / "[events].jsonl", [tmp_path], tmp_path / "store.duckdb",
+          topics={"payments": {"sample": SHARE}})  # fmt: skip
+    store = Store(tmp_path / "store.duckdb", read_only=True)
+    with store.reader() as cursor:
+        found = {row.correlation_id for row, _ in findings(cursor, "")}
+    store.close()
+    assert found == {*flows(True)[:5]} - {*paid}
