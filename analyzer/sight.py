@@ -172,8 +172,11 @@ class Sight:
         return None if gap is None else _told(gap)
 
     def blind(self, names: frozenset[str]) -> PartitionState | None:
-        """A partition that cannot be read now, and could carry one of these names."""
-        names = self._stored(names) if names else names
+        """A partition that cannot be read now, and could carry one of these names; what groups
+        commit lies in none."""
+        names = self._stored(names)
+        if names is not ANY:
+            names = frozenset(name for name in names if not name.startswith(CONSUMERS_OF))
         return next(
             (
                 p

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from analyzer.alerts.condition import Condition
 from analyzer.alerts.retention import forget_old
 from analyzer.finding import Finding
 from analyzer.rules.loader import load
 from analyzer.settings import AlertSettings, MuteSettings, RouteSettings
+from analyzer.sight import Sight
+from collector.batch import PartitionState
 from collector.times import US_PER_S
 from tests.analyzer.alerts.desk import START, Desk, finding
 
@@ -313,6 +316,111 @@ def test_mute_times_are_hours_of_the_week_on_a_clock(desk: Open) -> None:
     d.found(finding("a"), finding("b", expectation="worse", severity="critical"))
     assert [one.expectation for one in d.at(13 * MINUTE)] == ["worse"]
     assert [one.expectation for one in d.at(14 * MINUTE)] == ["paid"]
+
+
+BY_ITS_NAMES = """\
+version: 1
+flow: order
+begins: order.created
+expectations:
+  - {name: paid, after: order.created, expect: payment.authorized, within: 1s}
+  - {name: shipped, after: order.created, expect: order.shipped, within: 1s}
+  - {name: next, after: order.created, next: order.shipped, within: 1s}
+  - {name: payments an hour, rate: payment.authorized, at_least: 9, per: 1h}
+  - {name: orders an hour, rate: order.created, at_least: 9, per: 1h}
+"""
+BY_NAMES_OF_THE_FILE = """\
+version: 1
+flow: order
+begins: order.created
+events:
+  money: {name: payment.authorized}
+  payment.parcel: {name: order.shipped}
+  payment.order: {name: order.created}
+expectations:
+  - {name: paid, after: order.created, expect: money, within: 1s}
+  - {name: shipped, after: order.created, expect: payment.parcel, within: 1s}
+  - {name: next, after: order.created, next: payment.parcel, within: 1s}
+  - {name: payments an hour, rate: money, at_least: 9, per: 1h}
+  - {name: orders an hour, rate: payment.order, at_least: 9, per: 1h}
+"""
+
+
+def with_payments(tmp_path: Path, desk: Open, rules: str = BY_ITS_NAMES) -> tuple[Desk, Sight]:
+    """A desk that cannot see one partition with payments, and what it sees when it can again."""
+    (tmp_path / "order.yaml").write_text(rules)
+    d = desk(rules=load([tmp_path / "order.yaml"]))
+    orders = PartitionState("bus", "orders", "o", 0, 9, 0, carries=("order.*",))
+    payments = PartitionState("bus", "payments", "p", 3, 9, 0, carries=("payment.*",))
+    d.sight = Sight([orders, replace(payments, blocked_since=START - 5 * US_PER_S)])
+    return d, Sight([orders, payments])
+
+
+BLIND = "blind on payments-3 of bus since 2001-09-09T01:46:35.000Z"
+
+
+@pytest.mark.parametrize("rules", [BY_ITS_NAMES, BY_NAMES_OF_THE_FILE], ids=["as called", "events"])
+@pytest.mark.parametrize(
+    ("held", "other"),
+    [("paid", "shipped"), ("payments an hour", "orders an hour"), ("next", "shipped")],
+)
+def test_a_blind_tap_keeps_quiet_what_awaits_what_it_would_have_seen_and_nothing_else(
+    desk: Open, tmp_path: Path, held: str, other: str, rules: str
+) -> None:
+    d, sight = with_payments(tmp_path, desk, rules)
+    d.found(finding("a", expectation=held), finding("b", expectation=other, flow="another"))
+    assert [one.expectation for one in d.at(HOUR / 2)] == [other]
+    alerts = d.alerts()
+    assert (alerts[held].state, alerts[held].quiet) == ("firing", BLIND)
+    assert alerts[other].quiet is None
+    d.sight = sight
+    (told,) = d.at(HOUR / 2 + 1)
+    assert (told.expectation, told.change, told.count) == (held, "new", 1)
+    assert d.alerts()[held].quiet is None
+
+
+def test_what_consumers_committed_no_blind_partition_hides_whatever_it_may_carry(
+    desk: Open, tmp_path: Path
+) -> None:
+    handled = "  - {name: read, handled: order.created, groups: [payment-svc], within: 1s}\n"
+    excused = handled.replace("read,", "read or paid, unless: payment.authorized,")
+    d, _ = with_payments(tmp_path, desk, BY_ITS_NAMES + handled + excused)
+    names = ("paid", "shipped", "read", "read or paid")
+    d.found(*(finding(name, expectation=name) for name in names))
+    assert {one.expectation for one in d.at(1)} == {"shipped", "read"}
+    anything = PartitionState("bus", "payments", "p", 3, 9, 0, blocked_since=START)
+    d, _ = with_payments(tmp_path, desk, BY_ITS_NAMES + handled + excused)
+    d.sight = Sight([anything])
+    d.found(*(finding(name, expectation=name) for name in names))
+    assert [one.expectation for one in d.at(1)] == ["read"]
+
+
+def test_nobody_is_told_of_what_no_longer_stands_when_the_tap_sees_again(
+    desk: Open, tmp_path: Path
+) -> None:
+    d, sight = with_payments(tmp_path, desk)
+    a = finding("a")
+    d.found(a)
+    assert d.at(MINUTE) == []
+    d.sight = sight
+    d.gone(a)
+    assert d.at(HOUR) == []
+
+
+def test_of_what_people_heard_before_the_tap_went_blind_they_hear_no_more_until_it_sees_again(
+    desk: Open, tmp_path: Path
+) -> None:
+    d, sight = with_payments(tmp_path, desk)
+    blind, d.sight = d.sight, sight
+    d.found(finding("a"))
+    assert changes(d.at(0)) == [("new", 1)]
+    d.sight = blind
+    d.found(finding("b"))
+    assert d.at(10 * MINUTE) == []
+    d.restart()
+    assert d.at(11 * MINUTE) == []
+    d.sight = sight
+    assert changes(d.at(11 * MINUTE + 1)) == [("more", 2)]
 
 
 def test_history_is_told_to_nobody(desk: Open) -> None:
