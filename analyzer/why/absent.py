@@ -49,8 +49,9 @@ def swallowed(case: Case) -> Found | Not:
         return Not("the step has no cause on the bus")
     sure: Confidence = "likely" if one.passage.not_by is not None else "possible"
     text = (
-        f"{one.group} read {placed(case.cause)} by {format_time(by)}, and nothing came out of "
-        f"{service.name} by {format_time(case.complete_to)}"
+        f"{one.group} read {placed(case.cause)} by {format_time(by)}, and nothing "
+        f"{'more ' if _some_came(case) else ''}came out of {service.name} by "
+        f"{format_time(case.complete_to)}"
     )
     if one.passage.not_by is None:
         text += f"; {one.group} was past it when it was first looked at"
@@ -63,14 +64,16 @@ def never_published(case: Case) -> Found | Not:
         return Not("it is not settled that nothing came")
     if case.step.groups:
         return Not(f"{' and '.join(case.step.groups)} should act on {_cause(case)}")
+    more = " more" if _some_came(case) else ""
+    proofs = [*_basis(case), of_sight(case.instance.text, case.complete_to)]
     if case.cause is None:
-        text = f"nothing on the bus causes {case.wanted}, and none was published"
-        return Found("likely", text, NEVER)
+        text = f"nothing on the bus causes {case.wanted}, and no{more or 'ne'} was published"
+        return Found("likely", text, NEVER, proofs)
     text = (
-        f"no {case.wanted} was published, and nobody is declared in `services` who makes it of "
-        f"{placed(case.cause)}"
+        f"no{more} {case.wanted} was published, and nobody is declared in `services` who makes it "
+        f"of {placed(case.cause)}"
     )
-    return Found("possible", text, NEVER, _basis(case))
+    return Found("possible", text, NEVER, proofs)
 
 
 def unobserved(case: Case) -> Found | Not:
@@ -110,6 +113,12 @@ def _not_yet(case: Case) -> str:
 def _read(case: Case) -> bool:
     one = case.consumption
     return one is not None and one.passage is not None and one.passage.by is not None
+
+
+def _some_came(case: Case) -> bool:
+    """Of what should have come more often."""
+    called = case.episode.called
+    return any(not case.step.awaited.isdisjoint(called(one)) for one in case.instance.evidence)
 
 
 def _basis(case: Case) -> list[Proof]:

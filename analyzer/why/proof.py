@@ -94,7 +94,7 @@ def of_transaction(partition: PartitionState, producer: str | None) -> Proof:
 
 
 def of_sight(why: str, complete_to: int) -> Proof:
-    """What was not seen, or not yet."""
+    """Up to when all was seen, and what was not, or not yet."""
     return {"kind": "sight", "why": why, "complete_to": _moment(complete_to)}
 
 
