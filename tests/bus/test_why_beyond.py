@@ -4,7 +4,7 @@ back, and one that rebalances for ever."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,10 +64,10 @@ class Scene:
     async def commit(self, offset: int) -> None:
         await self.group.commit({TopicPartition(self.orders, 0): offset})
 
-    def why(self, flow: str) -> dict[str, Any]:
+    def why(self, flow: str, expectation: str = "paid") -> dict[str, Any]:
         """Nothing of a flow that is not stored yet."""
         path = f"{self.daemon.url}/api/flows/{flow}/why"
-        answer = httpx.get(path, params={"expectation": "paid"}, timeout=30)
+        answer = httpx.get(path, params={"expectation": expectation}, timeout=30)
         if answer.status_code == 404:
             return {}
         found: dict[str, Any] = answer.raise_for_status().json()
@@ -75,14 +75,15 @@ class Scene:
 
     def verdict(self) -> str | None:
         items = self.daemon.ask("/api/consumers")["items"]
-        return next((one["verdict"] for one in items if one["topic"] == self.orders), None)
+        ours = (one for one in items if (one["topic"], one["group"]) == (self.orders, self.prefix))
+        return next((one["verdict"] for one in ours), None)
 
-    async def until_why(self, flow: str, verdict: str) -> dict[str, Any]:
+    async def until_why(self, flow: str, verdict: str, expectation: str = "paid") -> dict[str, Any]:
         """Asked until it is so: consumers are looked at now and then."""
         answers: list[dict[str, Any]] = []
 
         def is_so() -> bool:
-            answers.append(self.why(flow))
+            answers.append(self.why(flow, expectation))
             return bool(answers[-1].get("verdict") == verdict)
 
         try:
@@ -99,23 +100,30 @@ async def scene(broker: Broker, topic_name: str, tmp_path: Path) -> AsyncIterato
 
 
 @asynccontextmanager
-async def a_scene(broker: Broker, prefix: str, folder: Path) -> AsyncIterator[Scene]:
+async def a_scene(
+    broker: Broker,
+    prefix: str,
+    folder: Path,
+    rules: str = RULES,
+    topics: Sequence[str] = ("orders", "payments"),
+    names: str = "",
+) -> AsyncIterator[Scene]:
+    """`names`: what topics carry, as the configuration says it."""
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
     group = AIOKafkaConsumer(
         bootstrap_servers=broker.bootstrap, group_id=prefix, enable_auto_commit=False
     )
     await admin.start()
-    await admin.create_topics(
-        [NewTopic(f"{prefix}.{name}", 1, 1) for name in ("orders", "payments")]
-    )
+    await admin.create_topics([NewTopic(f"{prefix}.{name}", 1, 1) for name in topics])
     await group.start()
     group.assign([TopicPartition(f"{prefix}.orders", 0)])
     with Receiver() as receiver:
         daemon = DaemonProcess(
-            folder, broker.bootstrap, f"{prefix}.*", RULES.replace("GROUP", prefix), receiver.url
-        )
+            folder, broker.bootstrap, f"{prefix}.*", rules.replace("GROUP", prefix), receiver.url,
+            extra=names,
+        )  # fmt: skip
         text = daemon.configuration.read_text()
-        watched = f'start: earliest, consumers: {{every: 300ms, groups: ["{prefix}"]}}'
+        watched = f'start: earliest, consumers: {{every: 300ms, groups: ["{prefix}*"]}}'
         daemon.configuration.write_text(text.replace("start: earliest", watched))
         try:
             with daemon:
