@@ -24,7 +24,7 @@ UNSTORED = 5_000
 COMMITS = 4
 """And so many batches: after a pause of the store, small ones that wait are one transaction."""
 QUIET_COMMIT = US_PER_S
-"""Completeness alone is written so often when nothing else happens."""
+"""A source's completeness alone is written so often, whatever others have to tell."""
 
 
 class _Commit(NamedTuple):
@@ -52,7 +52,8 @@ class Pipeline:
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(maxsize=QUEUE)
         self._commits: deque[_Commit] = deque()
         """Under way, oldest first."""
-        self._quiet_since = 0
+        self._told_of: dict[str, int] = {}
+        """When it was last written how far each source is seen."""
         self._handed_over = True
         """Whether the store was given every batch that the stages have seen."""
 
@@ -110,9 +111,12 @@ class Pipeline:
         if not batch.partitions and not batch.rows:
             return False
         once = batch.count or batch.gaps or batch.rows or any(p.retired for p in batch.partitions)
+        if not batch.partitions:
+            return True
+        source = batch.partitions[0].source  # a batch is of one tap
         # Not later than that either when the clock was set back.
-        if once or not 0 <= batch.now - self._quiet_since <= QUIET_COMMIT:
-            self._quiet_since = batch.now
+        if once or not 0 <= batch.now - self._told_of.get(source, 0) <= QUIET_COMMIT:
+            self._told_of[source] = batch.now
             return True
         return False
 

@@ -5,12 +5,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from collector.batch import Batch, PartitionState, Stage
+from collector.consumers.observation import WatchRow
 from collector.event import Event
 from collector.pipeline import COMMITS, UNSTORED, Pipeline
 from collector.store import reading
 from collector.store.store import Store
+from collector.store.tables import WATCHES
 from collector.times import US_PER_S
 from tests.collector.busy import busy
 from tests.collector.records import NOW
@@ -166,6 +169,29 @@ async def test_completeness_alone_is_written_about_once_a_second(store: Store) -
     ticks.append(batch(6, 1, NOW + 4 * US_PER_S))
     seen = await run([Scripted("a", ticks)], [], store, until=7)
     assert 3 <= len(seen) <= 5
+
+
+async def test_how_far_a_source_is_seen_is_written_whatever_others_tell_all_the_time(
+    store: Store,
+) -> None:
+    """Another source that is never quiet, and somebody who looks at consumers."""
+    written: list[int] = []
+
+    def committed(batch: Batch) -> None:
+        written.extend(one.complete_to for one in batch.partitions if one.source == "bus")
+
+    pipeline = Pipeline([], [], store, committed, lambda: 10**15)
+    for tick in range(31):
+        now = NOW + tick * US_PER_S // 10
+        other = batch(tick, 1, now)
+        other.partitions = [replace(one, source="other") for one in other.partitions]
+        other.events = [replace(one, source="other") for one in other.events]
+        looked = WatchRow("bus", NOW, now, US_PER_S // 10, ("*",))
+        for one in (batch(5, 0, now), other, Batch(now=now, rows={WATCHES.name: [looked]})):
+            await pipeline.take(one)
+    await pipeline.settle()
+    assert 3 <= len(written) <= 4
+    assert written[-1] >= NOW + 2 * US_PER_S
 
 
 async def test_taps_do_not_wait_for_each_other(store: Store) -> None:
