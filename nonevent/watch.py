@@ -123,7 +123,8 @@ class Watch:
 
     def _consumers(self, source: SourceSettings) -> Tap:
         with self.store.reader() as cursor:
-            return KafkaWatch(source, observed.known(cursor, source.name), self._clock)
+            known = observed.known(cursor, source.name)
+        return KafkaWatch(source, known, self._clock, self.rules.groups_told_of())
 
     async def stop(self) -> None:
         """Nothing is read any more."""

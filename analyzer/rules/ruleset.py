@@ -165,6 +165,11 @@ class RuleSet:
                 found.update(getattr(one, "groups", ()))
         return frozenset(found)
 
+    def groups_told_of(self) -> frozenset[str]:
+        """Those, and the consumer groups by which services run."""
+        run = {group for file in self.files for one in file.services for group in one.groups}
+        return self.groups() | run
+
     def fingerprint(self) -> str:
         """The same as long as every judgement would be."""
         told = [

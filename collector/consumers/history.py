@@ -67,6 +67,10 @@ class History:
         self._exactly: dict[tuple[str, Place], ExactCommit | None] = {}
         """When the last commits of this look were made, where that is known."""
 
+    def groups(self) -> frozenset[str]:
+        """Those that were there, as far as is known."""
+        return frozenset(group for group, row in self._groups.items() if row.state != GONE.state)
+
     def take(self, look: Look) -> Rows:
         rows = Rows()
         blind = {group for group, state in look.groups.items() if state.why is not None}

@@ -1,7 +1,7 @@
 """One look at the consumers of a Kafka cluster: nothing is joined, committed, or written."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
@@ -39,11 +39,15 @@ async def look(
     globs: Sequence[str],
     clock: Callable[[], int],
     topic: CommitTopic | None = None,
+    expected: Collection[str] = (),
 ) -> Look:
     """Commits before ends. Of brokers that are away the groups are left out, and said to be.
-    `topic`: what was committed meanwhile is read from there."""
+    `topic`: what was committed meanwhile is read from there; `expected`: groups that are told of
+    where they are only denied, which nobody lists."""
     by_node, listed_all = await _list(client, globs)
-    await _find(client, by_node, [glob for glob in exact(globs) if not glob.startswith("!")])
+    named = {glob for glob in exact(globs) if not glob.startswith("!")}
+    beyond = {group for group in expected if group_wanted(globs, group)} - named
+    await _find(client, by_node, sorted(named), sorted(beyond))
     groups: dict[str, GroupState] = {}
     unseen: set[str] = set()
     for node, states in by_node.items():
@@ -114,10 +118,13 @@ async def _list(client: PatientClient, globs: Sequence[str]) -> tuple[Groups, bo
     return found, whole
 
 
-async def _find(client: PatientClient, by_node: Groups, named: Iterable[str]) -> None:
-    """Groups that are named and were not listed: they are asked for by name."""
+async def _find(
+    client: PatientClient, by_node: Groups, named: Iterable[str], expected: Collection[str]
+) -> None:
+    """Groups that were not listed, asked for by name. Of those that are `expected`, and may be
+    asked for, nobody having listed them tells that they are no more."""
     listed = {group for states in by_node.values() for group in states}
-    for group in named:
+    for group in (*named, *expected):
         if group in listed:
             continue
         try:
@@ -125,7 +132,7 @@ async def _find(client: PatientClient, by_node: Groups, named: Iterable[str]) ->
             answer: Any = await client.send(node, FindCoordinatorRequest(group, 0))
         except KafkaError:
             continue
-        if answer.error_code == 0:
+        if answer.error_code == 0 and group not in expected:
             states = by_node.setdefault(int(answer.coordinator_id), {})
             states[group] = GroupState("classic", "Gone", None)
         elif answer.error_code == _GROUP_DENIED:

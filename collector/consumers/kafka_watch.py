@@ -34,12 +34,20 @@ class KafkaWatch:
 
     paced = True
 
-    def __init__(self, settings: SourceSettings, known: Known, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        settings: SourceSettings,
+        known: Known,
+        clock: Callable[[], int],
+        expected: frozenset[str] = frozenset(),
+    ) -> None:
+        """`expected`: groups of which rules tell something, whether they are named or not."""
         assert settings.kafka is not None
         self.name = settings.name
         self._kafka: KafkaSettings = settings.kafka
         self._settings = settings.kafka.consumers
         self._clock = clock
+        self._expected = expected
         self._security = security_options(
             f"source {settings.name}", settings.kafka.tls, settings.kafka.sasl, clock
         )
@@ -112,7 +120,11 @@ class KafkaWatch:
             self._client = client
         seconds = REQUEST_TIMEOUT_MS / 1000
         async with asyncio.timeout(seconds):
-            seen = await look(self._client, self._settings.groups, self._clock, self._topic)
+            # What is no longer listed may be denied now.
+            expected = self._expected | self._history.groups()
+            seen = await look(
+                self._client, self._settings.groups, self._clock, self._topic, expected
+            )
             return replace(seen, done=await self._tails.read_to_the_end(self._client, seen))
 
     def _options(self) -> dict[str, Any]:

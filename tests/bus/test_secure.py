@@ -7,7 +7,9 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -24,6 +26,7 @@ from collector.sources.kafka import KafkaTap
 from demo.broker import Broker
 from demo.errors import BrokerError
 from tests.analyzer.sinks import told as notifications
+from tests.bus.daemon_process import DaemonProcess
 from tests.bus.groups import Watching, consuming
 from tests.bus.reading import TapReading
 from tests.bus.secure import (
@@ -34,6 +37,7 @@ from tests.bus.secure import (
     TokenEndpoint,
     secure_broker,
 )
+from tests.bus.test_sight import eventually, findings_of, send
 
 
 def clock() -> int:
@@ -492,6 +496,11 @@ async def test_groups_need_describe_and_a_named_one_is_said_to_be_denied(
         await access.take_back(named, "DESCRIBE", of=GROUP)
         await watching.until(lambda: watching.group(named).why is not None)
         assert watching.committed(named) == {Place(topic, 0): 2}, "it may be there still"
+        await access.take_back(seen, "DESCRIBE", of=GROUP)
+        await watching.until(lambda: watching.group(seen).state != "Empty")
+        assert watching.group(seen).state == "Unknown", "nobody says that it is gone"
+        assert "grant DESCRIBE" in (watching.group(seen).why or "")
+        assert watching.committed(seen) == {Place(topic, 0): 2}
 
 
 async def test_commits_are_polled_until_their_topic_may_be_read(
@@ -529,3 +538,83 @@ async def test_commits_are_polled_until_their_topic_may_be_read(
         assert watching.commits[-1].since - (watching.commits[-1].before or 0) <= 2_000
         await access.take_back(offsets, "READ")
         await watching.until(lambda: watching.watch.condition().denied != ())
+
+
+DENIED = """\
+version: 1
+flow: order
+begins: order.created
+services:
+  payment: {group: PREFIX-payment, consumes: order.created, emits: payment.authorized}
+  billing: {group: PREFIX-billing, consumes: order.created, emits: order.billed}
+  shipping: {group: PREFIX-shipping, consumes: order.created, emits: order.shipped}
+expectations:
+  - {name: payment, after: order.created, expect: payment.authorized, within: 2s, grace: 1s}
+  - {name: billing, after: order.created, expect: order.billed, within: 2s, grace: 1s}
+  - {name: shipping, after: order.created, expect: order.shipped, within: 2s, grace: 1s}
+  - {name: read, handled: order.created, groups: [PREFIX-billing], within: 2s, grace: 1s}
+"""
+OF_THE_TAP = f'''start: earliest,
+      sasl: {{mechanism: SCRAM-SHA-256, username: tap, password: "{PASSWORD}"}},
+      consumers: {{every: 300ms, groups: ["PREFIX-*", PREFIX-payment]}}'''
+
+
+async def test_why_claims_nothing_of_groups_that_are_denied_and_says_so(
+    guarded: Broker, topics: Topics, topic_name: str, access: Access, tmp_path: Path
+) -> None:
+    """All three have read each order, and none has answered. One is denied by its name, one is only
+    not listed for that, and one is seen until it is denied."""
+    (orders,) = await topics("orders")
+    await access.grant(orders, "READ", "DESCRIBE")
+    groups = {name: f"{topic_name}-{name}" for name in ("payment", "billing", "shipping")}
+    await access.grant(groups["shipping"], "DESCRIBE", of=GROUP)
+    rules = DENIED.replace("PREFIX", topic_name)
+    eyes = DaemonProcess(
+        tmp_path, guarded.address("PASSWORDS"), orders, rules, "http://localhost:1"
+    )
+    text = eyes.configuration.read_text()
+    text = text.replace("start: earliest", OF_THE_TAP.replace("PREFIX", topic_name))
+    eyes.configuration.write_text(text)
+    producer = AIOKafkaProducer(bootstrap_servers=guarded.bootstrap)
+    await producer.start()
+
+    async def unanswered(flow: str, offset: int) -> None:
+        await send(producer, orders, "order.created", flow)
+        for member in members:
+            await member.commit({TopicPartition(orders, 0): offset + 1})
+        await eventually(lambda: findings_of(eyes, flow) == [("missing", "open")] * 3)
+
+    def why(flow: str, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = eyes.ask(f"/api/flows/{flow}/why", expectation=name)
+        return found
+
+    def is_denied(flow: str, name: str) -> None:
+        told, group = why(flow, name), groups[name]
+        assert (told["verdict"], told["confidence"]) == ("unobserved", "certain"), told
+        assert f"{group} was not seen" in told["text"]
+        assert "grant DESCRIBE on the group" in told["text"]
+        (seen,) = [one for one in told["evidence"] if one["kind"] == "consumer"]
+        assert (seen["group"], seen["passed_by"], seen["committed"]) == (group, None, None)
+
+    async with AsyncExitStack() as stack:
+        members = [
+            await stack.enter_async_context(consuming(guarded.bootstrap, group, orders))
+            for group in groups.values()
+        ]
+        stack.enter_context(eyes)
+        await asyncio.to_thread(eyes.ask, "/api/status")
+        await unanswered("one", 0)
+        # All that is told of this one was there to be seen of the others.
+        await eventually(lambda: why("one", "shipping")["verdict"] == "swallowed")
+        is_denied("one", "payment")
+        is_denied("one", "billing")
+        states = {i["expectation"]: i["state"] for i in eyes.ask("/api/flows/one")["instances"]}
+        assert states.pop("read") == "unknown"
+        assert set(states.values()) == {"missing"}
+        await access.take_back(groups["shipping"], "DESCRIBE", of=GROUP)
+        await unanswered("two", 1)
+        for name in groups:
+            is_denied("two", name)
+        await access.grant(groups["billing"], "DESCRIBE", of=GROUP)
+        await eventually(lambda: why("two", "billing")["verdict"] == "swallowed")
+    await producer.stop()
