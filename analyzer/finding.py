@@ -27,6 +27,11 @@ class Position(msgspec.Struct, frozen=True, gc=False):
         )  # fmt: skip
 
 
+SEEN = frozenset(("forbidden", "repeated", "too_many", "both", "disagree", "lagging"))
+"""What was found in events that came: others that nobody has seen yet do not undo it, but for
+those that excuse."""
+
+
 class Finding(msgspec.Struct, frozen=True, gc=False):
     """True at a completeness: what, in which flow, on which evidence. No clock is in it."""
 

@@ -26,6 +26,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     """When it was announced, since it last was not open."""
     seq: int
     """The number of that announcement."""
+    seen: bool
+    """It rests on what was seen, and not on what was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Alert:
     """Findings that were closed so soon that they stand on for a while: until when, and why."""
     flows: dict[str, int] = field(default_factory=dict)
     """Of these findings, and how many each has."""
+    seen: int = 0
+    """How many of them rest on what was seen."""
     sinks: dict[str, Timing] = field(default_factory=dict)
     """Who is told of it, and how patiently."""
     state: str = RESOLVED
@@ -130,6 +134,7 @@ class Alert:
     def add(self, one: Standing) -> None:
         self.remove(one.id)
         self.standing[one.id] = one
+        self.seen += one.seen
         if one.flow is not None:
             self.flows[one.flow] = self.flows.get(one.flow, 0) + 1
 
@@ -147,7 +152,10 @@ class Alert:
     def remove(self, id: str) -> None:
         self.leaving.pop(id, None)
         one = self.standing.pop(id, None)
-        if one is None or one.flow is None:
+        if one is None:
+            return
+        self.seen -= one.seen
+        if one.flow is None:
             return
         self.flows[one.flow] -= 1
         if not self.flows[one.flow]:

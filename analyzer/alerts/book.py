@@ -10,7 +10,7 @@ from analyzer.alerts.alert import RESOLVED, Alert, Manner, Standing
 from analyzer.alerts.quiet import Muted, Silence, acknowledged, quiet, silences
 from analyzer.alerts.routes import Routes
 from analyzer.alerts.rows import ActRow
-from analyzer.finding import Finding
+from analyzer.finding import SEEN, Finding
 from collector.times import US_PER_S
 
 LOOK_EVERY = US_PER_S
@@ -41,8 +41,8 @@ class Book:
     manner_of: MannerOf
     keep: int
     muted: Sequence[Muted] = ()
-    blinded: Callable[[str, str], str | None] = lambda type, expectation: None
-    """Why what an expectation awaits cannot be seen now; None: it can."""
+    blinded: Callable[[Alert], str | None] = lambda alert: None
+    """Why what would undo an alert cannot be seen now; None: it can."""
     alerts: dict[str, Alert] = field(default_factory=dict)
     acts: list[ActRow] = field(default_factory=list)
     _of: dict[str, str] = field(default_factory=dict)
@@ -65,7 +65,8 @@ class Book:
         before = self._of.get(finding.id)
         if before != alert.fingerprint:
             self.close(finding.id, "its labels changed")
-            alert.add(Standing(finding.id, finding.flow, finding.at, found, seq))
+            seen = finding.finding in SEEN
+            alert.add(Standing(finding.id, finding.flow, finding.at, found, seq, seen))
             self._of[finding.id] = alert.fingerprint
         alert.leaving.pop(finding.id, None)
         alert.text = finding.text
@@ -159,9 +160,8 @@ class Book:
         alert.judge(moment)
         alert.quiet = alert.acknowledged = None
         if alert.state != RESOLVED:
-            alert.quiet = quiet(alert.fields(), self._silences, self.muted, moment) or self.blinded(
-                alert.type, alert.expectation
-            )
+            silenced = quiet(alert.fields(), self._silences, self.muted, moment)
+            alert.quiet = silenced or self.blinded(alert)
             acts = self._acts_on.get(alert.fingerprint, ())
             alert.acknowledged = acknowledged(acts, alert.fingerprint, alert.began)
         if (alert.state, alert.quiet, alert.acknowledged) != before:

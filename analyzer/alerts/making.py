@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
-from analyzer.alerts.alert import Manner
+from analyzer.alerts.alert import Alert, Manner
 from analyzer.alerts.book import Book
 from analyzer.alerts.matching import parse_all
 from analyzer.alerts.quiet import Muted
@@ -38,7 +38,7 @@ def make_alerts(
         lambda type, expectation: manner_of(rules, type, expectation),
         parse_duration(settings.keep_firing_for) or 0,
         [_muted(one) for one in settings.mute_times],
-        lambda type, expectation: blinded(rules, sight(), type, expectation),
+        lambda alert: blinded(rules, sight(), alert),
     )
     return AlertStage(book, Teller(routes), link_base, store, close_findings, _age(settings))
 
@@ -52,14 +52,19 @@ def manner_of(rules: RuleSet, type: str, expectation: str) -> Manner:
     return Manner(options.wait, options.keep, options.about, options.runbook, grouped_by)
 
 
-def blinded(rules: RuleSet, sight: Sight, type: str, expectation: str) -> str | None:
-    """What keeps people from being told of absence: it may be that nobody could see."""
-    which = (type, expectation)
+def blinded(rules: RuleSet, sight: Sight, alert: Alert) -> str | None:
+    """What keeps people from being told of absence: it may be that nobody could see. Of what was
+    seen they are told, where nothing that may be hidden excuses it."""
+    which = (alert.type, alert.expectation)
     rule, fold = rules.by_name.get(which), rules.folds.get(which)
     if rule is not None:
-        naming = next(file.naming for file in rules.files if file.flow == type)
+        if alert.seen and not rule.options.unless:
+            return None
+        naming = next(file.naming for file in rules.files if file.flow == alert.type)
         partition = sight.under(naming).blind(rule.awaits())
     elif fold is not None:
+        if alert.seen and not fold[1].options.unless:
+            return None
         partition = sight.under(fold[0].naming).blind(fold[1].names())
     else:
         return None

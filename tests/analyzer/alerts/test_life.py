@@ -379,6 +379,23 @@ def test_a_blind_tap_keeps_quiet_what_awaits_what_it_would_have_seen_and_nothing
     assert d.alerts()[held].quiet is None
 
 
+def test_of_what_was_seen_people_are_told_though_a_tap_is_blind(desk: Open, tmp_path: Path) -> None:
+    """But not where what cannot be seen may excuse it."""
+    twice = "  - {name: charged once, once: payment.authorized, within: 1h}\n"
+    excused = "  - {name: excused, once: payment.authorized, within: 1h, unless: payment.retried}\n"
+    d, _ = with_payments(tmp_path, desk, BY_ITS_NAMES + twice + excused)
+    charged = finding("a", expectation="charged once", finding="repeated")
+    d.found(charged, finding("b", expectation="excused", finding="repeated", flow="another"))
+    assert [one.expectation for one in d.at(1)] == ["charged once"]
+    d.restart()
+    assert d.alerts()["charged once"].quiet is None
+    # What else it finds may be undone by what is not seen: that is no news now.
+    d.gone(charged)
+    assert changes(d.at(2)) == [("resolved", 1)]
+    d.found(finding("c", expectation="charged once", finding="missing"))
+    assert d.at(HOUR - 1) == []
+
+
 def test_what_consumers_committed_no_blind_partition_hides_whatever_it_may_carry(
     desk: Open, tmp_path: Path
 ) -> None:
