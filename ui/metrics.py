@@ -15,6 +15,7 @@ from ui.alert_models import Tally
 from ui.models import ConsumerItem, ExpectationItem, PartitionStatus, Status
 
 PARTITION = ("source", "topic", "partition")
+EXPECTATION = ("type", "expectation")
 CONSUMER = ("source", "group", "topic", "partition")
 
 
@@ -41,9 +42,7 @@ def exposition(
     told = [
         *status_metrics(status),
         *alert_metrics(tally, expectations),
-        silence(expectations),
-        fields_missing(expectations),
-        unknown(expectations),
+        *expectation_metrics(expectations),
         *consumer_metrics(consumers),
     ]
     registry.register(_Told(told))
@@ -53,38 +52,30 @@ def exposition(
     return encode(registry), content_type
 
 
-def silence(expectations: Sequence[ExpectationItem]) -> Metric:
-    return _labelled(
+def expectation_metrics(expectations: Sequence[ExpectationItem]) -> Iterator[Metric]:
+    """Of each of them, also while nothing is to be told: what begins to be is a change, too."""
+    of = [((one.type, one.name), one) for one in expectations]
+    yield _labelled(
         "nonevent_expectation_silent",
         "1 while nothing is stored that this expectation could have judged.",
-        ("type", "expectation"),
-        {(one.type, one.name): float(one.silent) for one in expectations},
+        EXPECTATION,
+        {labels: float(one.silent) for labels, one in of},
     )
-
-
-def fields_missing(expectations: Sequence[ExpectationItem]) -> Metric:
-    """Of every expectation: what begins to be is a change, too."""
-    found = CounterMetricFamily(
+    lacking = CounterMetricFamily(
         "nonevent_expectation_fields_missing",
         "How often a field that a condition reads was not there, since the rules were read.",
-        labels=("type", "expectation"),
+        labels=EXPECTATION,
     )
-    for one in expectations:
-        found.add_metric((one.type, one.name), sum(lacks.missing for lacks in one.fields_missing))
-    return found
-
-
-def unknown(expectations: Sequence[ExpectationItem]) -> Metric:
-    """Where no daemon runs nothing is told."""
-    found = CounterMetricFamily(
+    unknown = CounterMetricFamily(
         "nonevent_expectation_unknown_flows",
         "Flows in which it could not be told, since the rules were read.",
-        labels=("type", "expectation"),
+        labels=EXPECTATION,
     )
-    for one in expectations:
-        if one.unknown is not None:
-            found.add_metric((one.type, one.name), one.unknown)
-    return found
+    for labels, one in of:
+        lacking.add_metric(labels, sum(lacks.missing for lacks in one.fields_missing))
+        if one.unknown is not None:  # where no daemon runs nothing is known
+            unknown.add_metric(labels, one.unknown)
+    yield from (lacking, unknown)
 
 
 def consumer_metrics(consumers: Sequence[ConsumerItem]) -> Iterator[Metric]:
