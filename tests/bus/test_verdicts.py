@@ -46,6 +46,10 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "empty-behind": ("stopped",),
 }
 """By group: what is said of it, in this order, from its fault on."""
+FEW = {"quiet": 3, "slow-topic": 1, "beyond": 2, "markers": 0, "hung": 2, "recreated": 3}
+"""Groups whose topics get records so many times, and then none."""
+COMMITTED = 3
+"""So many different offsets, and it is known what is usual for a group."""
 
 
 @dataclass
@@ -54,6 +58,7 @@ class Said:
     verdict: Verdict
     usual: int
     every: int
+    commits: int
 
 
 @dataclass
@@ -196,10 +201,14 @@ async def look_on(scene: Scene, watching: Watching, tasks: list[asyncio.Future[N
 
 def warm(scene: Scene) -> bool:
     """Everybody has committed a few times, and so it is known what is usual."""
-    return all(
-        scene.words(group)[-1].verdict.word == "ok"
+    last = {
+        group: scene.words(group)[-1]
         for group in ("healthy", "stopped", "stuck-classic", "killed", *NEW)
         if scene.words(group)
+    }
+    return all(
+        one.verdict.word == "ok" and (group in FEW or one.commits >= COMMITTED)
+        for group, one in last.items()
     )
 
 
@@ -209,7 +218,7 @@ def note(scene: Scene, watching: Watching) -> None:
         group = course.group.removeprefix(f"{scene.prefix}-")
         if course.end is None and (group, course.place.partition) not in scene.said:
             continue  # of a topic that is new its end may be seen a look later
-        one = Said(course.now, verdict(course), usual(course), course.every)
+        one = Said(course.now, verdict(course), usual(course), course.every, len(course.commits))
         scene.said.setdefault((group, course.place.partition), []).append(one)
 
 
@@ -218,12 +227,11 @@ def note(scene: Scene, watching: Watching) -> None:
 
 async def records(scene: Scene) -> None:
     """Some for everybody, again and again; for some a few, or none any more."""
-    few = {"quiet": 3, "slow-topic": 1, "beyond": 2, "markers": 0, "hung": 2, "recreated": 3}
     turn = 0
     await scene.produce("constant-lag", 16)
     while True:
         for group in (*HEALTHY, *FAULTS):
-            if group in few and (turn >= few[group] and not (group == "slow-topic" and
+            if group in FEW and (turn >= FEW[group] and not (group == "slow-topic" and
                                                              turn % 12 == 0)):  # fmt: skip
                 continue
             for partition in (0, 1) if group == "half-stuck" else (0,):
