@@ -55,12 +55,18 @@ def _parser() -> CELParser:
     return CELParser()
 
 
+@functools.lru_cache(maxsize=64)
+def parsed(text: str) -> Tree[Token]:
+    """Its parse tree, which nobody changes: of one condition several ask, one after another."""
+    return _parser().parse(text)
+
+
 def compile_cel(text: str, variables: frozenset[str]) -> Closure:
     """The expression as a function of its variables; raises GuardError."""
     if len(text) > MAX_LENGTH:
         raise GuardError(f"longer than {MAX_LENGTH} characters")
     try:
-        tree = _parser().parse(text)
+        tree = parsed(text)
     except CELParseError as error:
         column = error.column if isinstance(error.column, int) else 1
         raise GuardError("this is not CEL; an operand or operator is wrong here", column) from error
@@ -73,7 +79,7 @@ def compile_of_documents(text: str, variables: frozenset[str]) -> Closure | None
     """The same as a function of the payloads of its variables, decoded; None where it reads more
     of them. `text` is CEL that compiles."""
     try:
-        return _OfDocuments(variables).closure(_parser().parse(text))
+        return _OfDocuments(variables).closure(parsed(text))
     except _ReadsMore:
         return None
 
@@ -82,7 +88,7 @@ def check_kinds(text: str, *, condition: bool) -> None:
     """Raises GuardError where an expression that compiles uses values as they cannot be used, or
     is meant as a condition and surely is none."""
     try:
-        kind = kind_of(_parser().parse(text))
+        kind = kind_of(parsed(text))
     except Mismatch as error:
         raise GuardError(str(error), error.column) from error
     if condition and kind not in (UNKNOWN, CONDITION):
@@ -94,7 +100,7 @@ def fields_read(text: str, part: str) -> frozenset[str] | None:
 
     `event.payload.a.b > cause.payload.c` reads `a` and `c` of the payload.
     """
-    tree = _parser().parse(text)
+    tree = parsed(text)
     fields: set[str] = set()
     looked_into = 0
     for node in tree.iter_subtrees():
@@ -109,11 +115,6 @@ def fields_read(text: str, part: str) -> frozenset[str] | None:
 
 def _is_part(tree: Any, part: str) -> bool:
     return isinstance(tree, Tree) and tree.data == "member_dot" and str(tree.children[1]) == part
-
-
-def parsed(text: str) -> Tree[Token]:
-    """The parse tree of CEL that compiles."""
-    return _parser().parse(text)
 
 
 def constant(tree: Any) -> Closure | None:

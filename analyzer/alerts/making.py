@@ -55,19 +55,17 @@ def manner_of(rules: RuleSet, type: str, expectation: str) -> Manner:
 def blinded(rules: RuleSet, sight: Sight, alert: Alert) -> str | None:
     """What keeps people from being told of absence: it may be that nobody could see. Of what was
     seen they are told, where nothing that may be hidden excuses it."""
+    options = options_of(rules, alert.type, alert.expectation)
+    if options is None or (alert.seen and not options.unless):
+        return None
     which = (alert.type, alert.expectation)
-    rule, fold = rules.by_name.get(which), rules.folds.get(which)
+    rule = rules.by_name.get(which)
     if rule is not None:
-        if alert.seen and not rule.options.unless:
-            return None
         naming = next(file.naming for file in rules.files if file.flow == alert.type)
         partition = sight.under(naming).blind(rule.awaits())
-    elif fold is not None:
-        if alert.seen and not fold[1].options.unless:
-            return None
-        partition = sight.under(fold[0].naming).blind(fold[1].names())
     else:
-        return None
+        file, fold = rules.folds[which]
+        partition = sight.under(file.naming).blind(fold.names())
     if partition is None or partition.blocked_since is None:
         return None
     where = f"{partition.topic}-{partition.partition} of {partition.source}"
