@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analyzer.rules.located import Place, Value, at_key, elements, entries
+from analyzer.rules.located import Place, Value, at_key, entries
+from analyzer.rules.named import expectations_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,10 @@ def conditions(document: Value) -> Iterator[Condition]:
     """Each by which something is judged: of names, and of expectations that are on."""
     for meaning in entries(at_key(document, "events")):
         yield from _there("events", at_key(meaning, "where"))
-    for expectation in elements(at_key(document, "expectations")):
-        enabled = at_key(expectation, "enabled")
-        if enabled is None or enabled.data is not False:
-            for key in ("where", "such_that"):
-                yield from _there(key, at_key(expectation, key))
-            yield from _there("unless", at_key(at_key(expectation, "unless"), "where"))
+    for expectation in expectations_on(document):
+        for key in ("where", "such_that"):
+            yield from _there(key, at_key(expectation, key))
+        yield from _there("unless", at_key(at_key(expectation, "unless"), "where"))
 
 
 def _there(key: str, value: Value | None) -> Iterator[Condition]:

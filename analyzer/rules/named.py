@@ -28,14 +28,19 @@ def named(document: Value) -> Iterator[Named]:
     """Every name of events in a file, in no order."""
     for key in ("begins", "ends"):
         yield from _judged(at_key(document, key))
-    expectations = at_key(document, "expectations")
-    for expectation in elements(expectations):
-        enabled = at_key(expectation, "enabled")
-        if enabled is None or enabled.data is not False:
-            for name, place in expected_names(expectation):
-                yield Named(name, place, True)
+    for expectation in expectations_on(document):
+        for name, place in expected_names(expectation):
+            yield Named(name, place, True)
     for one in _beside(document):
         yield Named(*one, judged=False)
+
+
+def expectations_on(document: Value) -> Iterator[Value]:
+    """Those that are not switched off."""
+    for expectation in elements(at_key(document, "expectations")):
+        enabled = at_key(expectation, "enabled")
+        if enabled is None or enabled.data is not False:
+            yield expectation
 
 
 def expected_names(expectation: Value) -> Iterator[tuple[str, Place]]:
