@@ -4,6 +4,7 @@ Progress is held against the work that is owed: lag alone says nothing, and neit
 partitions. Pure: from what was observed, and nothing else.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from statistics import median
@@ -33,7 +34,7 @@ RISES = 4
 """So many commits in a row after which more is left each time are growth."""
 RISE = 0.1
 """And what is left grows older by no less than this share of the time."""
-SLOW_RISES, SLOW_RISE = 12, 0.02
+SLOW_RISES, SLOW_RISE = (12, 24, 48, 96), 0.02
 """Over more commits less is enough."""
 OLDER = 1.2
 """And it is so much older than is usual."""
@@ -43,9 +44,15 @@ WOBBLES = 4
 """What is left grows by no less than so many times what it went up or down by before, from one
 commit to the next,"""
 BEFORE = 20
-"""and is more than after any of so many commits before."""
+"""and is more than after any of so many commits before, whenever between two looks was committed.
+"""
 STANDS = 8
 """So many commits it is growing still, unless less is left."""
+SPANS = (
+    (RISES, RISE), *((count, RISE) for count in (6, 8, 10)),
+    *((count, SLOW_RISE) for count in SLOW_RISES),
+)  # fmt: skip
+"""A step that does not rise is no end of it: it is looked at from further back, too."""
 SETTLE = 30 * US_PER_S
 """So long after an event what comes of it may take."""
 SWALLOWED = 3
@@ -206,7 +213,7 @@ def _growing(course: Course) -> Verdict | None:
         grown = known[: len(known) - since]
         if since and known[-1].left < grown[-1].left:
             continue
-        found = _grew(grown, least)
+        found = _grew(grown, least, course)
         if found is not None:
             first, last = found
             span = format_duration(_whole_seconds(last.since - first.since))
@@ -215,27 +222,34 @@ def _growing(course: Course) -> Verdict | None:
     return None
 
 
-def _grew(commits: Sequence[Commit], least: float) -> tuple[Commit, Commit] | None:
+def _grew(commits: Sequence[Commit], least: float, course: Course) -> tuple[Commit, Commit] | None:
     if commits[-1].behind < least:
         return None
-    # A step that does not rise is no end of it: it is looked at from further back, too.
-    spans = [(RISES, RISE), *((count, RISE) for count in range(6, SLOW_RISES, 2))]
-    for count, share in (*spans, (SLOW_RISES, SLOW_RISE)):
-        before, tail = commits[:-count], commits[-count:]
+    surely = _surely_left(commits[-1], course)
+    for count, share in SPANS:
+        if len(commits) < count:
+            return None
+        before, tail = commits[-count - BEFORE : -count], commits[-count:]
         took, older = tail[-1].since - tail[0].since, tail[-1].behind - tail[0].behind
-        if len(tail) < count or older < share * took or not _rises([one.left for one in tail]):
+        if older < share * took or surely <= max(one.left for one in (*before, tail[0])):
             continue
-        if _is_more_than_usual(tail, before[-BEFORE:]):
+        if _is_more_than_usual(tail, before) and _rises([one.left for one in tail]):
             return tail[0], tail[-1]
     return None
+
+
+def _surely_left(commit: Commit, course: Course) -> int:
+    """What came since the look before may have come after it was committed: the same lag looks
+    larger the longer ago that was."""
+    at = bisect_left(course.ends, commit.since, key=lambda one: one.since)
+    return max(0, course.ends[at - 1].end - commit.committed) if at else 0
 
 
 def _is_more_than_usual(tail: Sequence[Commit], before: Sequence[Commit]) -> bool:
     """What is as it always was may rise a few times in a row by chance."""
     steps = [abs(b.left - a.left) for a, b in pairwise(before)]
-    wobble, last = median(steps) if steps else 0, tail[-1].left
-    most = max((one.left for one in before), default=0)
-    return last > most and last - tail[0].left >= WOBBLES * wobble
+    wobble = median(steps) if steps else 0
+    return tail[-1].left - tail[0].left >= WOBBLES * wobble
 
 
 def _rises(behind: Sequence[int]) -> bool:

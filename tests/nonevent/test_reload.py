@@ -120,11 +120,11 @@ def test_who_runs_which_step_is_taken_up_though_no_judgement_changes(house: Hous
     house.until(lambda: groups() == ["pay-old"])
     house.write(RULES + steps.format("pay-new"))
     house.until(lambda: groups() == ["pay-new"])
+    house.until(lambda: house.daemon.log().count("watching 1 sources") == 3)
     # And what only looks otherwise is no change.
-    watching = house.daemon.log().count("watching 1 sources")
     house.write("# a word\n" + RULES + steps.format("pay-new"))
     time.sleep(3 * PAUSE_S)
-    assert house.daemon.log().count("watching 1 sources") == watching
+    assert house.daemon.log().count("watching 1 sources") == 3
     assert house.daemon.stop() == 0
 
 

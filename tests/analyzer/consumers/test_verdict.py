@@ -72,6 +72,28 @@ def test_whoever_reads_faster_than_anything_comes_is_fine(
         assert verdict(course).word == "ok", (second, verdict(course))
 
 
+@settings(max_examples=int(os.environ.get("VERDICT_EXAMPLES", "60")), deadline=None)
+@example(4.9, 2.5, 20, 500)
+@example(14.7, 0.5, 20, 2_000)
+@given(
+    st.sampled_from([0.7, 1.1, 2.3, 4.7, 4.9, 5.1, 5.3, 6.1, 7.3, 9.7, 11, 14.7]),
+    st.floats(0, 5), st.sampled_from([4, 20, 100]), st.sampled_from([200, 500, 2_000]),
+)  # fmt: skip
+def test_a_lag_that_is_always_the_same_is_fine_however_commits_and_looks_fall(
+    commit_every: float, phase: float, rate: int, lag: int
+) -> None:
+    """The longer before the look was committed, the more came since: that is no growth."""
+    case = {
+        "until": 400, "end": 5_000, "committed": 5_000 - lag, "produce": [[0, 400, rate]],
+        "consume": [[0, 400, rate]], "commit_every": commit_every, "phase": phase,
+    }  # fmt: skip
+    acted = act(case)
+    for second in acted.moments[12:]:
+        course = acted.course(second)
+        assert course is not None
+        assert verdict(course).word == "ok", (second, verdict(course))
+
+
 def test_what_is_left_may_go_up_and_down_as_it_always_does() -> None:
     """Ten events come a second, and after each commit some are left, by chance: by chance they are
     more four times in a row, too, and that is hardly ever called growth."""
