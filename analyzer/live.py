@@ -116,7 +116,8 @@ class Live:
         self._dirty.update(self._runaways.sweep_after(len(glimpses), self.flows))
         belongs: Sequence[Ids] = glimpses.ids
         if self._ties is not None:
-            self._retie(self._ties, glimpses)
+            if not stored:
+                self._retie(self._ties, glimpses)
             belongs = [_one_or_several(self._ties.flows(one)) for one in glimpses]
         heads = [
             (one.name, None if self._plan.of(one.name) is None else self._origins.packed(one))
@@ -516,6 +517,7 @@ class Live:
             if flow is not None:
                 found.update(flow.found)
             self._dirty.discard(flow_id)
+            self._runaways.flows.discard(flow_id)
             self._kept.thaw([flow_id])
         return found
 

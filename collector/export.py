@@ -47,7 +47,7 @@ def export(store: Store, wanted: Selection) -> Iterator[bytes]:
     """Lines, some thousands at a time, of what is stored when this begins; in that order."""
     condition, parameters = wanted.clauses()
     if wanted.flow is not None:
-        _, seqs = whole_flow(store, wanted.flow)
+        seqs = whole_flow(store, wanted.flow).seqs
         condition, parameters = f"{condition} AND {THESE}", [*parameters, *these(seqs)]
     with store.reader() as cursor:
         row = cursor.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()

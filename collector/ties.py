@@ -9,6 +9,7 @@ are one flow, and an event without an ID, or with many, is in the flows that car
 besides those of its own IDs. It joins none of them: only what surely is of one piece does.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -95,15 +96,16 @@ class Ties:
     It remembers every tying value that it was given, in the order of 200 bytes each.
     """
 
-    def __init__(self, tying: Tying) -> None:
+    def __init__(self, tying: Tying, common: Iterable[Key] = ()) -> None:
+        """`common`: values of which this is known though not all their events are there still."""
         self.tying = tying
-        self.common: set[Key] = set()
+        self.common: set[Key] = set(common)
         """Values that too many correlation IDs carry: they tie none."""
         self._carriers: dict[Key, tuple[str, ...]] = {}
         self._carried: dict[str, tuple[Key, ...]] = {}
         """By correlation ID the values that it carries, those that are common included."""
         self._groups: dict[str, _Group] = {}
-        self._early: set[int] = set()
+        self._early: Counter[int] = Counter()
         """Hashes of values of events in no flow by them, because nothing carried them yet."""
 
     # Questions
@@ -163,28 +165,30 @@ class Ties:
                 self._carry(key, event.correlation_ids[0], joins, split, late)
         for event in loose:
             keys = tying_keys(event, self.tying)
-            self._early.update(hash(key) for key in keys if key not in self._carriers)
+            self._early.update(hash(key) for key in keys if self._is_new(key))
         if not joins and not split and not late:
             return Retied()
         involved = {id for pair in joins for id in pair} | split | late
         before = {self.flow(id) for id in involved}
         for one, other in joins:
             self._join(one, other)
-        divided: set[str] = set()
-        for id in split:
-            if id not in divided:
-                divided |= self._divide(id)
+        divided = self._divide_all(split)
         return Retied(before, {self.flow(id) for id in divided | late})
+
+    def _is_new(self, key: Key) -> bool:
+        """Nothing carried it yet."""
+        return key not in self._carriers and key not in self.common
 
     def _carry(
         self, key: Key, id: str, joins: list[tuple[str, str]], split: set[str], late: set[str]
     ) -> None:
         ids = self._carriers.get(key)
-        if ids is None:
+        if ids is None and key in self.common:
+            self._carriers[key] = ()
+        elif ids is None:
             self._carriers[key] = (id,)
             self._carried[id] = (*self._carried.get(id, ()), key)
-            if hash(key) in self._early:
-                self._early.discard(hash(key))
+            if self._early.pop(hash(key), 0):
                 late.add(id)
         elif id in ids or key in self.common:
             return
@@ -206,6 +210,13 @@ class Ties:
         large.ids |= small.ids
         large.name = min(large.name, small.name)
         self._groups.update(dict.fromkeys((*small.ids, one, other), large))
+
+    def _divide_all(self, ids: Iterable[str]) -> set[str]:
+        divided: set[str] = set()
+        for id in ids:
+            if id not in divided:
+                divided |= self._divide(id)
+        return divided
 
     def _divide(self, id: str) -> set[str]:
         """Cuts the group of an ID along the ties that are left; what it was."""
@@ -232,3 +243,44 @@ class Ties:
                 reached.update(new)
                 todo += new
         return reached
+
+    # Events gone
+
+    def forget(self, ids: Iterable[str], loose: Iterable[Seen] = ()) -> None:
+        """These correlation IDs are no more, nor are those events of none or several of them. What
+        shared a flow with them goes with them, or was in another by then."""
+        for event in loose:
+            for key in tying_keys(event, self.tying):
+                if self._is_new(key) and self._early[hash(key)] > 1:
+                    self._early[hash(key)] -= 1
+                elif self._is_new(key):
+                    self._early.pop(hash(key), None)
+        left: set[str] = set()
+        for id in ids:
+            group = self._groups.pop(id, None)
+            if group is not None:
+                group.ids.discard(id)
+                left |= group.ids
+            for key in self._carried.pop(id, ()):
+                others = tuple(other for other in self._carriers[key] if other != id)
+                if others or key in self.common:
+                    self._carriers[key] = others
+                else:
+                    del self._carriers[key]
+        self._divide_all(id for id in left if id in self._groups)
+
+    def are_common(self, keys: Iterable[Key]) -> None:
+        """Too many carry these, by what is no more."""
+        split: set[str] = set()
+        for key in keys:
+            self.common.add(key)
+            if key in self._carriers:
+                split.update(self._carriers[key])
+                self._carriers[key] = ()
+        self._divide_all(split)
+
+    def drop_unseen(self) -> set[Key]:
+        """Values are forgotten to be common that no event has any more; which ones."""
+        unseen = {key for key in self.common if key not in self._carriers}
+        self.common -= unseen
+        return unseen

@@ -1,11 +1,11 @@
 """Retention's loop: looks from time to time, decides beside the judge, deletes between batches."""
 
 import asyncio
-import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import duckdb
 
@@ -19,6 +19,8 @@ from collector.store import retention
 from collector.store.retention import Doomed, Limits
 from collector.store.store import Store
 from collector.store.tables import OBSERVATIONS, Taken
+from collector.store.tied import keep_common, note_deletion
+from collector.ties import Key, Seen, Ties
 from collector.times import US_PER_S, parse_duration
 from nonevent.believing import Believed
 
@@ -42,7 +44,9 @@ class Keeping:
         settings: StoreSettings,
         judge: JudgeStage,
         clock: Callable[[], int],
+        ties: Ties | None = None,
     ) -> None:
+        """`ties`: of what the judge has seen."""
         self._store = store
         self.limits = Limits(
             parse_duration(settings.retention) or 0,
@@ -51,25 +55,28 @@ class Keeping:
         )
         self._judge = judge
         self._clock = clock
-        self._touched: set[str] | None = None
+        self._ties = ties
+        self._known_common = set() if ties is None else set(ties.common)
+        """Of which the store knows that they are."""
+        self._touching: list[Seen] | None = None
 
     def process(self, batch: Batch) -> None:
-        if self._touched is not None:
-            self._touched.update(flow for e in batch.seen() for flow in e.correlation_ids)
+        if self._touching is not None:
+            self._touching.extend(batch.seen())
+
+    async def picked_up(self) -> None:
+        """The ties are those of all that is stored: what has no event any more is not common."""
+        if self._ties is not None and (unseen := self._ties.drop_unseen()):
+            self._known_common -= unseen
+            common = frozenset(self._known_common)
+            await self._job(lambda connection: keep_common(connection, common))
 
     async def run(self) -> None:
-        ties = self._judge.live.ties
-        if ties:
-            # A flow's events go together, and which these are only the ties know.
-            log.warning("retention: keys tie, and so no event is deleted; see docs/limits.md")
         pause = min(max(self.limits.age / US_PER_S / LOOKS, OFTEN_S), SELDOM_S)
         believed = Believed(self._clock, lambda: time.monotonic_ns() // 1000)
         while True:
             await asyncio.sleep(pause)
-            if ties:
-                await self._job(functools.partial(self._old_rows, now=believed()))
-            else:
-                await self.look(believed())
+            await self.look(believed())
 
     async def look(self, now: int | None = None) -> int:
         """Deletes what may go now, or at that moment; how many events that were."""
@@ -88,17 +95,20 @@ class Keeping:
 
     async def _up_to(self, horizon: int, now: int, *, very_old: bool) -> int:
         after = deleted = 0
+        tied = self._ties is not None
         while True:
-            self._touched = set()
+            self._touching = []
             try:
                 await self._all_committed()
-                doomed = await asyncio.to_thread(retention.region, self._store, after, horizon)
+                doomed = await asyncio.to_thread(
+                    retention.region, self._store, after, horizon, tied=tied
+                )
                 if doomed is None:
                     return deleted
                 after = doomed.end
                 deleted += await self._delete(doomed, now, very_old=very_old)
             finally:
-                self._touched = None
+                self._touching = None
 
     async def _all_committed(self) -> None:
         """What the stages have seen was handed to the store in the same breath: it is in there once
@@ -106,19 +116,34 @@ class Keeping:
         await self._job(lambda _: None)
 
     async def _delete(self, doomed: Doomed, now: int, *, very_old: bool) -> int:
-        touched, live, sight = self._touched or set(), self._judge.live, self._judge.sight
+        ties, live, sight = self._ties, self._judge.live, self._judge.sight
+        if ties is not None:
+            doomed = doomed.tied(ties)
+        touching, self._touching = self._touching or (), None
+        touched = {flow for event in touching for flow in self._flows_of(event)}
         doomed.keep(lambda flow: flow in touched or (not very_old and live.is_open(flow, sight)))
         if not doomed.flows and not doomed.untied:
             return 0
         taken = Taken(now - ON_ITS_WAY, doomed.to_time)
         # Whatever comes of these flows from here on is new, and is not deleted with them.
-        found = self._judge.release(doomed.flows, taken)
+        found, common = self._judge.release(doomed.flows, taken), set[Key]()
+        ids_of = {flow: [flow] if ties is None else ties.ids(flow) for flow in doomed.flows}
+        if ties is not None:
+            common = ties.common - self._known_common
+            self._known_common |= common
+            ties.forget(chain.from_iterable(ids_of.values()), doomed.gone())
         deleted = 0
         for flows, numbers in doomed.slices():
-            await self._job(_Deletion(flows, numbers, list(found), taken))
-            found = set()
-            deleted += len(numbers)
+            ids = [id for flow in flows for id in ids_of[flow]]
+            await self._job(
+                _Deletion(ids, numbers, list(found), taken, None if ties is None else common)
+            )
+            found, common = set(), set()
+            deleted += len(set(numbers))  # one may be in several flows
         return deleted
+
+    def _flows_of(self, event: Seen) -> Sequence[str]:
+        return event.correlation_ids if self._ties is None else self._ties.flows(event)
 
     async def _job(self, job: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
         await asyncio.wrap_future(self._store.submit(job))
@@ -138,18 +163,23 @@ class Keeping:
 class _Deletion:
     """Flows, with what was found in them, and that this was done: in one transaction."""
 
-    flows: list[str]
+    ids: list[str]
+    """All correlation IDs of these flows."""
     numbers: list[int]
     findings: list[str]
     """About windows that lie before."""
     taken: Taken
+    common: Collection[Key] | None
+    """Where keys tie: of what else is to be known that it is common."""
 
     def __call__(self, connection: duckdb.DuckDBPyConnection) -> None:
         retention.delete(connection, self.numbers)
+        if self.common is not None:
+            note_deletion(connection, self.taken.moment, self.ids, self.common)
         connection.execute(
             "DELETE FROM finding_log WHERE correlation_id IN (SELECT unnest($1::VARCHAR[])) "
             "OR id IN (SELECT unnest($2::VARCHAR[]))",
-            [self.flows, self.findings],
+            [self.ids, self.findings],
         )
         connection.execute("DELETE FROM taken WHERE moment = ?", [self.taken.moment])
         connection.execute(

@@ -33,7 +33,7 @@ from collector.sources.table import APART, SOURCES
 from collector.sources.tap import Tap
 from collector.store import observed, reading
 from collector.store.store import Store
-from collector.store.tied import events_of_tied_flows, save_tying
+from collector.store.tied import common_keys, events_of_tied_flows, save_tying
 from collector.ties import Ties, tying_of
 from collector.times import parse_duration
 from nonevent.config import Configuration
@@ -83,7 +83,10 @@ class Watch:
 
         # The stages that a batch passes on its way to its commit.
         first = self._first_start(clock()) if first_start is None else first_start
-        self._ties = Ties(tying) if (tying := tying_of(configuration.sources)) else None
+        self._ties: Ties | None = None
+        if tying := tying_of(configuration.sources):
+            with self.store.reader() as cursor:
+                self._ties = Ties(tying, common_keys(cursor))
         save_tying(self.store, tying)
         self.live = Live(self.rules, self._load_flows, clocks.grace, ties=self._ties)
         folds = LiveFolds(self.rules, self._history, clocks.grace, self._flows_of)
@@ -94,7 +97,7 @@ class Watch:
             configuration.alerts, configuration.labels, sinks, self.rules, self.store,
             self.judge.close, link_base, lambda: self.judge.sight,
         )  # fmt: skip
-        self.keeping = Keeping(self.store, configuration.store, self.judge, clock)
+        self.keeping = Keeping(self.store, configuration.store, self.judge, clock, self._ties)
         line: list[Stage] = [self.judge, self.alert, self.keeping, *more_stages]
         stages = [around(stage) for stage in line]
 
@@ -138,6 +141,7 @@ class Watch:
         await asyncio.to_thread(self.alert.restore, batch)
         if batch.rows:
             await asyncio.wrap_future(self.store.commit(batch))
+        await self.keeping.picked_up()
         # From here on the stored findings are those of these rules.
         await asyncio.to_thread(self.store.set_meta, JUDGED_BY, self.rules.fingerprint())
         self._picked_up = True

@@ -16,8 +16,8 @@ from collector.settings import SourceSettings
 from collector.sources.event_file import EventFile
 from collector.store import observed, reading
 from collector.store.store import Store
-from collector.store.tied import stored_tying
-from collector.ties import Tying, tying_of
+from collector.store.tied import stored_ties
+from collector.ties import Ties, tying_of
 from collector.times import FOREVER, NEVER
 
 NOT_THE_FIRST = 1
@@ -55,7 +55,8 @@ class Span:
 class Past(ABC):
     """Events in any order, once; then how much they show."""
 
-    tying: Tying
+    ties: Ties | None
+    """Where keys tie: before any of its events."""
     period: Period
 
     @abstractmethod
@@ -79,7 +80,8 @@ class FilePast(Past):
         self._file = file
         self._settings = {source.name: source for source in sources}
         self._clocks = msgspec.structs.replace(Clocks.of(sources), grace=0)
-        self.tying = tying_of(sources)
+        tying = tying_of(sources)
+        self.ties = Ties(tying) if tying else None
         self.period = period
 
     def batches(self, read: Container[str] | None, report: Report) -> Iterator[list[Event]]:
@@ -117,7 +119,7 @@ class StorePast(Past):
         self._store = store
         with store.reader() as cursor:
             self._clocks = msgspec.structs.replace(Clocks.stored(cursor), grace=0)
-            self.tying = stored_tying(cursor)
+            self.ties = stored_ties(cursor)
         self.period = period
 
     def batches(self, read: Container[str] | None, report: Report) -> Iterator[list[Event]]:

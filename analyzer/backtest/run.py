@@ -57,7 +57,7 @@ def backtest(
     read = _both(rules.read(), frozenset() if against is None else against.read())
     span = Span()
     named = _both(looked_at(rules), looked_at(against))
-    with Shelves(past.tying, read) as shelves, Slots(named) as slots:
+    with Shelves(past.ties, read) as shelves, Slots(named) as slots:
         # Before the shelves let go of payloads.
         everyone = (span.add, slots.put, shelves.put)
         for events in past.batches(read, reading):

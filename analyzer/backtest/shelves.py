@@ -10,7 +10,7 @@ import msgspec
 
 from analyzer.backtest.piles import IN_MEMORY, Piles
 from collector.event import Event
-from collector.ties import Ties, Tying
+from collector.ties import Ties
 
 SHELVES = 256
 """Of a hundred million events one shelf holds some hundred MB."""
@@ -37,11 +37,11 @@ class Shelves(Piles):
     """Put all events in; then take the flows out. A folder of its own is gone in the end."""
 
     def __init__(
-        self, tying: Tying, read: frozenset[str] | None, in_memory: int = IN_MEMORY
+        self, ties: Ties | None, read: frozenset[str] | None, in_memory: int = IN_MEMORY
     ) -> None:
         """`read`: the names of which headers and payloads are kept; None: of all."""
         super().__init__(in_memory)
-        self._ties = Ties(tying) if tying else None
+        self._ties = ties
         self._read = read
         self._shelves = [self._pile(str(number)) for number in range(SHELVES)]
         # Where keys tie, nobody knows an event's flows before all events were seen.

@@ -4,7 +4,7 @@ DuckDB leaves what was deleted in the file for an unknown time: so the file is w
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import duckdb
@@ -14,7 +14,7 @@ from collector.store import retention
 from collector.store.copying import copy
 from collector.store.store import Store
 from collector.store.syncing import sync
-from collector.store.tied import whole_flow
+from collector.store.tied import Whole, keep_common, whole_flow
 
 Also = Callable[[duckdb.DuckDBPyConnection, str], None]
 
@@ -42,8 +42,8 @@ def forget(
     coming = path.with_name(path.name + ".forgetting")
     coming.unlink(missing_ok=True)
     try:
-        ids, seqs = whole_flow(store, flow)
-        store.submit(lambda c: _delete(c, ids, seqs, also)).result()
+        whole = whole_flow(store, flow)
+        store.submit(lambda c: _delete(c, whole, also)).result()
         copy(store, coming, plain=False, report=report)
     finally:
         store.close()
@@ -51,13 +51,13 @@ def forget(
     path.with_name(path.name + ".wal").unlink(missing_ok=True)
     os.replace(coming, path)  # noqa: PTH105  # the one call that is atomic
     sync(path)
-    return Forgotten(tuple(ids), len(seqs))
+    return Forgotten(tuple(whole.ids), len(whole.seqs))
 
 
-def _delete(
-    connection: duckdb.DuckDBPyConnection, ids: Sequence[str], seqs: list[int], also: Also
-) -> None:
-    if seqs:
-        retention.delete(connection, seqs)
-    for id in ids:
+def _delete(connection: duckdb.DuckDBPyConnection, whole: Whole, also: Also) -> None:
+    if whole.seqs:
+        retention.delete(connection, whole.seqs)
+    if whole.common:
+        keep_common(connection, whole.common)
+    for id in whole.ids:
         also(connection, id)

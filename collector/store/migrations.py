@@ -201,5 +201,15 @@ def _to_5(connection: duckdb.DuckDBPyConnection, _: Report) -> None:
     )
 
 
-STEPS: dict[int, Step] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}
+def _to_6(connection: duckdb.DuckDBPyConnection, _: Report) -> None:
+    """What ties is known of what was deleted."""
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS let_go (number BIGINT, moment BIGINT, ids VARCHAR[])"
+    )
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS common_keys (number BIGINT, name VARCHAR, value VARCHAR)"
+    )
+
+
+STEPS: dict[int, Step] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6}
 """By the version that a step begins with."""

@@ -13,12 +13,15 @@ from collector.event import Event
 from collector.store import reading, rollups
 from collector.store.blocks import pack
 from collector.store.store import Store
+from collector.ties import Key, Ties
 from collector.times import NEVER
 
 REGION = 200_000
 """Events that are looked at for one decision."""
 SLICE = 20_000
 """Events that are deleted in one transaction (more only if one flow has more)."""
+LOOSE = "(len(correlation_ids) <> 1 AND cardinality(keys) > 0)"
+"""Which events keys may tie to flows that are not those of their own correlation IDs."""
 ROOM = 0.9
 """Of `max_size`, when something must go: not at every look."""
 
@@ -45,6 +48,36 @@ class Doomed:
     """The flows of each event that is in several: they go together."""
     end: int = 0
     """The number up to which all was looked at."""
+    loose: list[Event] = field(default_factory=list)
+    """Where keys tie: those of no correlation ID, or several, which keys may tie to more flows."""
+    held: set[Key] = field(default_factory=set)
+    """Values of such events that come after the end: what carries them goes on."""
+
+    def tied(self, ties: Ties) -> "Doomed":
+        """By flows as keys tie them, where until now it was by correlation ID."""
+        found = Doomed(to_time=self.to_time, end=self.end, loose=self.loose)
+        members: dict[str, set[int]] = {}
+        for id, numbers in self.flows.items():
+            members.setdefault(ties.flow(id), set()).update(numbers)
+        sharing = [{ties.flow(id) for id in ids} for ids in self.shared]
+        for event in self.loose:
+            flows = ties.flows(event)
+            sharing.append(set(flows))
+            for flow in flows:
+                members.setdefault(flow, set()).add(event.seq)
+            if not flows:
+                found.untied.append(event.seq)
+        found.untied += self.untied
+        found.flows = {flow: sorted(numbers) for flow, numbers in members.items()}
+        found.shared = [tuple(sorted(flows)) for flows in sharing if len(flows) > 1]
+        held = {ties.flow_of_key(key) for key in self.held}
+        found.keep(lambda flow: flow in held or any(id not in self.flows for id in ties.ids(flow)))
+        return found
+
+    def gone(self) -> list[Event]:
+        """Those loose events that go."""
+        numbers = {*self.untied, *(number for of in self.flows.values() for number in of)}
+        return [event for event in self.loose if event.seq in numbers]
 
     def keep(self, wanted: Callable[[str], bool]) -> None:
         """Takes out what is wanted, and what shares an event with it."""
@@ -115,8 +148,9 @@ def horizons(store: Store, now: int, limits: Limits) -> tuple[int, int]:
     return by_age, by_open_age
 
 
-def region(store: Store, after: int, horizon: int) -> Doomed | None:
-    """What may go up to a number some way above `after`; None when there is nothing there."""
+def region(store: Store, after: int, horizon: int, *, tied: bool = False) -> Doomed | None:
+    """What may go up to a number some way above `after`; None when there is nothing there. `tied`:
+    keys tie, and so it is not yet known what goes together."""
     with store.reader() as cursor:
         ((end,),) = cursor.execute(
             "SELECT max(seq) FROM (SELECT seq FROM events WHERE seq > ? AND seq <= ? "
@@ -128,18 +162,26 @@ def region(store: Store, after: int, horizon: int) -> Doomed | None:
         doomed = Doomed(end=end)
         rows = cursor.execute(
             # An event from the future was there when it came: it says nothing of what comes.
-            "SELECT seq, correlation_ids, epoch_us(least(time, arrival)) FROM events "
-            "WHERE seq <= ?",
+            "SELECT seq, correlation_ids, epoch_us(least(time, arrival)), "
+            f"CASE WHEN {LOOSE} THEN source END, CASE WHEN {LOOSE} THEN keys END "
+            "FROM events WHERE seq <= ?",
             [end],
         ).fetchall()
-        for seq, flows, time in rows:
+        for seq, flows, time, source, keys in rows:
             doomed.to_time = max(doomed.to_time, time)
-            if not flows:
+            if tied and source is not None:
+                doomed.loose.append(
+                    Event(source, "", "", 0, 0, 0, 0, "", tuple(flows), None,
+                          tuple(keys.items()), seq=seq)
+                )  # fmt: skip
+            elif not flows:
                 doomed.untied.append(seq)
             for flow in flows:
                 doomed.flows.setdefault(flow, []).append(seq)
             if len(flows) > 1:
                 doomed.shared.append(tuple(flows))
+        if tied:
+            doomed.held = _held(cursor, end)
         younger = _flows_after(cursor, end, list(doomed.flows))
     doomed.keep(younger.__contains__)
     return doomed
@@ -155,6 +197,17 @@ def _flows_after(
         [end, list(flows)],
     ).fetchall()
     return {row[0] for row in found}
+
+
+def _held(cursor: duckdb.DuckDBPyConnection, end: int) -> set[Key]:
+    """Values that events carry up to this number and loose ones have behind it."""
+    entries = "SELECT DISTINCT unnest(map_entries(keys)) AS entry FROM events WHERE"
+    found = cursor.execute(
+        f"SELECT entry.key, entry.value FROM ({entries} seq > $1 AND {LOOSE}) SEMI JOIN "
+        f"({entries} seq <= $1 AND len(correlation_ids) = 1) USING (entry)",
+        [end],
+    ).fetchall()
+    return {(name, value) for name, value in found}
 
 
 def delete(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> None:

@@ -15,7 +15,7 @@ from collector.batch import Gap, PartitionState
 from collector.consumers.observation import CommitRow, EndRow, GroupRow, WatchRow
 from collector.event import Event
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 META_SQL = "CREATE TABLE IF NOT EXISTS meta (key VARCHAR PRIMARY KEY, value VARCHAR)"
 
 _ARROW = {
@@ -217,6 +217,28 @@ class Taken(msgspec.Struct, frozen=True, gc=False):
     to_time: int
 
 
+class LetGo(msgspec.Struct, frozen=True, gc=False):
+    """Where keys tie: correlation IDs whose events were deleted, in the order of their numbers."""
+
+    number: int
+    """One more than that before; where one is left out, ties are to be made anew."""
+    moment: int
+    ids: tuple[str, ...]
+
+
+class CommonKey(msgspec.Struct, frozen=True, gc=False):
+    """A tying value that too many correlation IDs carried, some of which were deleted since."""
+
+    number: int
+    """Of the deletion."""
+    name: str
+    value: str
+
+
+LET_GO = Table("let_go", LetGo, {"number": "BIGINT", "moment": "BIGINT", "ids": "VARCHAR[]"})
+COMMON_KEYS = Table(
+    "common_keys", CommonKey, {"number": "BIGINT", "name": "VARCHAR", "value": "VARCHAR"}
+)
 AGES = Table("ages", Age, {"seq": "BIGINT", "moment": "BIGINT"})
 TAKEN = Table("taken", Taken, {"moment": "BIGINT", "to_time": "BIGINT"})
 
@@ -286,5 +308,6 @@ OBSERVATIONS = (GROUPS, COMMITS, ENDS)
 
 COLLECTOR_TABLES = (
     EVENTS, PAYLOADS, SPANS, MINUTES, PROBLEM_MINUTES, PARTITIONS, GAPS, AGES, TAKEN,
+    LET_GO, COMMON_KEYS,
     *OBSERVATIONS, WATCHES,
 )  # fmt: skip

@@ -1,8 +1,9 @@
 """Flows where keys tie: what the store's events tie, and the events of such flows."""
 
 import threading
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import duckdb
 import msgspec
@@ -14,9 +15,12 @@ from collector.store.notes import noted
 from collector.store.reading import THESE, these
 from collector.store.spans import numbers
 from collector.store.store import Store
-from collector.ties import Ties, Tying
+from collector.ties import Key, Ties, Tying
+from collector.times import US_PER_S
 
 META_KEY = "tying"
+NOTED = 3_600 * US_PER_S
+"""So long it is told who was deleted: who has not read since then makes the ties anew."""
 
 MEMBERS = "SELECT seq, unnest(correlation_ids) AS flow, epoch_us(time) AS time, name FROM events"
 TIED_MEMBERS = (
@@ -36,6 +40,55 @@ def save_tying(store: Store, tying: Tying) -> None:
 def stored_tying(cursor: duckdb.DuckDBPyConnection) -> dict[str, frozenset[str]]:
     text = noted(cursor, META_KEY)
     return {} if text is None else msgspec.json.decode(text, type=dict[str, frozenset[str]])
+
+
+def common_keys(cursor: duckdb.DuckDBPyConnection, after: int = 0) -> set[Key]:
+    """Values that too many correlation IDs carry, where what is stored does not tell any more;
+    of deletions after that one."""
+    found = cursor.execute("SELECT name, value FROM common_keys WHERE number > ?", [after])
+    return {(name, value) for name, value in found.fetchall()}
+
+
+def stored_ties(cursor: duckdb.DuckDBPyConnection) -> Ties | None:
+    """Those of the stored events, before these are added; None where no key ties."""
+    tying = stored_tying(cursor)
+    return Ties(tying, common_keys(cursor)) if tying else None
+
+
+def note_deletion(
+    connection: duckdb.DuckDBPyConnection, moment: int, ids: Sequence[str], common: Collection[Key]
+) -> None:
+    """All events of these correlation IDs are deleted, and of these values it is to be known that
+    they are common; beside what was noted before."""
+    number = _deletions(connection) + 1
+    connection.execute("INSERT INTO let_go VALUES (?, ?, ?)", [number, moment, list(ids)])
+    connection.execute("DELETE FROM let_go WHERE moment < ?", [moment - NOTED])
+    _insert_common(connection, number, common)
+
+
+def keep_common(connection: duckdb.DuckDBPyConnection, common: Collection[Key]) -> None:
+    """Of these values alone it is to be known that they are common; all who read tie anew."""
+    number = _deletions(connection) + 2
+    connection.execute("DELETE FROM common_keys")
+    connection.execute("INSERT INTO let_go VALUES (?, ?, [])", [number, number])
+    _insert_common(connection, number, common)
+
+
+def _deletions(connection: duckdb.DuckDBPyConnection) -> int:
+    """The number of the newest one that was noted."""
+    ((number,),) = connection.execute("SELECT coalesce(max(number), 0) FROM let_go").fetchall()
+    return int(number)
+
+
+def _insert_common(
+    connection: duckdb.DuckDBPyConnection, number: int, common: Collection[Key]
+) -> None:
+    if common:
+        names, values = zip(*sorted(common), strict=True)
+        connection.execute(
+            "INSERT INTO common_keys SELECT ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
+            [number, list(names), list(values)],
+        )
 
 
 def keyed_events(cursor: duckdb.DuckDBPyConnection, after: int = 0) -> Iterator[Event]:
@@ -145,6 +198,7 @@ class StoredTies:
         self._lock = threading.Lock()
         self._ties = Ties({})
         self._seen = 0
+        self._deletions = 0
 
     @contextmanager
     def reader(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Ties | None]]:
@@ -155,24 +209,49 @@ class StoredTies:
                 return
         # One reader at a time: the next may see more, and would add it below this one's hands.
         with self._lock, self._store.reader() as cursor:
-            if tying != self._ties.tying:
-                self._ties, self._seen = Ties(tying), 0
+            if tying != self._ties.tying or not self._hear_of_deletions(cursor):
+                self._ties, self._seen = Ties(tying, common_keys(cursor)), 0
+                self._deletions = _deletions(cursor)
             new = list(keyed_events(cursor, self._seen))
             self._ties.add(new)
             self._seen = new[-1].seq if new else self._seen
             yield cursor, self._ties
 
+    def _hear_of_deletions(self, cursor: duckdb.DuckDBPyConnection) -> bool:
+        """Whether all that was deleted since is known; whoever of it has come again is newer."""
+        rows = cursor.execute(
+            "SELECT number, ids FROM let_go WHERE number > ? ORDER BY number", [self._deletions]
+        ).fetchall()
+        if not rows:
+            return True
+        if rows[-1][0] - self._deletions != len(rows):
+            return False
+        self._ties.forget(id for _, ids in rows for id in ids)
+        self._ties.are_common(common_keys(cursor, self._deletions))
+        self._deletions = rows[-1][0]
+        return True
 
-def whole_flow(store: Store, id: str) -> tuple[list[str], list[int]]:
-    """Of the flow that this correlation ID belongs to: all its IDs, and the numbers of its events;
-    as they are named and tied now."""
+
+class Whole(NamedTuple):
+    """A flow, as it is named and tied now."""
+
+    ids: list[str]
+    seqs: list[int]
+    """Its events' numbers."""
+    common: Collection[Key]
+    """What is common while its events are there."""
+
+
+def whole_flow(store: Store, id: str) -> Whole:
+    """The flow that this correlation ID belongs to."""
     with StoredTies(store).reader() as (cursor, ties):
         if ties is None:
             condition = f"WHERE {THESE} AND list_contains(correlation_ids, ?) ORDER BY seq"
             found = cursor.execute(
                 f"SELECT seq FROM events {condition}", [*these(numbers(cursor, ids=[id])), id]
             ).fetchall()
-            return [id], [seq for (seq,) in found]
+            return Whole([id], [seq for (seq,) in found], ())
         flow = ties.flow(id)
         events = events_of_tied_flows(cursor, [flow], ties, read=())[flow]
-        return sorted({id, flow, *ties.ids(flow)}), sorted(event.seq for event in events)
+        ids, seqs = {id, flow, *ties.ids(flow)}, sorted(event.seq for event in events)
+        return Whole(sorted(ids), seqs, frozenset(ties.common))

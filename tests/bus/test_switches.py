@@ -20,6 +20,8 @@ from tests.bus.reading import Record, committed, headers_of, members, read_all
 
 RATE = 20.0
 TIMING = Timing(within=1.0, sluggish=0.3)
+PATIENT = Timing(within=4.0, sluggish=0.3)
+"""For who must never be late while others are."""
 
 
 @dataclass
@@ -55,9 +57,11 @@ class Trading:
 
 
 @asynccontextmanager
-async def trading(broker: Broker, prefix: str, folder: Path) -> AsyncIterator[Trading]:
+async def trading(
+    broker: Broker, prefix: str, folder: Path, timing: Timing = TIMING
+) -> AsyncIterator[Trading]:
     with Truth(folder / "truth.jsonl") as truth:
-        shop = Shop(broker.bootstrap, FaultPlan(5), truth, TIMING, prefix=f"{prefix}.")
+        shop = Shop(broker.bootstrap, FaultPlan(5), truth, timing, prefix=f"{prefix}.")
         async with shop:
             orders = asyncio.create_task(shop.take(RATE))
             await asyncio.sleep(0)
@@ -132,7 +136,7 @@ async def test_a_slow_consumer_stays_and_falls_behind(
 async def test_a_poison_message_holds_up_its_partition_and_no_other(
     broker: Broker, topic_name: str, tmp_path: Path
 ) -> None:
-    async with trading(broker, topic_name, tmp_path) as shop:
+    async with trading(broker, topic_name, tmp_path, PATIENT) as shop:
         await shop.suffer("poison-message")
         (on,) = shop.switched()
         place = on.position

@@ -36,7 +36,7 @@ expectations:
 class House:
     """A watch with a clock that is moved by hand; `restart` drops everything but the file."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *, ties: bool = False, **settings: str) -> None:
         self.folder = folder
         self.now = START
         (folder / "rules.yaml").write_text(RULES)
@@ -44,7 +44,11 @@ class House:
         self._configuration = Configuration(
             sources=[
                 SourceSettings.model_validate(
-                    {"name": "s", "file": {"path": folder / "events.jsonl"}}
+                    {
+                        "name": "s",
+                        "file": {"path": folder / "events.jsonl"},
+                        "keys": {"order": {"from": ["payload:order"], "ties": ties}},
+                    }
                 )
             ],
             expectations=[folder / "rules.yaml"],
@@ -310,8 +314,8 @@ async def test_a_flow_that_is_touched_while_it_is_decided_upon_stays(
     await house.look_after(0)
     looked, loop = retention.region, asyncio.get_running_loop()
 
-    def region(*asked: Any) -> Any:
-        found = looked(*asked)
+    def region(*asked: Any, **how: Any) -> Any:
+        found = looked(*asked, **how)
         if found is not None and "touched" in found.flows:
             again = day(0.0004, "order.paid", "touched")
             asyncio.run_coroutine_threadsafe(house.see(again), loop).result()

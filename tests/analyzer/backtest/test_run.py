@@ -15,7 +15,7 @@ from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
 from collector.event import Event
 from collector.progress import Report
-from collector.ties import Tying, tied_flows
+from collector.ties import Ties, Tying, tied_flows
 from tests.analyzer.test_properties import LAST, TYING, S, logs, rule_files, sight_at
 
 
@@ -24,7 +24,7 @@ class ListPast(Past):
 
     def __init__(self, events: list[Event], tying: Tying, moment: int) -> None:
         self._events, self._moment = events, moment
-        self.tying, self.period = tying, Period()
+        self.ties, self.period = Ties(tying) if tying else None, Period()
 
     def batches(self, read: Container[str], report: Report) -> Iterator[list[Event]]:
         for start in range(0, len(self._events), 3):

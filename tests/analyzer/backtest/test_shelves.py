@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from analyzer.backtest.piles import IN_MEMORY, ShelfError
 from analyzer.backtest.shelves import Shelves
 from collector.event import Event
-from collector.ties import Tying, tied_flows
+from collector.ties import Ties, Tying, tied_flows
 
 TYING: Tying = {"s": frozenset({"order"})}
 ids = st.lists(st.sampled_from(["x", "y", "z", "é"]), max_size=2, unique=True).map(tuple)
@@ -34,7 +34,7 @@ def test_flows_are_those_of_the_whole_set_of_events(
     given: list[Event], tying: Tying, in_memory: int
 ) -> None:
     expected = {n: list(flow.events) for n, flow in tied_flows(given, tying).items()}
-    with Shelves(tying, frozenset(), in_memory) as shelves:
+    with Shelves(Ties(tying) if tying else None, frozenset(), in_memory) as shelves:
         for start in range(0, len(given), 7):
             shelves.put(given[start : start + 7])
         taken = list(shelves.flows())
@@ -47,7 +47,7 @@ def test_flows_are_those_of_the_whole_set_of_events(
 def test_a_position_that_comes_twice_is_one_event() -> None:
     one = Event("s", "t", "t", 0, 1, 5, 5, "n", ("x", "y"))
     loose = Event("s", "t", "t", 0, 2, 5, 5, "n")
-    with Shelves({}, frozenset()) as shelves:
+    with Shelves(None, frozenset()) as shelves:
         shelves.put([one, loose])
         shelves.put([one, loose])
         taken = list(shelves.flows())
@@ -60,7 +60,7 @@ def test_payloads_that_no_rule_reads_are_let_go_of() -> None:
         Event("s", "t", "t", 0, n, 5, 5, name, ("x",), headers='[["a","b"]]', payload="{}")
         for n, name in enumerate(("read", "unread"))
     ]
-    with Shelves({}, frozenset({"read"})) as shelves:
+    with Shelves(None, frozenset({"read"})) as shelves:
         shelves.put(both)
         ((_, found),) = [one for shelf in shelves.flows() for one in shelf.flows]
     assert [(e.payload, e.headers) for e in found] == [("{}", '[["a","b"]]'), (None, "[]")]
@@ -68,7 +68,7 @@ def test_payloads_that_no_rule_reads_are_let_go_of() -> None:
 
 def test_no_room_is_told_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with Shelves({}, frozenset(), 0) as shelves:
+    with Shelves(None, frozenset(), 0) as shelves:
         (folder,) = tmp_path.iterdir()
         folder.rmdir()
         with pytest.raises(ShelfError, match=f"sorted in {folder}: No such file.*set TMPDIR"):
@@ -81,7 +81,7 @@ def test_the_folder_is_gone_whatever_happens(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     def fails() -> None:
-        with Shelves({}, frozenset(), 0) as shelves:
+        with Shelves(None, frozenset(), 0) as shelves:
             shelves.put([Event("s", "t", "t", 0, 1, 5, 5, "n", ("x",))])
             assert [path for path in tmp_path.rglob("*") if path.is_file()]
             raise ZeroDivisionError

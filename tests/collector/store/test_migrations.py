@@ -146,6 +146,27 @@ def test_a_store_of_version_4_has_room_for_what_consumers_do_as_a_new_one_has(
     assert {row[0] for row in layouts[0]} == set(tables)
 
 
+def test_a_store_of_version_5_has_room_for_what_retention_knows_of_ties(tmp_path: Path) -> None:
+    layouts = []
+    for name in ("old", "new"):
+        path = tmp_path / name
+        Store(path).close()
+        if name == "old":
+            with duckdb.connect(str(path)) as connection:
+                connection.execute("DROP TABLE let_go; DROP TABLE common_keys")
+                connection.execute("UPDATE meta SET value = '5' WHERE key = 'schema_version'")
+            Store(path).close()
+        with duckdb.connect(str(path), read_only=True) as connection:
+            layouts.append(
+                connection.execute(
+                    "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+                    "WHERE table_name IN ('let_go', 'common_keys') ORDER BY ALL"
+                ).fetchall()
+            )
+    assert layouts[0] == layouts[1]
+    assert len(layouts[0]) == 6
+
+
 def test_its_backup_never_overwrites_another(path: Path) -> None:
     other = path.with_name("store.duckdb.schema-1")
     other.write_text("another")
