@@ -1,6 +1,7 @@
 """Where a condition says that a field is something else, and never asks whether it is there.
 
-`event.payload.x != 3` is false where there is no x: who means those events, too, has to say so.
+`event.payload.x != 3` and `!event.payload.x` are false where there is no x: who means those events,
+too, has to say so.
 """
 
 import re
@@ -22,7 +23,8 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Unasked:
-    """A comparison, and the fields in it that are not asked for; `column` counts from 1."""
+    """A comparison, or a field that is true or false, and the fields in it that are not asked for;
+    `column` counts from 1."""
 
     fields: tuple[str, ...]
     comparison: str
@@ -59,7 +61,7 @@ def _asked(tree: Tree[Token]) -> Path | None:
 
 
 def _differences(tree: object, *, negated: bool) -> Iterator[tuple[Tree[Token], bool]]:
-    """Each `a != b`, and each `a == b` or `a in b` of which the contrary is asked."""
+    """Each `a != b`, and each `a == b`, `a in b` or field of which the contrary is asked."""
     node = unwrapped(tree)
     if not isinstance(node, Tree):
         return
@@ -68,12 +70,15 @@ def _differences(tree: object, *, negated: bool) -> Iterator[tuple[Tree[Token], 
         operator = str(children[0].data)
         if operator in (("relation_eq", "relation_in") if negated else ("relation_ne",)):
             yield node, negated
+    if negated and _path(node) is not None:
+        yield node, negated
+        return
     if name == "unary" and isinstance(children[0], Tree) and children[0].data == "unary_not":
         yield from _differences(children[1], negated=not negated)
         return
     loop = name == "member_dot_arg" and str(children[1]) in ("exists", "all")
     for number, child in enumerate(children):
-        keeps = loop or name in ("conditionalor", "conditionaland", "exprlist")
+        keeps = (loop and number > 0) or name in ("conditionalor", "conditionaland", "exprlist")
         keeps = keeps or (name == "expr" and number > 0)
         yield from _differences(child, negated=negated and keeps)
 

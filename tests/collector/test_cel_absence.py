@@ -24,6 +24,13 @@ from collector.event import Event
         ("event.payload != cause.payload", [("event.payload", 1), ("cause.payload", 1)]),
         ("event.payload.l.all(x, x.y != 1)", [("x.y", 24)]),
         ("!event.payload.l.exists(x, x.y == 1)", [("x.y", 28)]),
+        ("!event.payload.x", [("event.payload.x", 2)]),
+        ("event.payload.y > 1 && !(event.payload.x || event.payload['z'])",
+         [("event.payload.x", 26), ('event.payload.z', 45)]),
+        ("!event.payload.l.exists(x, x.y)", [("x.y", 28)]),
+        ("!event.payload.x.startsWith('a') && !(size(event.payload.z) > 1)", []),
+        ("has(event.payload.x) && !event.payload.x", []),
+        ("!!event.payload.x", []),
         ("has(event.payload.x) && event.payload.x.y != 3", [("event.payload.x.y", 25)]),
         ("has(cause.payload.x) && event.payload.x != 3", [("event.payload.x", 25)]),
         ("!has(event.payload.x) || event.payload['x'] != 3", []),
@@ -53,8 +60,10 @@ def test_a_field_is_told_once_where_it_is_first_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["event.payload.x != 3", "!(event.payload.x == 3)", "!(event.payload.x in [3, 4])"]
-)
+    "text",
+    ["event.payload.x != 3", "!(event.payload.x == 3)", "!(event.payload.x in [3, 4])",
+     "!event.payload.x"],
+)  # fmt: skip
 def test_the_cures_that_are_told_mean_what_they_say(text: str) -> None:
     without = Event("s", "t", "t", 0, 0, 0, 0, "a", ("x",), payload="{}", encoding="json")
     (one,) = unasked(text)
