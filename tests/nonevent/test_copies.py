@@ -121,7 +121,8 @@ def test_a_snapshot_shows_headers_and_payloads_as_columns(filled: Path, nonevent
         assert opened.execute(asked).fetchall() == [(3,)]
         names = {row[0] for row in opened.execute("SHOW TABLES").fetchall()}
     assert names == {
-        "events", "minutes", "problem_minutes", "ages", "taken", "partitions", "gaps",
+        "events", "minutes", "problem_minutes", "let_go", "common_keys", "ages", "taken",
+        "partitions", "gaps",
         "finding_log", "outbox", "meta", "findings", "counts", "alert_log", "alerts", "tellings",
         "acts", "consumer_groups", "commits", "ends", "consumer_watches",
     }  # fmt: skip
