@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from collector.event import Event
 from collector.glimpse import Glimpse, Glimpses
-from collector.store.columns import Columns
 from collector.times import NEVER
+
+if TYPE_CHECKING:
+    from collector.store.columns import Columns  # a command that asks a daemon needs no Arrow
 
 
 class PartitionState(msgspec.Struct):
@@ -71,7 +73,7 @@ class Batch:
     """How long (µs) the tap took to make events of records."""
     may_repeat: bool = False
     """Positions may have been stored before: an export that is read a second time."""
-    columns: Columns | None = None
+    columns: "Columns | None" = None
     """The events as they are stored, where a tap has made them; then there are no `events`."""
     glimpses: Glimpses = field(default_factory=Glimpses.none)
     """What the stages see of the events, where the tap has made that, too."""

@@ -1,12 +1,12 @@
 """Stored events written as event lines: what a file source reads back as the same events."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
 
 from collector.event import Event
 from collector.payload import JSON_TEXT
+from collector.selection import Selection
 from collector.store import reading
 from collector.store.reading import THESE, these
 from collector.store.store import Store
@@ -17,30 +17,6 @@ CHUNK = 5_000
 """Events that are read in one transaction: a long one would keep deleted rows in the file."""
 
 _encode = msgspec.json.Encoder().encode
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which events; what is None leaves none out. Times in µs, `until` not included."""
-
-    since: int | None = None
-    until: int | None = None
-    topic: str | None = None
-    flow: str | None = None
-    """By any of its correlation IDs; with what keys tie to it."""
-
-    def clauses(self) -> tuple[str, list[object]]:
-        """Those of `flow` aside."""
-        parts, parameters = ["true"], list[object]()
-        for value, condition in (
-            (self.since, "epoch_us(time) >= ?"),
-            (self.until, "epoch_us(time) < ?"),
-            (self.topic, "topic = ?"),
-        ):
-            if value is not None:
-                parts.append(condition)
-                parameters.append(value)
-        return " AND ".join(parts), parameters
 
 
 def export(store: Store, wanted: Selection) -> Iterator[bytes]:

@@ -6,19 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from analyzer.rules.ruleset import RuleSet
-from collector.errors import StoreError
 from collector.times import format_time
 from nonevent.asking import configured, daemon_of
-from nonevent.clock import clock
 from nonevent.config import Configuration
-from nonevent.opening import open_store
 from nonevent.remote import RemoteQueries
 from ui.acts import Acts
 from ui.alert_models import Act, Mark, MarkKind, Silence
 from ui.queries import Queries
-from ui.store_acts import StoreActs
-from ui.store_queries import StoreQueries
 
 
 @contextmanager
@@ -31,14 +25,10 @@ def acting(
         if remote is not None:
             yield RemoteActs(remote), remote
             return
-    path = configuration.store.path
-    if not path.exists():
-        raise StoreError(f"no store at {path}: start `nonevent run`, or name another with --store")
-    opened = open_store(configuration)
-    try:
-        yield StoreActs(opened, clock), StoreQueries(opened, RuleSet)
-    finally:
-        opened.close()
+    from nonevent.stored import stored_acts
+
+    with stored_acts(configuration) as acts_and_queries:
+        yield acts_and_queries
 
 
 class RemoteActs:

@@ -4,16 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from analyzer.rules.loader import load
-from analyzer.rules.ruleset import RuleSet
 from collector.errors import ConfigurationError
-from collector.hashing import spellings
 from nonevent.beacon import Beacon
 from nonevent.config import Configuration, load_configuration
-from nonevent.opening import open_store
 from nonevent.remote import RemoteQueries
 from ui.queries import Queries
-from ui.store_queries import StoreQueries
 
 
 @contextmanager
@@ -39,17 +34,11 @@ def asking(
                 )
             yield remote
             return
-    opened = open_store(configuration, read_only=True)
-    try:
-        ruleset = _rules(configuration.expectations)
-        yield StoreQueries(
-            opened,
-            lambda: ruleset,
-            spellings=lambda text: spellings(configuration.sources, text),
-            link_base=lambda: configuration.http.link_base or "",
-        )
-    finally:
-        opened.close()
+    # Who asks a daemon needs no database: a command is there in half the time.
+    from nonevent.stored import stored_queries
+
+    with stored_queries(configuration) as queries:
+        yield queries
 
 
 def configured(config: Path | None, rules: list[Path], store: Path | None) -> Configuration:
@@ -75,10 +64,3 @@ def daemon_of(
         yield remote
     finally:
         remote.close()
-
-
-def _rules(paths: list[Path]) -> RuleSet:
-    missing = [path for path in paths if not path.exists()]
-    if missing:
-        raise ConfigurationError(f"no rule file or folder at {missing[0]}")
-    return load(paths)

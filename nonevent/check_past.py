@@ -18,7 +18,7 @@ from analyzer.rules.named import shown
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.rules.unseen import unseen
 from collector.errors import NoneventError
-from collector.export import Selection
+from collector.selection import Selection
 from collector.settings import SourceSettings
 from collector.sources.event_file import EventFile
 from collector.store.rollups import Sighting

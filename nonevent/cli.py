@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -54,6 +55,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nonevent {version('nonevent')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _nonevent(
+    version_: Annotated[
+        bool,
+        typer.Option("--version", help="Say which one this is.", callback=_tell_version,
+                     is_eager=True),
+    ] = False,
+) -> None:  # fmt: skip
+    """Says what should have happened on your event bus and didn't."""
 
 
 @app.command()

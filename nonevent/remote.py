@@ -10,10 +10,11 @@ import httpx
 from pydantic import BaseModel
 
 from collector.errors import ConfigurationError, NoneventError
-from collector.export import Selection
 from collector.progress import Report
+from collector.selection import Selection
 from collector.times import format_time
 from ui.alert_models import ActPage, AlertDetail, AlertPage, MarkPage, SilencePage, Tally
+from ui.command_header import COMMAND_HEADER
 from ui.errors import NothingSuchError, NothingToDoError
 from ui.models import (
     ConsumerPage,
@@ -30,7 +31,6 @@ from ui.models import (
     WhyAnswer,
     WhyPage,
 )
-from ui.operations import COMMAND_HEADER
 
 Model = TypeVar("Model", bound=BaseModel)
 

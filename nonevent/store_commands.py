@@ -8,17 +8,12 @@ from typing import Annotated
 import msgspec
 import typer
 
-from analyzer.forgetting import forget as out_of_alerts
 from collector.errors import ConfigurationError, StoreError
-from collector.export import Selection
-from collector.store.copying import copy
-from collector.store.forgetting import forget as put_out_of_mind
-from collector.store.restoring import restore as put_back
+from collector.selection import Selection
 from collector.store.syncing import sync
 from nonevent.asking import asking, configured, daemon_of
 from nonevent.beacon import Beacon
 from nonevent.config import Configuration
-from nonevent.opening import open_store
 from nonevent.options import Config, Since, StorePath, Token, Url
 from nonevent.progress import beside_output, progress
 from ui.moments import moment_if_given
@@ -140,6 +135,9 @@ def _tell(words: str, done: dict[str, object], json: bool) -> None:
 
 
 def _copy_file(configuration: Configuration, kind: str, part: Path) -> None:
+    from collector.store.copying import copy
+    from nonevent.opening import open_store
+
     opened = open_store(configuration, read_only=True)
     try:
         with progress(f"{kind} of {opened.path}") as report:
@@ -156,6 +154,8 @@ def restore(
 
     Example: nonevent restore /backups/nonevent.duckdb --force
     """
+    from collector.store.restoring import restore as put_back
+
     path = configured(config, [], store).store.path
     if (running := Beacon(path).url()) is not None:
         raise ConfigurationError(f"a nonevent runs on {path} ({running}): stop it first")
@@ -183,6 +183,10 @@ def forget(
 
     Example: nonevent forget ord-00123 --yes
     """
+    from analyzer.forgetting import forget as out_of_alerts
+    from collector.store.forgetting import forget as put_out_of_mind
+    from nonevent.opening import open_store
+
     configuration = configured(config, [], store)
     path = configuration.store.path
     if (running := Beacon(path).url()) is not None:

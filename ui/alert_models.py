@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from analyzer.why.case import Confidence, Word
+from analyzer.why.words import Confidence, Word
 from ui.models import Finding
 
 AlertState = Literal["pending", "firing", "resolved"]

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPBearer
 from prometheus_client.registry import Collector
 
-from collector.export import Selection
+from collector.selection import Selection
 from ui import alert_pages, alert_routes, failures, operations, pages, probes
 from ui.access import Access
 from ui.acts import Acts

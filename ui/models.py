@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, RootModel
 
-from analyzer.why.case import Confidence
-from analyzer.why.case import Word as WhyVerdict
+from analyzer.why.words import Confidence
+from analyzer.why.words import Word as WhyVerdict
 from collector.sources.counting import Counted
 
 FlowState = Literal["open", "ended", "failed", "partial", "unbegun", "runaway"]

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, Header, HTTPException
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
+from ui.command_header import COMMAND_HEADER
 from ui.failures import Failure
 
-COMMAND_HEADER = "Nonevent-Command"
 REFUSALS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Failure, "description": "Refused; `error` says what to change."}
 }

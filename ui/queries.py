@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from collector.export import Selection
+from collector.selection import Selection
 from ui.alert_models import ActPage, AlertDetail, AlertPage, MarkPage, SilencePage, Tally
 from ui.models import (
     ConsumerPage,

@@ -15,7 +15,8 @@ from analyzer.reading import findings as read_findings
 from analyzer.rules.ruleset import RuleSet
 from analyzer.undecided import Unknown
 from analyzer.why.summary import Reasons
-from collector.export import Selection, export
+from collector.export import export
+from collector.selection import Selection
 from collector.sources.condition import Condition
 from collector.store import reading, rollups
 from collector.store.store import Store

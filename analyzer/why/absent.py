@@ -1,8 +1,9 @@
 """Nothing came: it is hidden, was swallowed, nobody publishes it, or it was not seen."""
 
-from analyzer.why.case import SETTLE, Case, Confidence, Found, Not
+from analyzer.why.case import SETTLE, Case, Found, Not
 from analyzer.why.proof import Proof, of_consumption, of_event, of_sight, of_transaction
 from analyzer.why.telling import placed, span
+from analyzer.why.words import Confidence
 from collector.times import format_time
 
 NEVER = "never published"

@@ -1,10 +1,11 @@
 """Something came: a letter, the event itself, another one in its place, or one without its ID."""
 
-from analyzer.why.case import Case, Confidence, Found, Not
+from analyzer.why.case import Case, Found, Not
 from analyzer.why.causation import KEY as CAUSATION
 from analyzer.why.letters import Letter
 from analyzer.why.proof import Proof, of_event, of_letter
 from analyzer.why.telling import placed, span
+from analyzer.why.words import Confidence
 from collector.event import ORDER, Event
 from collector.times import US_PER_S, format_time
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
 
 from analyzer.episode import Episode
 from analyzer.instance import Instance
@@ -12,17 +11,9 @@ from analyzer.why.letters import Letter, ties
 from analyzer.why.proof import Proof
 from analyzer.why.seen import Consumption, Seen
 from analyzer.why.steps import Step
+from analyzer.why.words import Confidence
 from collector.event import Event
 from collector.times import US_PER_S
-
-Word = Literal[
-    "swallowed", "never_published", "in_queue", "stalled", "consumer_down", "dead_lettered",
-    "retrying", "other_path", "correlation_dropped", "late", "out_of_order", "hidden", "unobserved",
-]  # fmt: skip
-WORDS: tuple[Word, ...] = get_args(Word)
-Confidence = Literal["certain", "likely", "possible"]
-CONFIDENCES: tuple[Confidence, ...] = get_args(Confidence)
-"""The surest first."""
 
 SETTLE = 5 * US_PER_S
 """So long after a commit what was read may still come out of its service."""

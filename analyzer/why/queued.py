@@ -1,10 +1,11 @@
 """The cause was not read: nobody is there, they do not get on, or it is not its turn."""
 
 from analyzer.consumers.verdict import TIMES, Verdict, usual
-from analyzer.why.case import Case, Confidence, Found, Not
+from analyzer.why.case import Case, Found, Not
 from analyzer.why.proof import Proof, of_consumption, of_event
 from analyzer.why.seen import Consumption
 from analyzer.why.telling import placed
+from analyzer.why.words import Confidence
 from collector.event import Event
 from collector.times import US_PER_S, format_time
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from analyzer.why.case import Case, Confidence, Found, Not
+from analyzer.why.case import Case, Found, Not
 from analyzer.why.causation import Causes
 from analyzer.why.proof import Proof, of_consumption, of_event
 from analyzer.why.seen import Consumption
 from analyzer.why.telling import placed
+from analyzer.why.words import Confidence
 from collector.event import Event
 from collector.times import FOREVER, format_time
 

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from analyzer.services.learned import Learned
-from analyzer.why.case import CONFIDENCES, Case, Found, Word
+from analyzer.why.case import Case, Found
 from analyzer.why.letters import is_letter_topic
 from analyzer.why.proof import Proof, of_learned
+from analyzer.why.words import CONFIDENCES, Word
 from collector.event import ORDER, Event
 
 ON_SERVICE: frozenset[Word] = frozenset(

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from analyzer.why.case import CONFIDENCES, Confidence, Word
 from analyzer.why.table import Why
+from analyzer.why.words import CONFIDENCES, Confidence, Word
 
 SURELY: dict[Confidence, str] = {"certain": "", "likely": "likely ", "possible": "possibly "}
 SPELLED_OUT = 4

@@ -12,13 +12,14 @@ from analyzer.instance import Instance
 from analyzer.rules.services import Service
 from analyzer.why.absent import hidden, never_published, swallowed, unobserved
 from analyzer.why.came import correlation_dropped, dead_lettered, late, other_path, retrying
-from analyzer.why.case import Case, Confidence, Found, Not, Word
+from analyzer.why.case import Case, Found, Not
 from analyzer.why.proof import Proof
 from analyzer.why.queued import consumer_down, in_queue, stalled
 from analyzer.why.races import out_of_order, unheeded
 from analyzer.why.resting import as_sure_as_its_service
 from analyzer.why.seen import Seen
 from analyzer.why.steps import Step
+from analyzer.why.words import Confidence, Word
 
 
 def _nothing_lacks(case: Case) -> Found | Not:

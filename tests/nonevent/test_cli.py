@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -52,6 +55,23 @@ def at_hand(filled: Path, tmp_path: Path, nonevent: Nonevent) -> Nonevent:
     """Commands in a folder of its own with all of that in it: no option is needed."""
     shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
     return nonevent
+
+
+HEAVY = ("aiokafka", "apprise", "celpy", "duckdb", "fastapi", "jinja2", "pyarrow")
+
+
+def test_who_asks_a_daemon_waits_for_no_part_of_it() -> None:
+    """Each costs a tenth of a second or more, and none is needed to ask and to print."""
+    said = subprocess.run(
+        [sys.executable, "-c", "import sys, nonevent.cli; print(*sys.modules)"],
+        check=True, capture_output=True, text=True,
+    ).stdout.split()  # fmt: skip
+    assert "httpx" in said
+    assert not {*HEAVY} & {*said}
+
+
+def test_version(nonevent: Nonevent) -> None:
+    assert nonevent("--version").out == f"nonevent {version('nonevent')}\n"
 
 
 # What is asked

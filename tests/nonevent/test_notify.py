@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nonevent.notify_command import SAYS
+from nonevent.sink_trial import SAYS
 from tests.analyzer.sinks.receiver import Receiver, receiver
 from tests.nonevent.conftest import Nonevent
 

@@ -20,8 +20,8 @@ from analyzer.clocks import Clocks
 from analyzer.consumers.stated import Stated
 from analyzer.rules.ruleset import RuleSet
 from analyzer.tables import ANALYZER_TABLES, ANALYZER_VIEWS
-from analyzer.why.case import WORDS
 from analyzer.why.table import VERDICTS
+from analyzer.why.words import WORDS
 from collector.batch import Batch, Gap, PartitionState
 from collector.consumers.observation import GroupRow
 from collector.event import Event

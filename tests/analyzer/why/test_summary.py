@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from analyzer.why.case import Confidence, Word
 from analyzer.why.summary import summary
 from analyzer.why.table import Why
+from analyzer.why.words import Confidence, Word
 
 
 def why(
