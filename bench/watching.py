@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import subprocess
 import sys
 import time
@@ -96,10 +97,12 @@ def measure(flows: int, pairs: int, groups: int, partitions: int) -> Figures:
                 cpu.append(round(watched.cpu_s / alone.cpu_s, 3))
                 print(f"pair {number + 1}: throughput {ratios[-1]}, CPU {cpu[-1]}",
                       file=sys.stderr, flush=True)  # fmt: skip
-    return Figures(groups, partitions, made.events, pairs, ratios, median(ratios), cpu, median(cpu))
+    return Figures(groups, partitions, made.events, pairs, ratios, round(median(ratios), 3), cpu,
+                   round(median(cpu), 3))  # fmt: skip
 
 
 def main() -> None:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # groups that begin try until they may
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -136,7 +136,9 @@ class Keeping:
         for flows, numbers in doomed.slices():
             ids = [id for flow in flows for id in ids_of[flow]]
             await self._job(
-                _Deletion(ids, numbers, list(found), taken, None if ties is None else common)
+                _Deletion(
+                    ids, numbers, list(found), taken, doomed.last, None if ties is None else common
+                )
             )
             found, common = set(), set()
             deleted += len(set(numbers))  # one may be in several flows
@@ -169,13 +171,15 @@ class _Deletion:
     findings: list[str]
     """About windows that lie before."""
     taken: Taken
+    last: int
+    """The newest event that was stored when this was decided."""
     common: Collection[Key] | None
     """Where keys tie: of what else is to be known that it is common."""
 
     def __call__(self, connection: duckdb.DuckDBPyConnection) -> None:
         retention.delete(connection, self.numbers)
         if self.common is not None:
-            note_deletion(connection, self.taken.moment, self.ids, self.common)
+            note_deletion(connection, self.taken.moment, self.last, self.ids, self.common)
         connection.execute(
             "DELETE FROM finding_log WHERE correlation_id IN (SELECT unnest($1::VARCHAR[])) "
             "OR id IN (SELECT unnest($2::VARCHAR[]))",

@@ -204,7 +204,8 @@ def _to_5(connection: duckdb.DuckDBPyConnection, _: Report) -> None:
 def _to_6(connection: duckdb.DuckDBPyConnection, _: Report) -> None:
     """What ties is known of what was deleted."""
     connection.execute(
-        "CREATE TABLE IF NOT EXISTS let_go (number BIGINT, moment BIGINT, ids VARCHAR[])"
+        "CREATE TABLE IF NOT EXISTS let_go (number BIGINT, moment BIGINT, "
+        "last BIGINT, ids VARCHAR[])"
     )
     connection.execute(
         "CREATE TABLE IF NOT EXISTS common_keys (number BIGINT, name VARCHAR, value VARCHAR)"

@@ -48,6 +48,8 @@ class Doomed:
     """The flows of each event that is in several: they go together."""
     end: int = 0
     """The number up to which all was looked at."""
+    last: int = 0
+    """That of the newest event that was stored then: what came later begins anew."""
     loose: list[Event] = field(default_factory=list)
     """Where keys tie: those of no correlation ID, or several, which keys may tie to more flows."""
     held: set[Key] = field(default_factory=set)
@@ -55,7 +57,7 @@ class Doomed:
 
     def tied(self, ties: Ties) -> "Doomed":
         """By flows as keys tie them, where until now it was by correlation ID."""
-        found = Doomed(to_time=self.to_time, end=self.end, loose=self.loose)
+        found = Doomed(to_time=self.to_time, end=self.end, last=self.last, loose=self.loose)
         members: dict[str, set[int]] = {}
         for id, numbers in self.flows.items():
             members.setdefault(ties.flow(id), set()).update(numbers)
@@ -159,7 +161,8 @@ def region(store: Store, after: int, horizon: int, *, tied: bool = False) -> Doo
         ).fetchall()
         if end is None:
             return None
-        doomed = Doomed(end=end)
+        ((last,),) = cursor.execute("SELECT max(seq) FROM events").fetchall()
+        doomed = Doomed(end=end, last=last)
         rows = cursor.execute(
             # An event from the future was there when it came: it says nothing of what comes.
             "SELECT seq, correlation_ids, epoch_us(least(time, arrival)), "

@@ -223,6 +223,8 @@ class LetGo(msgspec.Struct, frozen=True, gc=False):
     number: int
     """One more than that before; where one is left out, ties are to be made anew."""
     moment: int
+    last: int
+    """The newest event that was stored when they went: those behind it are not deleted."""
     ids: tuple[str, ...]
 
 
@@ -235,7 +237,11 @@ class CommonKey(msgspec.Struct, frozen=True, gc=False):
     value: str
 
 
-LET_GO = Table("let_go", LetGo, {"number": "BIGINT", "moment": "BIGINT", "ids": "VARCHAR[]"})
+LET_GO = Table(
+    "let_go",
+    LetGo,
+    {"number": "BIGINT", "moment": "BIGINT", "last": "BIGINT", "ids": "VARCHAR[]"},
+)
 COMMON_KEYS = Table(
     "common_keys", CommonKey, {"number": "BIGINT", "name": "VARCHAR", "value": "VARCHAR"}
 )

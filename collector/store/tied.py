@@ -56,12 +56,16 @@ def stored_ties(cursor: duckdb.DuckDBPyConnection) -> Ties | None:
 
 
 def note_deletion(
-    connection: duckdb.DuckDBPyConnection, moment: int, ids: Sequence[str], common: Collection[Key]
+    connection: duckdb.DuckDBPyConnection,
+    moment: int,
+    last: int,
+    ids: Sequence[str],
+    common: Collection[Key],
 ) -> None:
-    """All events of these correlation IDs are deleted, and of these values it is to be known that
-    they are common; beside what was noted before."""
+    """All events of these correlation IDs up to that number are deleted, and of these values it is
+    to be known that they are common; beside what was noted before."""
     number = _deletions(connection) + 1
-    connection.execute("INSERT INTO let_go VALUES (?, ?, ?)", [number, moment, list(ids)])
+    connection.execute("INSERT INTO let_go VALUES (?, ?, ?, ?)", [number, moment, last, list(ids)])
     connection.execute("DELETE FROM let_go WHERE moment < ?", [moment - NOTED])
     _insert_common(connection, number, common)
 
@@ -70,7 +74,7 @@ def keep_common(connection: duckdb.DuckDBPyConnection, common: Collection[Key]) 
     """Of these values alone it is to be known that they are common; all who read tie anew."""
     number = _deletions(connection) + 2
     connection.execute("DELETE FROM common_keys")
-    connection.execute("INSERT INTO let_go VALUES (?, ?, [])", [number, number])
+    connection.execute("INSERT INTO let_go VALUES (?, 0, 0, [])", [number])
     _insert_common(connection, number, common)
 
 
@@ -218,17 +222,20 @@ class StoredTies:
             yield cursor, self._ties
 
     def _hear_of_deletions(self, cursor: duckdb.DuckDBPyConnection) -> bool:
-        """Whether all that was deleted since is known; whoever of it has come again is newer."""
+        """Whether all that was deleted since is known."""
         rows = cursor.execute(
-            "SELECT number, ids FROM let_go WHERE number > ? ORDER BY number", [self._deletions]
+            "SELECT number, last, ids FROM let_go WHERE number > ? ORDER BY number",
+            [self._deletions],
         ).fetchall()
         if not rows:
             return True
         if rows[-1][0] - self._deletions != len(rows):
             return False
-        self._ties.forget(id for _, ids in rows for id in ids)
+        self._ties.forget(id for _, _, ids in rows for id in ids)
         self._ties.are_common(common_keys(cursor, self._deletions))
         self._deletions = rows[-1][0]
+        # Some of these IDs may have come again before the deletion was written: they are known.
+        self._seen = min(self._seen, *(last for _, last, _ in rows))
         return True
 
 

@@ -13,6 +13,7 @@ from collector.event import Event
 from collector.store import reading, retention, tied
 from collector.store.tied import StoredTies, stored_ties
 from collector.ties import MOST_CARRIERS, Key, Ties
+from nonevent.keeping import _Deletion
 from tests.nonevent.test_retention import DAY, House, day, whole
 
 RULES = """
@@ -181,6 +182,32 @@ async def test_what_comes_to_a_flow_while_it_is_decided_upon_keeps_it(
     assert {ids: len(events) for ids, events in house.members().items()} == {
         ("joined", "other"): 6, ("told of",): 6,
     }  # fmt: skip
+
+
+async def test_who_comes_again_before_the_deletion_is_written_is_known_to_who_reads(
+    house: TiedHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = {"order": "1"}
+    await house.see(*whole("a", 0), day(0, "note", "a", payload=one))
+    await house.look_after(0)
+    keeping, written = house.watch.keeping, []
+    write = keeping._job
+
+    async def job(done: Any) -> None:
+        if isinstance(done, _Deletion) and not written:
+            written.append(done)
+            await house.see(*(day(0.1, "note", id, payload=one) for id in ("a", "b")))
+            with house.readers.reader() as (_, ties):
+                assert ties is not None
+        await write(done)
+
+    monkeypatch.setattr(keeping, "_job", job)
+    assert await house.look_after(4) == 5
+    assert {ids: len(events) for ids, events in house.members().items()} == {("a", "b"): 2}
+    assert told(house.ties, house.stored()) == house.members()
+    with house.readers.reader() as (_, ties):
+        assert ties is not None
+        assert told(ties, house.stored()) == house.members()
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("TIED_SEEDS", "2"))))

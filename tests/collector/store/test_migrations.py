@@ -164,7 +164,7 @@ def test_a_store_of_version_5_has_room_for_what_retention_knows_of_ties(tmp_path
                 ).fetchall()
             )
     assert layouts[0] == layouts[1]
-    assert len(layouts[0]) == 6
+    assert len(layouts[0]) == 7
 
 
 def test_its_backup_never_overwrites_another(path: Path) -> None:
