@@ -40,7 +40,7 @@ class Doomed:
     """Flows that may go, unless somebody needs them; and events that are in no flow."""
 
     flows: dict[str, list[int]] = field(default_factory=dict)
-    """Their events' numbers."""
+    """Their events' numbers; one may be there twice."""
     untied: list[int] = field(default_factory=list)
     to_time: int = NEVER
     """The newest time among all of these events."""
@@ -58,19 +58,18 @@ class Doomed:
     def tied(self, ties: Ties) -> "Doomed":
         """By flows as keys tie them, where until now it was by correlation ID."""
         found = Doomed(to_time=self.to_time, end=self.end, last=self.last, loose=self.loose)
-        members: dict[str, set[int]] = {}
+        members = found.flows
         for id, numbers in self.flows.items():
-            members.setdefault(ties.flow(id), set()).update(numbers)
+            members.setdefault(ties.flow(id), []).extend(numbers)
         sharing = [{ties.flow(id) for id in ids} for ids in self.shared]
         for event in self.loose:
             flows = ties.flows(event)
             sharing.append(set(flows))
             for flow in flows:
-                members.setdefault(flow, set()).add(event.seq)
+                members.setdefault(flow, []).append(event.seq)
             if not flows:
                 found.untied.append(event.seq)
         found.untied += self.untied
-        found.flows = {flow: sorted(numbers) for flow, numbers in members.items()}
         found.shared = [tuple(sorted(flows)) for flows in sharing if len(flows) > 1]
         held = {ties.flow_of_key(key) for key in self.held}
         found.keep(lambda flow: flow in held or any(id not in self.flows for id in ties.ids(flow)))
