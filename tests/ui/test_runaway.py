@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -27,12 +26,14 @@ expectations:
 """
 
 
-@pytest.fixture(params=["order.created", "no.rule.names.it"])
-def queries(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreQueries]:
+@pytest.fixture(scope="module", params=["order.created", "no.rule.names.it"])
+def queries(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StoreQueries]:
     """One flow that reaches the bound, one that passes it: first by a finding, then by events."""
-    rules, events = tmp_path / "rules.yaml", tmp_path / "events.jsonl"
+    folder = tmp_path_factory.mktemp("runaway")
+    rules, events, path = folder / "rules.yaml", folder / "events.jsonl", folder / "store.duckdb"
     rules.write_text(RULES)
-    path = tmp_path / "store.duckdb"
     write_events(
         events,
         [
