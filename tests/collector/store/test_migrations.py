@@ -16,7 +16,14 @@ from collector.errors import StoreError
 from collector.event import Event
 from collector.store import migrations, reading
 from collector.store.store import Store
-from collector.store.tables import OBSERVATIONS, SCHEMA_VERSION, WATCHES
+from collector.store.tables import (
+    COMMON_KEYS,
+    LET_GO,
+    OBSERVATIONS,
+    SCHEMA_VERSION,
+    WATCHES,
+    Table,
+)
 from tests.collector.sealing import seal
 
 COUNT = 50_000
@@ -121,50 +128,36 @@ def test_spans_of_version_2_that_have_bounds_alone_find_all_the_same(tmp_path: P
     assert sorted(event.offset for event in found) == list(range(3, 700, 7))
 
 
-def test_a_store_of_version_4_has_room_for_what_consumers_do_as_a_new_one_has(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("version", "tables"),
+    [(4, [*OBSERVATIONS, WATCHES]), (5, [LET_GO, COMMON_KEYS])],
+    ids=["for what consumers do", "for what retention knows of ties"],
+)
+def test_an_older_store_has_room_as_a_new_one_has(
+    tmp_path: Path, version: int, tables: list[Table]
 ) -> None:
-    tables = [table.name for table in (*OBSERVATIONS, WATCHES)]
+    names = [table.name for table in tables]
     layouts = []
     for name in ("old", "new"):
         path = tmp_path / name
         Store(path).close()
         if name == "old":
             with duckdb.connect(str(path)) as connection:
-                for table in tables:
+                for table in names:
                     connection.execute(f"DROP TABLE {table}")
-                connection.execute("UPDATE meta SET value = '4' WHERE key = 'schema_version'")
+                connection.execute(
+                    "UPDATE meta SET value = ? WHERE key = 'schema_version'", [str(version)]
+                )
             Store(path).close()
         with duckdb.connect(str(path), read_only=True) as connection:
             layouts.append(
                 connection.execute(
                     "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
-                    "WHERE list_contains(?::VARCHAR[], table_name) ORDER BY ALL", [tables]
+                    "WHERE list_contains(?::VARCHAR[], table_name) ORDER BY ALL", [names]
                 ).fetchall()
             )  # fmt: skip
     assert layouts[0] == layouts[1]
-    assert {row[0] for row in layouts[0]} == set(tables)
-
-
-def test_a_store_of_version_5_has_room_for_what_retention_knows_of_ties(tmp_path: Path) -> None:
-    layouts = []
-    for name in ("old", "new"):
-        path = tmp_path / name
-        Store(path).close()
-        if name == "old":
-            with duckdb.connect(str(path)) as connection:
-                connection.execute("DROP TABLE let_go; DROP TABLE common_keys")
-                connection.execute("UPDATE meta SET value = '5' WHERE key = 'schema_version'")
-            Store(path).close()
-        with duckdb.connect(str(path), read_only=True) as connection:
-            layouts.append(
-                connection.execute(
-                    "SELECT table_name, column_name, data_type FROM duckdb_columns() "
-                    "WHERE table_name IN ('let_go', 'common_keys') ORDER BY ALL"
-                ).fetchall()
-            )
-    assert layouts[0] == layouts[1]
-    assert len(layouts[0]) == 7
+    assert {row[0] for row in layouts[0]} == set(names)
 
 
 def test_its_backup_never_overwrites_another(path: Path) -> None:
