@@ -59,11 +59,19 @@ def backtest_(
     from nonevent.backtesting import Asked, backtested
 
     now = time.time()
-    whence, where = moment_if_given("since", since, now), moment_if_given("until", until, now)
-    configuration = Configuration() if url is not None else configured(config, [], store)
-    outcome = backtested(
-        Asked(configuration, rules, against, flow_type, events, whence, where, findings, url, token)
+    asked = Asked(
+        configuration=Configuration() if url is not None else configured(config, [], store),
+        rules=rules,
+        against=against,
+        flow_type=flow_type,
+        events=events,
+        since=moment_if_given("since", since, now),
+        until=moment_if_given("until", until, now),
+        findings=findings,
+        url=url,
+        token=token,
     )
+    outcome = backtested(asked)
     if json:
         typer.echo(backtest_report.as_json(outcome))
     else:
