@@ -9,7 +9,7 @@ from analyzer.open_flow import RUNAWAY as IS_RUNAWAY
 from analyzer.unnamed import Unnamed
 from collector.event import Event
 from collector.glimpse import Glimpse, Glimpses
-from collector.ties import Ties
+from collector.ties import Ties, flows_of
 
 Load = Callable[[Sequence[str]], dict[str, list[Event]]]
 """Reads flows back from the store, by name, everything committed and submitted included."""
@@ -64,4 +64,4 @@ class Runaways:
         return True
 
     def _flows_of(self, glimpse: Glimpse) -> Sequence[str]:
-        return glimpse.correlation_ids if self._ties is None else self._ties.flows(glimpse)
+        return flows_of(glimpse, self._ties)

@@ -10,7 +10,7 @@ besides those of its own IDs. It joins none of them: only what surely is of one 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collector.event import Event
@@ -42,14 +42,19 @@ class TiedFlow:
     events: tuple[Event, ...]
 
 
-def tied_flows(events: Sequence[Event], tying: Tying) -> dict[str, TiedFlow]:
-    """The flows of these events, by name. Events with no tie at all are in none."""
+def tied_flows(
+    events: Sequence[Event], tying: Tying, common: Collection[Key] = ()
+) -> dict[str, TiedFlow]:
+    """The flows of these events, by name. Events with no tie at all are in none. `common`: values
+    that too many correlation IDs carry, by events that are no more."""
     carriers: dict[Key, set[str]] = {}
     for event in events:
         if len(event.correlation_ids) == 1:
             for key in tying_keys(event, tying):
                 carriers.setdefault(key, set()).add(event.correlation_ids[0])
-    ties = {key: ids for key, ids in carriers.items() if len(ids) <= MOST_CARRIERS}
+    ties = {
+        key: ids for key, ids in carriers.items() if len(ids) <= MOST_CARRIERS and key not in common
+    }
     joined: dict[str, set[str]] = {id: {id} for e in events for id in e.correlation_ids}
     for ids in ties.values():
         whole = set().union(*(joined[id] for id in ids))
@@ -197,9 +202,15 @@ class Ties:
             self._carried[id] = (*self._carried.get(id, ()), key)
             joins.append((ids[0], id))
         else:
+            split.update(self._give_up(key))
+
+    def _give_up(self, key: Key) -> tuple[str, ...]:
+        """It ties nothing any more; who carried it."""
+        self.common.add(key)
+        ids = self._carriers.get(key, ())
+        if ids:
             self._carriers[key] = ()
-            self.common.add(key)
-            split.update(ids)
+        return ids
 
     def _join(self, one: str, other: str) -> None:
         first = self._groups.get(one) or _Group({one}, one)
@@ -250,11 +261,10 @@ class Ties:
         """These correlation IDs are no more, nor are those events of none or several of them. What
         shared a flow with them goes with them, or was in another by then."""
         for event in loose:
-            for key in tying_keys(event, self.tying):
-                if self._is_new(key) and self._early[hash(key)] > 1:
-                    self._early[hash(key)] -= 1
-                elif self._is_new(key):
-                    self._early.pop(hash(key), None)
+            for number in (hash(key) for key in tying_keys(event, self.tying) if self._is_new(key)):
+                self._early[number] -= 1
+                if self._early[number] <= 0:
+                    del self._early[number]
         left: set[str] = set()
         for id in ids:
             group = self._groups.pop(id, None)
@@ -271,16 +281,15 @@ class Ties:
 
     def are_common(self, keys: Iterable[Key]) -> None:
         """Too many carry these, by what is no more."""
-        split: set[str] = set()
-        for key in keys:
-            self.common.add(key)
-            if key in self._carriers:
-                split.update(self._carriers[key])
-                self._carriers[key] = ()
-        self._divide_all(split)
+        self._divide_all({id for key in keys for id in self._give_up(key)})
 
     def drop_unseen(self) -> set[Key]:
         """Values are forgotten to be common that no event has any more; which ones."""
         unseen = {key for key in self.common if key not in self._carriers}
         self.common -= unseen
         return unseen
+
+
+def flows_of(event: Seen, ties: Ties | None) -> tuple[str, ...]:
+    """The flows that an event belongs to; `ties`: None where no key ties."""
+    return event.correlation_ids if ties is None else ties.flows(event)

@@ -50,7 +50,6 @@ from ui.models import FindingState, FlowState
 
 app = typer.Typer(
     name="nonevent",
-    help="Says what should have happened on your event bus and didn't.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import chain
 
@@ -20,7 +20,7 @@ from collector.store.retention import Doomed, Limits
 from collector.store.store import Store
 from collector.store.tables import OBSERVATIONS, Taken
 from collector.store.tied import keep_common, note_deletion
-from collector.ties import Key, Seen, Ties
+from collector.ties import Key, Seen, Ties, flows_of
 from collector.times import US_PER_S, parse_duration
 from nonevent.believing import Believed
 
@@ -120,7 +120,7 @@ class Keeping:
         if ties is not None:
             doomed = doomed.tied(ties)
         touching, self._touching = self._touching or (), None
-        touched = {flow for event in touching for flow in self._flows_of(event)}
+        touched = {flow for event in touching for flow in flows_of(event, ties)}
         doomed.keep(lambda flow: flow in touched or (not very_old and live.is_open(flow, sight)))
         if not doomed.flows and not doomed.untied:
             return 0
@@ -143,9 +143,6 @@ class Keeping:
             found, common = set(), set()
             deleted += len(set(numbers))  # one may be in several flows
         return deleted
-
-    def _flows_of(self, event: Seen) -> Sequence[str]:
-        return event.correlation_ids if self._ties is None else self._ties.flows(event)
 
     async def _job(self, job: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
         await asyncio.wrap_future(self._store.submit(job))

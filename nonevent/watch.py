@@ -33,8 +33,8 @@ from collector.sources.table import APART, SOURCES
 from collector.sources.tap import Tap
 from collector.store import observed, reading
 from collector.store.store import Store
-from collector.store.tied import common_keys, events_of_tied_flows, save_tying
-from collector.ties import Ties, tying_of
+from collector.store.tied import events_of_tied_flows, save_tying, stored_ties
+from collector.ties import flows_of, tying_of
 from collector.times import parse_duration
 from nonevent.config import Configuration
 from nonevent.keeping import Keeping
@@ -83,16 +83,16 @@ class Watch:
 
         # The stages that a batch passes on its way to its commit.
         first = self._first_start(clock()) if first_start is None else first_start
-        self._ties: Ties | None = None
-        if tying := tying_of(configuration.sources):
-            with self.store.reader() as cursor:
-                self._ties = Ties(tying, common_keys(cursor))
-        save_tying(self.store, tying)
+        save_tying(self.store, tying_of(configuration.sources))
+        with self.store.reader() as cursor:
+            self._ties = stored_ties(cursor)
         self.live = Live(self.rules, self._load_flows, clocks.grace, ties=self._ties)
         folds = LiveFolds(self.rules, self._history, clocks.grace, self._flows_of)
         # What of the last run can be gone on with: not where keys tie, whose state is another.
         key = f"{version('nonevent')} {self.rules.fingerprint()} {clocks.told()}"
-        self.judge = JudgeStage(self.live, clocks.sight, first, None if tying else key, folds)
+        self.judge = JudgeStage(
+            self.live, clocks.sight, first, key if self._ties is None else None, folds
+        )
         self.alert = make_alerts(
             configuration.alerts, configuration.labels, sinks, self.rules, self.store,
             self.judge.close, link_base, lambda: self.judge.sight,
@@ -201,7 +201,7 @@ class Watch:
         ).result()
 
     def _flows_of(self, event: Event) -> Sequence[str]:
-        return event.correlation_ids if self._ties is None else self._ties.flows(event)
+        return flows_of(event, self._ties)
 
     def _retire_all_but(self, configuration: Configuration, known: list[PartitionState]) -> None:
         """Sources that are no longer configured hold no judgement back."""

@@ -21,7 +21,7 @@ from collector.store.tied import (
     members,
     tied_flows_between,
 )
-from collector.ties import Ties
+from collector.ties import Ties, flows_of
 from collector.times import format_time
 from ui.models import FlowDetail, FlowItem
 from ui.rows import finding_model, ghost, instance_model, timeline_event
@@ -109,7 +109,7 @@ class FlowReader:
 
     def flows_with(self, event: Event) -> tuple[str, ...]:
         """The flows that this event belongs to."""
-        return event.correlation_ids if self.ties is None else self.ties.flows(event)
+        return flows_of(event, self.ties)
 
     def members(self, seqs: Sequence[int]) -> dict[int, set[str]]:
         """The flows of the events with these numbers."""

@@ -10,7 +10,7 @@ import msgspec
 
 from analyzer.backtest.piles import IN_MEMORY, Piles
 from collector.event import Event
-from collector.ties import Ties
+from collector.ties import Ties, flows_of
 
 SHELVES = 256
 """Of a hundred million events one shelf holds some hundred MB."""
@@ -67,7 +67,7 @@ class Shelves(Piles):
     def _sort(self, events: Sequence[Event], ties: Ties | None) -> None:
         sorted_: dict[int, list[Placed]] = {}
         for event in events:
-            flows = event.correlation_ids if ties is None else ties.flows(event)
+            flows = flows_of(event, ties)
             if not flows:
                 sorted_.setdefault(event.offset % SHELVES, []).append((None, True, event))
             first = True
@@ -81,7 +81,7 @@ class Shelves(Piles):
 
     def flows_of(self, event: Event) -> Sequence[str]:
         """Once all events are in."""
-        return event.correlation_ids if self._ties is None else self._ties.flows(event)
+        return flows_of(event, self._ties)
 
     def flows(self) -> Iterator["Shelf"]:
         """One shelf after another."""

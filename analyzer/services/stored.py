@@ -13,7 +13,7 @@ from collector.consumers.history import NEWEST_WITHIN
 from collector.event import Event
 from collector.store import observed
 from collector.store.reading import CHUNK
-from collector.ties import Ties
+from collector.ties import Ties, flows_of
 from collector.times import US_PER_S
 
 NEWEST = 100_000
@@ -77,7 +77,7 @@ def _sightings(
         for source, topic, topic_id, partition, offset, time, name, id, only, ids, keys in rows:
             if only is None:
                 event = Event(source, "", "", 0, 0, 0, 0, "", tuple(ids), None, _pairs(keys))
-                of = event.correlation_ids if ties is None else ties.flows(event)
+                of = flows_of(event, ties)
             elif (of := flows.get(only, ())) == ():
                 of = flows[only] = (only if ties is None else ties.flow(only),)
             yield Sighting(

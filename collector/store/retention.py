@@ -13,6 +13,7 @@ from collector.event import Event
 from collector.store import reading, rollups
 from collector.store.blocks import pack
 from collector.store.store import Store
+from collector.store.tied import LOOSE, for_tying
 from collector.ties import Key, Ties
 from collector.times import NEVER
 
@@ -20,8 +21,6 @@ REGION = 200_000
 """Events that are looked at for one decision."""
 SLICE = 20_000
 """Events that are deleted in one transaction (more only if one flow has more)."""
-LOOSE = "(len(correlation_ids) <> 1 AND cardinality(keys) > 0)"
-"""Which events keys may tie to flows that are not those of their own correlation IDs."""
 ROOM = 0.9
 """Of `max_size`, when something must go: not at every look."""
 
@@ -164,26 +163,22 @@ def region(store: Store, after: int, horizon: int, *, tied: bool = False) -> Doo
         doomed = Doomed(end=end, last=last)
         rows = cursor.execute(
             # An event from the future was there when it came: it says nothing of what comes.
-            "SELECT seq, correlation_ids, epoch_us(least(time, arrival)), "
-            f"CASE WHEN {LOOSE} THEN source END, CASE WHEN {LOOSE} THEN keys END "
-            "FROM events WHERE seq <= ?",
+            "SELECT seq, correlation_ids, epoch_us(least(time, arrival)) FROM events "
+            "WHERE seq <= ?",
             [end],
         ).fetchall()
-        for seq, flows, time, source, keys in rows:
+        if tied:
+            doomed.loose = list(for_tying(cursor, f"seq <= ? AND {LOOSE}", [end]))
+            doomed.held = _held(cursor, end)
+        loose = {event.seq for event in doomed.loose}
+        for seq, flows, time in rows:
             doomed.to_time = max(doomed.to_time, time)
-            if tied and source is not None:
-                doomed.loose.append(
-                    Event(source, "", "", 0, 0, 0, 0, "", tuple(flows), None,
-                          tuple(keys.items()), seq=seq)
-                )  # fmt: skip
-            elif not flows:
+            if not flows and seq not in loose:
                 doomed.untied.append(seq)
             for flow in flows:
                 doomed.flows.setdefault(flow, []).append(seq)
             if len(flows) > 1:
                 doomed.shared.append(tuple(flows))
-        if tied:
-            doomed.held = _held(cursor, end)
         younger = _flows_after(cursor, end, list(doomed.flows))
     doomed.keep(younger.__contains__)
     return doomed

@@ -15,13 +15,15 @@ from collector.store.notes import noted
 from collector.store.reading import THESE, these
 from collector.store.spans import numbers
 from collector.store.store import Store
-from collector.ties import Key, Ties, Tying
+from collector.ties import Key, Ties, Tying, flows_of
 from collector.times import US_PER_S
 
 META_KEY = "tying"
 NOTED = 3_600 * US_PER_S
 """So long it is told who was deleted: who has not read since then makes the ties anew."""
 
+LOOSE = "(len(correlation_ids) <> 1 AND cardinality(keys) > 0)"
+"""Which events keys may tie to flows that are not those of their own correlation IDs."""
 MEMBERS = "SELECT seq, unnest(correlation_ids) AS flow, epoch_us(time) AS time, name FROM events"
 TIED_MEMBERS = (
     "SELECT m.seq, coalesce(j.flow, m.flow) AS flow, m.time, m.name "
@@ -97,7 +99,7 @@ def _insert_common(
 
 def keyed_events(cursor: duckdb.DuckDBPyConnection, after: int = 0) -> Iterator[Event]:
     """Of every event that has a key what tying needs, in the order of storing."""
-    return _for_tying(cursor, "seq > ? AND cardinality(keys) > 0 ORDER BY seq", [after])
+    return for_tying(cursor, "seq > ? AND cardinality(keys) > 0 ORDER BY seq", [after])
 
 
 def flows_of_value(
@@ -105,7 +107,7 @@ def flows_of_value(
 ) -> list[str]:
     """The flows of those of these events that have a key of this value, tying or not."""
     condition = f"{THESE} AND list_contains(map_values(keys), ?) ORDER BY seq LIMIT 1000"
-    found = _for_tying(cursor, condition, [*these(seqs), value])
+    found = for_tying(cursor, condition, [*these(seqs), value])
     return sorted({flow for event in found for flow in ties.flows(event)})
 
 
@@ -113,8 +115,8 @@ def members(
     cursor: duckdb.DuckDBPyConnection, seqs: Sequence[int], ties: Ties | None
 ) -> dict[int, set[str]]:
     """The flows of the events with these numbers."""
-    found = _for_tying(cursor, THESE, these(seqs))
-    return {e.seq: set(e.correlation_ids if ties is None else ties.flows(e)) for e in found}
+    found = for_tying(cursor, THESE, these(seqs))
+    return {e.seq: set(flows_of(e, ties)) for e in found}
 
 
 def tied_flows_between(
@@ -122,7 +124,7 @@ def tied_flows_between(
 ) -> list[tuple[int, str]]:
     """As `reading.flows_between`."""
     newest: dict[str, int] = {}
-    for event in _for_tying(cursor, "seq BETWEEN ? AND ? ORDER BY seq", [low, top]):
+    for event in for_tying(cursor, "seq BETWEEN ? AND ? ORDER BY seq", [low, top]):
         newest.update(dict.fromkeys(ties.flows(event), event.seq))
     found = [
         (seq, flow)
@@ -132,9 +134,10 @@ def tied_flows_between(
     return sorted(found, key=lambda one: (-one[0], one[1]))
 
 
-def _for_tying(
+def for_tying(
     cursor: duckdb.DuckDBPyConnection, where: str, parameters: Sequence[object]
 ) -> Iterator[Event]:
+    """Of these events what tells where they belong."""
     result = cursor.execute(
         f"SELECT source, correlation_ids, keys, seq FROM events WHERE {where}", list(parameters)
     )
@@ -166,10 +169,7 @@ def lay_out(cursor: duckdb.DuckDBPyConnection, ties: Ties) -> None:
     """For queries in SQL: `joined` (id, flow) and `by_key` (seq, flow), on this cursor alone."""
     joined = ties.joined()
     cursor.register("joined", _strings(["id", "flow"], list(joined.items())))
-    loose = (
-        "SELECT seq, source, unnest(map_entries(keys)) AS entry FROM events "
-        "WHERE len(correlation_ids) <> 1 AND cardinality(keys) > 0"
-    )
+    loose = f"SELECT seq, source, unnest(map_entries(keys)) AS entry FROM events WHERE {LOOSE}"
     carried = [
         (source, name, value, flow)
         for source, name, value in cursor.execute(

@@ -12,7 +12,7 @@ import pytest
 from collector.event import Event
 from collector.store import reading, retention, tied
 from collector.store.tied import StoredTies, stored_ties
-from collector.ties import MOST_CARRIERS, Key, Ties
+from collector.ties import MOST_CARRIERS, Key, Ties, tied_flows
 from nonevent.keeping import _Deletion
 from tests.nonevent.test_retention import DAY, House, day, whole
 
@@ -62,27 +62,10 @@ class TiedHouse(House):
             return reading.events(cursor, "ORDER BY seq")
 
     def members(self) -> dict[tuple[str, ...], set[int]]:
-        """By the correlation IDs of each flow its events, read off the set of events: an ID is
-        joined with whoever carries a value that it carries."""
-        events = self.stored()
-        carriers: dict[Key, set[str]] = {}
-        for event in events:
-            for key in _carries(event):
-                carriers.setdefault(key, set()).update(event.correlation_ids)
-        joined = {id: frozenset([id]) for event in events for id in event.correlation_ids}
-        for key, ids in carriers.items():
-            if key not in self.common:
-                flow = frozenset().union(*(joined[id] for id in ids))
-                joined.update(dict.fromkeys(flow, flow))
-        found: dict[tuple[str, ...], set[int]] = {}
-        for event in events:
-            ids = set(event.correlation_ids)
-            for key in event.keys:
-                if len(event.correlation_ids) != 1 and key not in self.common:
-                    ids |= carriers.get(key, set())
-            for flow in {joined[id] for id in ids}:
-                found.setdefault(tuple(sorted(flow)), set()).add(event.seq)
-        return found
+        """By the correlation IDs of each flow its events, read off the set of events."""
+        tying = self.ties.tying
+        found = tied_flows(self.stored(), tying, self.common).values()
+        return {flow.ids: {event.seq for event in flow.events} for flow in found}
 
 
 def _carries(event: Event) -> Iterator[Key]:
