@@ -59,20 +59,22 @@ class Live:
         linger: int = LINGER,
         ties: Ties | None = None,
     ) -> None:
-        """`ties`: where keys tie; it is kept by this cache, and read by `load`."""
+        """`ties`: where keys tie; it is kept by this cache, and read by `load`. What is absorbed as
+        stored is in it before, but for what comes after `recover`."""
         self.rules = rules
+        self.ties = ties
         self.judged = 0
         self._kept = KeptFlows(hot_flows, linger)
         self.flows = self._kept.hot
         self._load = load
-        self._ties = ties
         self._grace = default_grace
         self._plan = make_plan(rules, default_grace)
         self._shapes = Shapes(rules, self._plan, default_grace)
         self._origins = Origins()
         self._agenda = Agenda(awaited(file, rule) for file in rules.files for rule in file.rules)
         self._load_to: int | None = None
-        """While a restart takes events in: the newest one that it does not."""
+        """While a restart that goes on with what was remembered takes events in: the newest one
+        that is in."""
         other = self._plan.other
         self._interest = Interest(
             self._plan.parts(), ties is not None, Part() if other is None else other.part
@@ -94,20 +96,12 @@ class Live:
 
     # Events in
 
-    @property
-    def ties(self) -> bool:
-        """Whether keys tie; then the history is to be given to `prime` first."""
-        return self._ties is not None
-
-    def prime(self, events: Iterable[Event]) -> None:
-        """What keys tie in the stored history, before that is absorbed."""
-        if self._ties is not None:
-            self._ties.add(events)
-
     def absorb(self, events: Sequence[Event], *, stored: bool = False) -> None:
-        """Takes events in, in any order; `stored` ones, when `load` gives them too. Judging waits
-        for `advance`."""
+        """Takes events in, in any order; `stored` ones, when `load` gives them too, in the order of
+        storing. Judging waits for `advance`."""
         self.take(self._interest.glimpses(events), stored=stored)
+        if events and self._load_to is not None:
+            self._load_to = events[-1].seq
 
     def take(self, glimpses: Glimpses, *, stored: bool = False) -> None:
         """As `absorb`, of events of which no more has come than this cache asks for."""
@@ -115,10 +109,10 @@ class Live:
             self._fresh.append(glimpses)
         self._dirty.update(self._runaways.sweep_after(len(glimpses), self.flows))
         belongs: Sequence[Ids] = glimpses.ids
-        if self._ties is not None:
-            if not stored:
-                self._retie(self._ties, glimpses)
-            belongs = [_one_or_several(self._ties.flows(one)) for one in glimpses]
+        if self.ties is not None:
+            if not stored or self._load_to is not None:
+                self._retie(self.ties, glimpses)
+            belongs = [_one_or_several(self.ties.flows(one)) for one in glimpses]
         heads = [
             (one.name, None if self._plan.of(one.name) is None else self._origins.packed(one))
             for one in glimpses.origins
@@ -203,7 +197,7 @@ class Live:
             flow = self.flows.get(flow_id)
             if flow is not None and flow.state & FOUND:
                 most = flow.count + self._unnamed.of(flow_id)
-                if most > RUNAWAY or self._ties is not None:
+                if most > RUNAWAY or self.ties is not None:
                     self._dirty.add(flow_id)  # maybe a runaway now: they are taken back
 
     def remember(self, found: Iterable[Finding]) -> None:
@@ -216,7 +210,7 @@ class Live:
             self._dirty.add(flow_id)
 
     def _name(self, correlation_id: str) -> str:
-        return correlation_id if self._ties is None else self._ties.flow(correlation_id)
+        return correlation_id if self.ties is None else self.ties.flow(correlation_id)
 
     def _revive(self, wanted: Iterable[str]) -> dict[str, int]:
         """Reads flows back; how many events each has that no rule names."""
@@ -301,15 +295,16 @@ class Live:
 
     def remembered(self, parts: Sequence[bytes], key: str) -> Remembered | None:
         """What was written once, if it was by these rules."""
-        return None if self._ties is not None else read(parts, key, self._shapes)
+        return read(parts, key, self._shapes)
 
     def names(self) -> list[str] | None:
         """Those that some rule names; None: events of all names are looked at."""
         return None if self._plan.other is not None else list(self._plan.names)
 
     def recover(self, found: Remembered, stored: Iterable[tuple[str, int, int]]) -> None:
-        """Takes up what was remembered; `stored`: by correlation ID how many events up to then
-        there are of names that rules name, and of others. What is not as it was is read back."""
+        """Takes up what was remembered; `stored`: by flow, as these were then, how many events up
+        to then there are of names that rules name, and of others. Since then a flow can only have
+        lost some: with as many it is what it was, else it is read back."""
         self._origins = Origins(found.origins)
         self._load_to = found.seq
         differs = []
@@ -367,7 +362,7 @@ class Live:
         flow = self.flows.get(flow_id)
         if flow is None:
             return ()
-        sure = self._ties is None and not flow.runaway
+        sure = self.ties is None and not flow.runaway
         few = sure and flow.count + self._unnamed.of(flow_id) <= RUNAWAY
         if not few and self._runaways.ran_away(flow_id, flow, self._fresh):
             found, flow.found = flow.found, NOTHING_FOUND
@@ -425,7 +420,7 @@ class Live:
 
     def _stopped(self, passed: set[str], skew: int | None) -> set[str]:
         """Those of these flows, of which deadlines have passed, that do not just go on."""
-        if skew is None or self._ties is not None or self._adrift:
+        if skew is None or self.ties is not None or self._adrift:
             return passed
         looked, flows, found = self._shapes.looked, self.flows, set()
         for flow_id in passed:

@@ -21,7 +21,7 @@ from collector.interest import Interest
 from collector.store import reading
 from collector.store.store import Store
 from collector.store.tables import COMMITS, ENDS, GROUPS, WATCHES, Taken
-from collector.store.tied import keyed_events
+from collector.store.tied import counts_by_flow, tie_stored
 from collector.times import US_PER_MS, US_PER_S
 
 SightOf = Callable[[Sequence[PartitionState], Sequence[Gap], Sequence[Taken]], Sight]
@@ -75,8 +75,6 @@ class JudgeStage:
             self._taken = reading.taken(cursor)
             self._consumed = commits_in(cursor, self.live.rules.groups())
             self._see(reading.partitions(cursor), reading.gaps(cursor))
-            if self.live.ties:
-                self.live.prime(keyed_events(cursor))
             after = self._recover(cursor)
             for chunk in reading.all_events(cursor, after=after):
                 self.live.absorb(chunk, stored=True)
@@ -128,10 +126,13 @@ class JudgeStage:
         """Takes up what was remembered; the number of the newest event that is in it."""
         parts = [] if self._key is None else remembered(cursor)
         found = None if self._key is None else self.live.remembered(parts, self._key)
+        ties = self.live.ties
+        if ties is not None:
+            tie_stored(cursor, ties, 0, reading.last_seq(cursor) if found is None else found.seq)
         if found is None:
             return 0
         names = self.live.names()
-        self.live.recover(found, reading.counts_by_flow(cursor, names, found.seq))
+        self.live.recover(found, counts_by_flow(cursor, names, found.seq, ties))
         return found.seq
 
     def process(self, batch: Batch) -> None:

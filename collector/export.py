@@ -26,8 +26,8 @@ def export(store: Store, wanted: Selection) -> Iterator[bytes]:
         seqs = whole_flow(store, wanted.flow).seqs
         condition, parameters = f"{condition} AND {THESE}", [*parameters, *these(seqs)]
     with store.reader() as cursor:
-        row = cursor.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
-    last, end = -1, row[0] if row else 0
+        end = reading.last_seq(cursor)
+    last = -1
     while last < end:
         with store.reader() as cursor:
             found = reading.events(

@@ -155,22 +155,27 @@ class Ties:
 
     def add(self, events: Iterable[Seen]) -> Retied:
         """Takes events in, known ones too; says which flows are others than before."""
-        loose: list[Seen] = []
+        return self.tie(
+            (key, event.correlation_ids[0] if len(event.correlation_ids) == 1 else None, 1)
+            for event in events
+            for key in tying_keys(event, self.tying)
+        )
+
+    def tie(self, seen: Iterable[tuple[Key, str | None, int]]) -> Retied:
+        """As `add`, of events of which each value that ties, the correlation ID that carries it,
+        or None, and how many of them there are is known."""
+        loose: list[tuple[Key, int]] = []
         joins: list[tuple[str, str]] = []
         split: set[str] = set()
         late: set[str] = set()
-        for event in events:
-            keys = tying_keys(event, self.tying)
-            if not keys:
-                continue
-            if len(event.correlation_ids) != 1:
-                loose.append(event)
-                continue
-            for key in keys:
-                self._carry(key, event.correlation_ids[0], joins, split, late)
-        for event in loose:
-            keys = tying_keys(event, self.tying)
-            self._early.update(hash(key) for key in keys if self._is_new(key))
+        for key, id, count in seen:
+            if id is None:
+                loose.append((key, count))
+            else:
+                self._carry(key, id, joins, split, late)
+        for key, count in loose:
+            if self._is_new(key):
+                self._early[hash(key)] += count
         if not joins and not split and not late:
             return Retied()
         involved = {id for pair in joins for id in pair} | split | late

@@ -83,16 +83,14 @@ class Watch:
 
         # The stages that a batch passes on its way to its commit.
         first = self._first_start(clock()) if first_start is None else first_start
-        save_tying(self.store, tying_of(configuration.sources))
+        tying = save_tying(self.store, tying_of(configuration.sources))
         with self.store.reader() as cursor:
             self._ties = stored_ties(cursor)
         self.live = Live(self.rules, self._load_flows, clocks.grace, ties=self._ties)
         folds = LiveFolds(self.rules, self._history, clocks.grace, self._flows_of)
-        # What of the last run can be gone on with: not where keys tie, whose state is another.
-        key = f"{version('nonevent')} {self.rules.fingerprint()} {clocks.told()}"
-        self.judge = JudgeStage(
-            self.live, clocks.sight, first, key if self._ties is None else None, folds
-        )
+        # What the last run wrote down is of use where all of this is as it was.
+        key = f"{version('nonevent')} {self.rules.fingerprint()} {clocks.told()} {tying}"
+        self.judge = JudgeStage(self.live, clocks.sight, first, key, folds)
         self.alert = make_alerts(
             configuration.alerts, configuration.labels, sinks, self.rules, self.store,
             self.judge.close, link_base, lambda: self.judge.sight,

@@ -119,16 +119,26 @@ def _wanted(headers: str, payload: str | None, wanted: bool) -> tuple[str, str |
     return (headers, payload) if wanted else ("[]", None)
 
 
-def counts_by_flow(
-    cursor: duckdb.DuckDBPyConnection, names: Sequence[str] | None, last: int
+def last_seq(cursor: duckdb.DuckDBPyConnection) -> int:
+    """The number of the newest event that is stored."""
+    ((last,),) = cursor.execute("SELECT coalesce(max(seq), 0) FROM events").fetchall()
+    return int(last)
+
+
+def counts_by_id(
+    cursor: duckdb.DuckDBPyConnection,
+    names: Sequence[str] | None,
+    last: int,
+    *,
+    alone: bool = False,
 ) -> Iterator[tuple[str, int, int]]:
     """By correlation ID how many events up to this number have one of the names (None: any), and
-    how many do not."""
+    how many do not; `alone`: of those that have no other."""
     named = "true" if names is None else "list_contains(?::VARCHAR[], name)"
     found = cursor.execute(
         "SELECT flow, count(*) FILTER (named), count(*) FILTER (NOT named) FROM "
-        f"(SELECT unnest(correlation_ids) AS flow, {named} AS named FROM events WHERE seq <= ?) "
-        "GROUP BY flow",
+        f"(SELECT unnest(correlation_ids) AS flow, {named} AS named FROM events WHERE seq <= ? "
+        f"{'AND len(correlation_ids) = 1' if alone else ''}) GROUP BY flow",
         [*([] if names is None else [list(names)]), last],
     )
     while rows := found.fetchmany(CHUNK):

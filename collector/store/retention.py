@@ -159,8 +159,7 @@ def region(store: Store, after: int, horizon: int, *, tied: bool = False) -> Doo
         ).fetchall()
         if end is None:
             return None
-        ((last,),) = cursor.execute("SELECT max(seq) FROM events").fetchall()
-        doomed = Doomed(end=end, last=last)
+        doomed = Doomed(end=end, last=reading.last_seq(cursor))
         rows = cursor.execute(
             # An event from the future was there when it came: it says nothing of what comes.
             "SELECT seq, correlation_ids, epoch_us(least(time, arrival)) FROM events "

@@ -22,6 +22,8 @@ META_KEY = "tying"
 NOTED = 3_600 * US_PER_S
 """So long it is told who was deleted: who has not read since then makes the ties anew."""
 
+TIED_AT_ONCE = 250_000
+"""Events of which it is asked at a time what they tie."""
 LOOSE = "(len(correlation_ids) <> 1 AND cardinality(keys) > 0)"
 """Which events keys may tie to flows that are not those of their own correlation IDs."""
 MEMBERS = "SELECT seq, unnest(correlation_ids) AS flow, epoch_us(time) AS time, name FROM events"
@@ -33,10 +35,12 @@ TIED_MEMBERS = (
 """An event's place in each of its flows, once; after `lay_out`."""
 
 
-def save_tying(store: Store, tying: Tying) -> None:
-    """Which keys tie, kept with the events, so that all readers tie alike."""
-    text = msgspec.json.encode({source: sorted(keys) for source, keys in tying.items()})
-    store.set_meta(META_KEY, text.decode())
+def save_tying(store: Store, tying: Tying) -> str:
+    """Which keys tie, kept with the events, so that all readers tie alike; as it is written."""
+    keys_of = {source: sorted(keys) for source, keys in sorted(tying.items())}
+    text = msgspec.json.encode(keys_of).decode()
+    store.set_meta(META_KEY, text)
+    return text
 
 
 def stored_tying(cursor: duckdb.DuckDBPyConnection) -> dict[str, frozenset[str]]:
@@ -97,9 +101,47 @@ def _insert_common(
         )
 
 
-def keyed_events(cursor: duckdb.DuckDBPyConnection, after: int = 0) -> Iterator[Event]:
-    """Of every event that has a key what tying needs, in the order of storing."""
-    return for_tying(cursor, "seq > ? AND cardinality(keys) > 0 ORDER BY seq", [after])
+def tie_stored(cursor: duckdb.DuckDBPyConnection, ties: Ties, after: int, last: int) -> None:
+    """Adds the stored events of these numbers, without an object for each of them."""
+    tying = [(source, name) for source, names in ties.tying.items() for name in names]
+    sources, names = zip(*sorted(tying), strict=True)
+    for low in range(after, last, TIED_AT_ONCE):
+        found = cursor.execute(
+            "SELECT name, value, id, count(*) FROM (SELECT source, entry.key AS name, "
+            "entry.value AS value, id FROM (SELECT source, unnest(map_entries(keys)) AS entry, "
+            "CASE WHEN len(correlation_ids) = 1 THEN correlation_ids[1] END AS id "
+            "FROM events WHERE seq > ? AND seq <= ? AND cardinality(keys) > 0)) "
+            "WHERE (source, name) IN (SELECT (unnest(?::VARCHAR[]), unnest(?::VARCHAR[]))) "
+            "GROUP BY ALL",
+            [low, min(low + TIED_AT_ONCE, last), list(sources), list(names)],
+        ).fetchall()
+        ties.tie(((name, value), id, count) for name, value, id, count in found)
+
+
+def counts_by_flow(
+    cursor: duckdb.DuckDBPyConnection, names: Sequence[str] | None, last: int, ties: Ties | None
+) -> Iterator[tuple[str, int, int]]:
+    """By flow how many events up to this number have one of the names (None: any), and how many
+    do not. `ties`: of these events, where keys tie."""
+    if ties is None:
+        yield from reading.counts_by_id(cursor, names, last)
+        return
+    joined = ties.joined()
+    counts: dict[str, list[int]] = {}
+    for event in for_tying(cursor, f"seq <= ? AND ({LOOSE} OR len(correlation_ids) > 1)", [last]):
+        for flow in ties.flows(event):
+            other = names is not None and event.name not in names
+            counts.setdefault(flow, [0, 0])[other] += 1
+    for id, named, others in reading.counts_by_id(cursor, names, last, alone=True):
+        flow = joined.get(id, id)
+        if flow != id or id in joined or id in counts:
+            count = counts.setdefault(flow, [0, 0])
+            count[0] += named
+            count[1] += others
+        else:
+            yield id, named, others
+    for flow, (named, others) in counts.items():
+        yield flow, named, others
 
 
 def flows_of_value(
@@ -139,11 +181,12 @@ def for_tying(
 ) -> Iterator[Event]:
     """Of these events what tells where they belong."""
     result = cursor.execute(
-        f"SELECT source, correlation_ids, keys, seq FROM events WHERE {where}", list(parameters)
+        f"SELECT source, name, correlation_ids, keys, seq FROM events WHERE {where}",
+        list(parameters),
     )
     while rows := result.fetchmany(reading.CHUNK):
-        for source, ids, keys, seq in rows:
-            yield Event(source, "", "", 0, 0, 0, 0, "", tuple(ids), None, tuple(keys.items()),
+        for source, name, ids, keys, seq in rows:
+            yield Event(source, "", "", 0, 0, 0, 0, name, tuple(ids), None, tuple(keys.items()),
                         seq=seq)  # fmt: skip
 
 
@@ -216,9 +259,9 @@ class StoredTies:
             if tying != self._ties.tying or not self._hear_of_deletions(cursor):
                 self._ties, self._seen = Ties(tying, common_keys(cursor)), 0
                 self._deletions = _deletions(cursor)
-            new = list(keyed_events(cursor, self._seen))
-            self._ties.add(new)
-            self._seen = new[-1].seq if new else self._seen
+            last = reading.last_seq(cursor)
+            tie_stored(cursor, self._ties, self._seen, last)
+            self._seen = max(self._seen, last)
             yield cursor, self._ties
 
     def _hear_of_deletions(self, cursor: duckdb.DuckDBPyConnection) -> bool:

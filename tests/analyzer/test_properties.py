@@ -262,7 +262,8 @@ class Watcher:
     def crash(self, sight: Sight) -> None:
         """The cache is gone; the store and what was told are not."""
         self.live = self.fresh()
-        self.live.prime(self.stored)
+        if self.ties is not None:
+            self.ties.add(self.stored)
         self.live.absorb(self.stored, stored=True)
         self.live.remember(list(self.told.values()))
         changes = self.live.advance(sight)

@@ -13,7 +13,17 @@ from analyzer.rules.rule import Options
 from analyzer.rules.ruleset import RuleFile
 from analyzer.sight import Sight
 from collector.event import Event
-from tests.analyzer.test_properties import LAST, S, Watcher, logs, rule_files, settled, sight_at
+from collector.ties import flows_of
+from tests.analyzer.test_properties import (
+    LAST,
+    TYING,
+    S,
+    Watcher,
+    logs,
+    rule_files,
+    settled,
+    sight_at,
+)
 
 KEY = "these rules"
 
@@ -22,6 +32,8 @@ class Remembering(Watcher):
     """As its like, with what is remembered beside the store."""
 
     written: Sequence[bytes] = ()
+    chunk = 1000
+    """Of events that are read back at once."""
 
     def take(self, batch: Sequence[Event], sight: Sight) -> None:
         super().take(batch, sight)
@@ -34,11 +46,13 @@ class Remembering(Watcher):
     def crash(self, sight: Sight) -> None:
         self.live = self.fresh()
         found = self.live.remembered(self.written, KEY)
-        after = 0
+        after = 0 if found is None else found.seq
+        if self.ties is not None:
+            self.ties.add(self.stored[:after] if found is not None else self.stored)
         if found is not None:
-            after = found.seq
             self.live.recover(found, self.counts(after))
-        self.live.absorb(self.stored[after:], stored=True)
+        for first in range(after, len(self.stored), self.chunk):
+            self.live.absorb(self.stored[first : first + self.chunk], stored=True)
         self.live.recovered()
         self.live.remember(list(self.told.values()))
         assert not self.live.advance(sight), "a restart alone changes nothing"
@@ -47,19 +61,24 @@ class Remembering(Watcher):
         names = self.live.names()
         found: dict[str, list[int]] = {}
         for event in self.stored[:last]:
-            for flow in event.correlation_ids:
+            for flow in flows_of(event, self.ties):
                 other = names is not None and event.name not in names
                 found.setdefault(flow, [0, 0])[other] += 1
         return [(flow, named, others) for flow, (named, others) in found.items()]
 
 
-@pytest.mark.parametrize("runaway", [99, 4])
+@pytest.mark.parametrize(
+    ("tying", "most", "runaway"),
+    [({}, 10, 99), ({}, 10, 4), (TYING, 10, 99), (TYING, 2, 99), (TYING, 2, 4)],
+    ids=["no ties", "runaways", "ties", "unties", "unties and runaways"],
+)
 @settings(max_examples=200, deadline=None)
 @given(rule_files(), logs(), st.data())
 def test_restarts_with_and_without_what_was_remembered_give_the_same_findings(
-    runaway, file, log, data
+    tying, most, runaway, file, log, data
 ) -> None:
     with (
+        patch("collector.ties.MOST_CARRIERS", most),
         patch("analyzer.judge.RUNAWAY", runaway),
         patch("analyzer.live.RUNAWAY", runaway),
         patch("analyzer.runaways.RUNAWAY", runaway),
@@ -67,7 +86,8 @@ def test_restarts_with_and_without_what_was_remembered_give_the_same_findings(
         patch("analyzer.open_flow.MANY", data.draw(st.sampled_from((1, 100)), "many")),
     ):
         hot_flows = data.draw(st.sampled_from((0, 1, 100)), "hot flows")
-        watcher = Remembering(file, hot_flows, 0, {})
+        watcher = Remembering(file, hot_flows, 0, tying)
+        watcher.chunk = data.draw(st.sampled_from((1, 2, 1000)), "in a chunk")
         rest = data.draw(st.permutations(log), "arrival")
         complete = 0
         while rest:
@@ -83,7 +103,7 @@ def test_restarts_with_and_without_what_was_remembered_give_the_same_findings(
                 watcher.crash(sight)
         final = sight_at((LAST + 30) * S)
         watcher.take([], final)
-        assert watcher.told == settled(file, log, final, {})
+        assert watcher.told == settled(file, log, final, tying)
 
 
 PAID = AfterExpect(Options(name="paid", version="1"), ("A",), (("B",),), 10 * S)

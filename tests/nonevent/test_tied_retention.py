@@ -61,6 +61,20 @@ class TiedHouse(House):
         with self.watch.store.reader() as cursor:
             return reading.events(cursor, "ORDER BY seq")
 
+    def kept(self) -> dict[str, set[int]]:
+        """By name the events of each flow that the judge keeps in memory."""
+        live = self.watch.live
+        seq_at = {event.offset: event.seq for event in self.stored()}
+        return {
+            name: {seq_at[e.offset] for e in live._origins.events(name, flow.packed, flow.count)}
+            for name, flow in live.flows.items()
+        }
+
+    def named(self) -> dict[str, set[int]]:
+        """By name the events of each flow that a rule names, read off the set of events."""
+        ruled = {event.seq for event in self.stored() if event.name in self.watch.live.names()}
+        return {ids[0]: events & ruled for ids, events in self.members().items() if events & ruled}
+
     def members(self) -> dict[tuple[str, ...], set[int]]:
         """By the correlation IDs of each flow its events, read off the set of events."""
         tying = self.ties.tying
@@ -224,6 +238,7 @@ async def test_whatever_comes_and_goes_all_agree_on_what_is_left(
             await house.restart()
             assert house.found() == found
             assert told(house.ties, house.stored()) == after
+            assert house.kept().items() <= house.named().items()
     assert went > 200
     for _ in range(12):
         await house.look_after(1)

@@ -1,0 +1,86 @@
+"""A start where keys tie goes on with what was remembered, and reads only later events back."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from collector.store import reading
+from tests.nonevent.test_retention import day, whole
+from tests.nonevent.test_tied_retention import TiedHouse
+
+ONE, OTHER = {"order": "1"}, {"order": "2"}
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[TiedHouse]:
+    made = TiedHouse(tmp_path)
+    await made.restart()
+    yield made
+    made.watch.store.close()
+
+
+@pytest.fixture
+def read_back(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Of each event that a start reads back, and not of a flow alone, its number."""
+    found: list[int] = []
+    read = reading.all_events
+
+    def all_events(cursor: duckdb.DuckDBPyConnection, *of: Any, **how: Any) -> Iterator[Any]:
+        for events in read(cursor, *of, **how):
+            found.extend(event.seq for event in events)
+            yield events
+
+    monkeypatch.setattr(reading, "all_events", all_events)
+    return found
+
+
+async def test_what_was_remembered_is_gone_on_with(house: TiedHouse, read_back: list[int]) -> None:
+    # Two IDs that a value joins, one that is alone, an event of no ID that is tied, one of two.
+    await house.see(
+        day(0, "order.created", "b", payload=ONE), day(0, "order.paid", "a", payload=ONE),
+        day(0, "order.created", "c"), day(0, "order.shipped", payload=ONE),
+        day(0, "order.paid", ["c", "d"]),
+    )  # fmt: skip
+    assert house.kept() == house.named()
+    assert set(house.kept()) == {"a", "c", "d"}
+    before = house.kept()
+    await house.watch.part()
+    await house.restart()
+    assert (read_back, house.kept()) == ([], before)
+    # What comes goes on with it: a join, and an event that is tied by what came before the stop.
+    await house.see(
+        day(0, "order.paid", "e", payload=OTHER), day(0, "note", "c", payload=OTHER),
+        day(0, "order.completed", payload=ONE),
+    )  # fmt: skip
+    assert house.kept() == house.named()
+    assert set(house.kept()) == {"a", "c", "d"}
+
+
+async def test_what_came_after_it_was_written_down_is_tied_as_it_came(
+    house: TiedHouse, read_back: list[int]
+) -> None:
+    await house.see(day(0, "order.created", "b"), day(0, "order.created", "c", payload=OTHER))
+    await house.watch.part()
+    await house.see(day(0.001, "order.paid", "c", payload=ONE))
+    await house.see(day(0.002, "order.paid", "a", payload=ONE), day(0.003, "note", payload=OTHER))
+    await house.see(day(0.004, "order.shipped", "b", payload=ONE))
+    before = house.kept()
+    await house.restart()
+    assert len(read_back) == 4
+    assert house.kept() == before == house.named()
+    assert set(before) == {"a"}
+
+
+async def test_where_other_keys_tie_than_did_all_is_read_back(
+    house: TiedHouse, read_back: list[int]
+) -> None:
+    await house.see(*whole("a", 0), day(0, "order.created", "b", payload=ONE))
+    await house.watch.part()
+    keys = house._configuration.sources[0].keys
+    keys["order"] = keys["order"].model_copy(update={"ties": False})
+    await house.restart()
+    assert len(read_back) == 5
+    assert house.watch.live.ties is None
