@@ -304,7 +304,10 @@ class Scenario:
                 before = before or events
                 return events > before
 
-            await eventually(has_stored_more, patience=120)
+            try:
+                await eventually(has_stored_more, patience=120)
+            except AssertionError:
+                raise AssertionError(f"nothing is stored: {self.daemon.tail()}") from None
             await asyncio.sleep(self.chance.uniform(0, 0.5))
         self.daemon.kill()
         self.daemon.start()

@@ -7,7 +7,9 @@ from typing import Any
 import duckdb
 import pytest
 
+from collector.event import Event
 from collector.store import reading
+from nonevent import watch
 from tests.nonevent.test_retention import day, whole
 from tests.nonevent.test_tied_retention import TiedHouse
 
@@ -24,16 +26,22 @@ async def house(tmp_path: Path) -> AsyncIterator[TiedHouse]:
 
 @pytest.fixture
 def read_back(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Of each event that a start reads back, and not of a flow alone, its number."""
+    """Of each event that a start reads back, with others or for its flow's sake, its number."""
     found: list[int] = []
-    read = reading.all_events
+    read, read_flows = reading.all_events, watch.events_of_tied_flows
 
     def all_events(cursor: duckdb.DuckDBPyConnection, *of: Any, **how: Any) -> Iterator[Any]:
         for events in read(cursor, *of, **how):
             found.extend(event.seq for event in events)
             yield events
 
+    def events_of_tied_flows(*of: Any) -> dict[str, list[Event]]:
+        flows = read_flows(*of)
+        found.extend(event.seq for events in flows.values() for event in events)
+        return flows
+
     monkeypatch.setattr(reading, "all_events", all_events)
+    monkeypatch.setattr(watch, "events_of_tied_flows", events_of_tied_flows)
     return found
 
 
@@ -72,6 +80,18 @@ async def test_what_came_after_it_was_written_down_is_tied_as_it_came(
     assert len(read_back) == 4
     assert house.kept() == before == house.named()
     assert set(before) == {"a"}
+
+
+async def test_what_is_read_back_in_parts_is_whole_where_a_later_part_ties(
+    house: TiedHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody carries its value yet.
+    await house.see(day(0, "order.shipped", payload=ONE))
+    await house.watch.part()
+    await house.see(day(0.001, "order.created", "a"), day(0.002, "order.paid", "a", payload=ONE))
+    monkeypatch.setattr(reading, "CHUNK", 1)
+    await house.restart()
+    assert house.kept() == house.named() == {"a": {1, 2, 3}}
 
 
 async def test_where_other_keys_tie_than_did_all_is_read_back(
