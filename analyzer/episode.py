@@ -224,9 +224,13 @@ def _compare(later: Event, earlier: Event, skew: int, *, tie: bool) -> bool:
         return True
     if apart < -skew:
         return False
-    if later.partition == earlier.partition and later.topic_id == earlier.topic_id:
+    if (
+        later.partition == earlier.partition
+        and later.topic_id == earlier.topic_id
+        and later.source == earlier.source
+    ):
         # One partition: its offsets say which was first, and an event is not after itself.
-        return later.source == earlier.source and later.offset > earlier.offset
+        return later.offset > earlier.offset
     return tie
 
 

@@ -39,7 +39,7 @@ from collector.event import Event
 from collector.glimpse import Glimpses, Ids, kept_in
 from collector.interest import Interest, Part
 from collector.ties import Ties
-from collector.times import FOREVER, US_PER_S
+from collector.times import FOREVER, NEVER, US_PER_S
 
 HOT_FLOWS = 200_000
 LINGER = 10 * US_PER_S
@@ -448,12 +448,13 @@ class Live:
         plains = None if skew is None else self._shapes.looked(flow.shape, skew).plains
         if not plains:
             return False
-        at = ByName(flow_id, flow.packed, flow.count, self._origins)
+        at, last = ByName(flow_id, flow.packed, flow.count, self._origins), NEVER
         for one in plains:
             if not one.holds(at, sight):
                 return False
+            last = max(last, at.kept[one.end][1].time)
         flow.state = SETTLED | JUDGED | DONE
-        self._kept.done(flow_id, max(at.kept[one.end][1].time for one in plains))
+        self._kept.done(flow_id, last)
         return True
 
     def _taken_back(self, old: Finding, flow_id: str, flow: OpenFlow | None) -> Transition:

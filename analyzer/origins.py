@@ -1,10 +1,10 @@
 """Where events that are kept come from and what they are called, told once for all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from collector.event import Event
-from collector.event_view import document_of
-from collector.glimpse import Kept, Origin, kept_in, number_packed
+from collector.glimpse import Origin, kept_in, number_packed
+from collector.payload import document
 
 
 class Origins:
@@ -38,32 +38,36 @@ class Origins:
         return [one.event(origins[number], flow) for number, one in kept_in(packed, count)]
 
 
-class ByName(dict[str, Event]):
-    """The events of a flow in which no name came twice: most of them are never asked for."""
+class ByName(dict[str, object]):
+    """A flow in which no name came twice: by name what the payload of its event tells, decoded when
+    it is asked for, and None where that is nothing."""
+
+    __slots__ = ("_origins", "flow", "kept")
 
     def __init__(self, flow: str, packed: bytes | bytearray, count: int, origins: Origins) -> None:
-        self.flow, self._origins = flow, origins
+        self.flow, self._origins = flow, origins.all()
         names = origins.names
         self.kept = {names[one[0]]: one for one in kept_in(packed, count)}
-        self.documents = _Documents(self.kept, origins)
+
+    def __missing__(self, name: str) -> object:
+        number, kept = self.kept[name]
+        try:
+            found = document(kept.payload or "", self._origins[number].encoding)
+        except (LookupError, ValueError, RecursionError):
+            found = None
+        self[name] = found
+        return found
 
     def events(self) -> list[Event]:
         """All of them."""
-        return [self[name] for name in self.kept]
+        return [self.event(name) for name in self.kept]
 
-    def __missing__(self, name: str) -> Event:
+    def event(self, name: str) -> Event:
         number, kept = self.kept[name]
-        event = self[name] = kept.event(self._origins.of(number), self.flow)
-        return event
+        return kept.event(self._origins[number], self.flow)
 
-
-class _Documents(dict[str, object]):
-    """What the payloads of these events tell; None where that is nothing."""
-
-    def __init__(self, kept: Mapping[str, tuple[int, Kept]], origins: Origins) -> None:
-        self._kept, self._origins = kept, origins
-
-    def __missing__(self, name: str) -> object:
-        number, kept = self._kept[name]
-        found = self[name] = document_of(kept.payload, self._origins.of(number).encoding)
-        return found
+    def offsets(self, earlier: str, later: str) -> tuple[int, int] | None:
+        """Those of two events that lie in one partition."""
+        (one, first), (other, last) = self.kept[earlier], self.kept[later]
+        place, other_place = self._origins[one], self._origins[other]
+        return (first.offset, last.offset) if place.is_beside(other_place) else None

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from analyzer.episode import follows
 from analyzer.origins import ByName
 
 
@@ -18,11 +17,13 @@ class Span(NamedTuple):
     """`low` is how far clocks may differ: what is nearer follows as far as `follows` says."""
 
     def holds(self, at: ByName) -> bool:
-        earlier, later = at[self.earlier], at[self.later]
-        apart = later.time - earlier.time
+        apart = at.kept[self.later][1].time - at.kept[self.earlier][1].time
         if apart > self.high:
             return False
-        return apart > self.low or (self.ties and follows(later, earlier, self.low))
+        if apart > self.low or not self.ties or apart < -self.low:
+            return apart > self.low
+        offsets = at.offsets(self.earlier, self.later)
+        return offsets is None or offsets[0] < offsets[1]
 
 
 def tightest(spans: Iterable[Span]) -> tuple[Span, ...]:
@@ -37,7 +38,7 @@ def tightest(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def all_hold(spans: Iterable[Span], at: ByName) -> bool:
-    """Told by times; only what lies near a bound becomes an event."""
+    """Told by times; only of what lies near a bound it is asked where it lies."""
     kept = at.kept
     for span in spans:
         earlier, later, low, high, _ = span

@@ -31,6 +31,8 @@ REMEMBER_EVERY = 600 * US_PER_S
 REMEMBER_FLOW_EVERY = US_PER_MS
 """The least time between two writings of what is remembered, and for each flow in it: a flow takes
 some µs, and all wait for them."""
+MANY = 10_000
+"""After so many events were read back, what comes of them is written down at once."""
 
 
 class JudgeStage:
@@ -69,15 +71,18 @@ class JudgeStage:
         self.sight = sight_of((), (), ())
 
     def restore(self, store: Store, moment: int) -> Batch:
-        """Reads the store back. The batch holds what changed since, because the rules did."""
+        """Reads the store back. The batch holds what changed since, because the rules did, and what
+        the next start goes on with, where this one had much to read."""
         with store.reader() as cursor:
             self._seq = next_seq(cursor, FINDING_LOG.name)
             self._taken = reading.taken(cursor)
             self._consumed = commits_in(cursor, self.live.rules.groups())
             self._see(reading.partitions(cursor), reading.gaps(cursor))
             after = self._recover(cursor)
+            read_back = 0
             for chunk in reading.all_events(cursor, after=after):
                 self.live.absorb(chunk, stored=True)
+                read_back += len(chunk)
             self.live.recovered()
             standing = findings(cursor, "WHERE state <> 'retracted'")
             told = [self._as_judged(row) for row, _ in standing]
@@ -89,6 +94,9 @@ class JudgeStage:
         self._stored = store.last_seq()
         batch = Batch(now=moment)
         self._announce([*changed, *self._advance()], batch, restoring=True)
+        if read_back > MANY:
+            # Who is killed soon and again need not read ever more back.
+            self.remember(batch)
         return batch
 
     def partitions(self) -> list[PartitionState]:

@@ -6,7 +6,7 @@ conversions, timestamps, durations, and one level of exists/all/filter/map.
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from celpy.celparser import CELParseError, CELParser
@@ -75,11 +75,14 @@ def compile_cel(text: str, variables: frozenset[str]) -> Closure:
     return _Compiler(variables).closure(tree)
 
 
-def compile_of_documents(text: str, variables: frozenset[str]) -> Closure | None:
-    """The same as a function of the payloads of its variables, decoded; None where it reads more
-    of them. `text` is CEL that compiles."""
+def compile_of_documents(
+    text: str, variables: frozenset[str], called: Mapping[str, str]
+) -> Closure | None:
+    """The same as a function of decoded payloads, by what the variables are called there; who is
+    not called anything is not there. None where it reads more than fields of them, or loops.
+    `text` is CEL that compiles."""
     try:
-        return _OfDocuments(variables).closure(parsed(text))
+        return _OfDocuments(variables, called).closure(parsed(text))
     except _ReadsMore:
         return None
 
@@ -356,23 +359,20 @@ class _ReadsMore(Exception):
 class _OfDocuments(_Compiler):
     """In place of events there are the documents that their payloads tell."""
 
-    def __init__(self, events: frozenset[str], looping: str | None = None) -> None:
-        super().__init__(
-            events if looping is None else events | {looping}, in_macro=looping is not None
-        )
-        self._events = events
+    def __init__(self, variables: frozenset[str], called: Mapping[str, str]) -> None:
+        super().__init__(variables)
+        self._called = called
 
     def _looping(self, variable: str) -> _Compiler:
-        if variable in self._events:
-            raise _ReadsMore  # what is called so is another thing in the loop
-        return _OfDocuments(self._events, variable)
+        raise _ReadsMore  # its variable may be called as an event is
 
     def _payload_field(self, variable: str, name: str) -> Closure:
-        if variable not in self._events:
-            return super()._payload_field(variable, name)
+        event = self._called.get(variable)
+        if event is None:
+            return lambda env: select(None, name)
 
         def run(env: Environment) -> Any:
-            document = env.get(variable)
+            document = env[event]
             if type(document) is dict and name in document:
                 return document[name]
             return select(document, name)
@@ -380,9 +380,7 @@ class _OfDocuments(_Compiler):
         return run
 
     def _ident(self, tree: Tree[Token], children: list[Any]) -> Closure:
-        if str(children[0]) in self._events:
-            raise _ReadsMore
-        return super()._ident(tree, children)
+        raise _ReadsMore
 
 
 def _payload_field(variable: str, name: str) -> Closure:

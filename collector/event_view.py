@@ -57,16 +57,6 @@ def payload_of(event: Event) -> object:
         raise FieldMissing("payload") from None
 
 
-def document_of(payload: str | None, encoding: str) -> object:
-    """The same of what is kept of an event; None where there is none."""
-    if payload is None:
-        return None
-    try:
-        return document(payload, encoding)
-    except (LookupError, ValueError, RecursionError):
-        return None
-
-
 @functools.lru_cache(maxsize=256)
 def _remembered(payload: str, encoding: str) -> object:
     """A flow's rules ask for the same few payloads one after another."""

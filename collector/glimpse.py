@@ -24,6 +24,14 @@ class Origin(msgspec.Struct, frozen=True, gc=False, array_like=True):
     encoding: str
     """Of what is kept of the payload."""
 
+    def is_beside(self, other: "Origin") -> bool:
+        """In one partition: offsets tell which event was first."""
+        return (
+            self.partition == other.partition
+            and self.topic_id == other.topic_id
+            and self.source == other.source
+        )
+
 
 class Kept(msgspec.Struct, gc=False, array_like=True):
     """What is kept of one event, besides its origin. An end that is as usual is left out."""

@@ -1,4 +1,5 @@
-"""A start where keys tie goes on with what was remembered, and reads only later events back."""
+"""A start goes on with what was remembered, and reads only later events back; where keys tie, too.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from analyzer import stages
 from collector.event import Event
 from collector.store import reading
 from nonevent import watch
@@ -92,6 +94,18 @@ async def test_what_is_read_back_in_parts_is_whole_where_a_later_part_ties(
     monkeypatch.setattr(reading, "CHUNK", 1)
     await house.restart()
     assert house.kept() == house.named() == {"a": {1, 2, 3}}
+
+
+async def test_after_a_crash_what_was_read_back_is_not_read_back_again(
+    house: TiedHouse, read_back: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.see(*whole("a", 0), day(0, "order.created", "b"))
+    for many, reads in ((5, 5), (5, 5), (4, 5), (4, 0)):
+        monkeypatch.setattr(stages, "MANY", many)
+        await house.restart()
+        assert len(read_back) == reads
+        assert house.kept().items() <= house.named().items()
+        read_back.clear()
 
 
 async def test_where_other_keys_tie_than_did_all_is_read_back(
