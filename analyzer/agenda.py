@@ -36,19 +36,19 @@ class Agenda:
         else:
             self._held.setdefault(awaits, Deadlines()).put(due, flow_id)
 
-    def take(self, sight: Sight, flows: Flows) -> set[str]:
-        """The flows of which a moment has passed and that are not settled."""
+    def take(self, sight: Sight, flows: Flows) -> list[str]:
+        """The flows of which a moment has passed and that are not settled, each once."""
         moments = [sight.complete_to(awaits) for awaits in self._awaited]
         self.seen_to, furthest = min(moments, default=NEVER), max(moments, default=NEVER)
         self.furthest = furthest
-        found = set()
+        found = []
         for flow_id in self._calendar.take(furthest):
             flow = flows.get(flow_id)
             # An entry that a later one came before is no longer the flow's.
             if flow is not None and flow.due < furthest:
                 flow.due = FOREVER
                 if not flow.state & SETTLED:
-                    found.add(flow_id)
+                    found.append(flow_id)
         return found
 
     def take_held(self, sight: Sight, flows: Flows) -> set[str]:

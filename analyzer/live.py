@@ -27,6 +27,7 @@ from analyzer.open_flow import (
 )
 from analyzer.origins import ByName, Origins
 from analyzer.passing import Deadline, following
+from analyzer.plain import Plain
 from analyzer.plan import awaited, make_plan
 from analyzer.remembered import Remembered, read, written
 from analyzer.rules.ruleset import RuleFile, RuleSet
@@ -174,20 +175,22 @@ class Live:
             self._dirty.add(flow_id)
         due = time + step.wait
         if flow.state & JUDGED:
-            # What had been judged may now come out otherwise, at the moments that it was due.
-            due = min(due, self._next_due(flow))
+            # What had been judged may now come out otherwise, at the moments that it was due: those
+            # after this event, though they have passed.
+            due = min(due, self._next_due(flow, time))
         flow.state &= ~(SETTLED | DONE | JUDGED)
         self._agenda.put(flow_id, flow, due)
 
-    def _next_due(self, flow: OpenFlow) -> int:
-        """The next moment at which some event of this flow may have been judged."""
-        names, seen_to = self._origins.names, self._agenda.seen_to
+    def _next_due(self, flow: OpenFlow, since: int = FOREVER) -> int:
+        """The next moment at which some event of this flow may have been judged, or the first one
+        from `since` on."""
+        names, since = self._origins.names, min(since, self._agenda.seen_to)
         due = FOREVER
         for number, kept in kept_in(flow.packed, flow.count):
             plan = self._plan.of(names[number])
             for _, wait in () if plan is None else plan.dues:
                 one = kept.time + wait
-                if seen_to <= one < due:
+                if since <= one < due:
                     due = one
         return due
 
@@ -347,8 +350,8 @@ class Live:
         passed = self._agenda.take(sight, self.flows)
         due = self._dirty | self._agenda.take_held(sight, self.flows)
         due |= self._overdue.take(sight.consumed)
-        due |= self._stopped(passed - due, sight.one_skew)
         self._dirty = set()
+        due.update([one for one in passed if one not in due and not self._is_plain(one, sight)])
         found: list[Transition] = []
         for flow_id in sorted(due):
             found.extend(self._judge(flow_id, sight))
@@ -362,15 +365,15 @@ class Live:
         flow = self.flows.get(flow_id)
         if flow is None:
             return ()
-        sure = self.ties is None and not flow.runaway
-        few = sure and flow.count + self._unnamed.of(flow_id) <= RUNAWAY
+        few, skew = self._has_few(flow_id, flow), sight.one_skew
         if not few and self._runaways.ran_away(flow_id, flow, self._fresh):
             found, flow.found = flow.found, NOTHING_FOUND
             flow.state &= ~FOUND
             return [self._taken_back(old, flow_id, flow) for old in found.values()]
-        self.judged += 1
-        if not flow.found and self._plainly_fine(flow_id, flow, sight):
+        plains = None if skew is None else self._shapes.looked(flow.shape, skew).plains
+        if not flow.found and self._plainly_fine(flow_id, flow, plains, sight):
             return ()
+        self.judged += 1
         events = self._origins.events(flow_id, flow.packed, flow.count)
         now: dict[str, Finding] = {}
         over, state = True, SETTLED | JUDGED
@@ -418,23 +421,25 @@ class Live:
             return ()
         return changes(before, now, lambda old: self._taken_back(old, flow_id, flow), over)
 
-    def _stopped(self, passed: set[str], skew: int | None) -> set[str]:
-        """Those of these flows, of which deadlines have passed, that do not just go on."""
-        if skew is None or self.ties is not None or self._adrift:
-            return passed
-        looked, flows, found = self._shapes.looked, self.flows, set()
-        for flow_id in passed:
-            flow = flows[flow_id]
-            asked = looked(flow.shape, skew).deadlines
-            # What was pending in a judgement may wait for moments of its own.
-            if not asked or flow.state or not self._goes_on(flow_id, flow, asked):
-                found.add(flow_id)
-        return found
+    def _has_few(self, flow_id: str, flow: OpenFlow) -> bool:
+        """Surely it has not too many events."""
+        few = flow.count + self._unnamed.of(flow_id) <= RUNAWAY
+        return few and self.ties is None and not flow.runaway
+
+    def _is_plain(self, flow_id: str, sight: Sight) -> bool:
+        """Whether it is told without a judgement what comes of this flow, of which deadlines have
+        passed: nothing is found in it, and it goes on, or is done."""
+        flow, skew = self.flows[flow_id], sight.one_skew
+        if skew is None or flow.found or self._adrift or not self._has_few(flow_id, flow):
+            return False
+        shape = self._shapes.looked(flow.shape, skew)
+        if not shape.deadlines:
+            return self._plainly_fine(flow_id, flow, shape.plains, sight)
+        # What was pending in a judgement may wait for moments of its own.
+        return not flow.state and self._goes_on(flow_id, flow, shape.deadlines)
 
     def _goes_on(self, flow_id: str, flow: OpenFlow, asked: Iterable[Deadline]) -> bool:
         """Whether nothing has changed in it: the deadlines that have passed were met."""
-        if flow.count + self._unnamed.of(flow_id) > RUNAWAY:
-            return False
         at = ByName(flow_id, flow.packed, flow.count, self._origins)
         due = following(asked, at, self._agenda.furthest)
         if due is None:
@@ -442,10 +447,10 @@ class Live:
         self._agenda.put(flow_id, flow, due)
         return True
 
-    def _plainly_fine(self, flow_id: str, flow: OpenFlow, sight: Sight) -> bool:
+    def _plainly_fine(
+        self, flow_id: str, flow: OpenFlow, plains: Iterable[Plain] | None, sight: Sight
+    ) -> bool:
         """Whether this flow is one of those of which nearly all are: then it is done."""
-        skew = sight.one_skew
-        plains = None if skew is None else self._shapes.looked(flow.shape, skew).plains
         if not plains:
             return False
         at, last = ByName(flow_id, flow.packed, flow.count, self._origins), NEVER
@@ -453,6 +458,7 @@ class Live:
             if not one.holds(at, sight):
                 return False
             last = max(last, at.kept[one.end][1].time)
+        self.judged += 1
         flow.state = SETTLED | JUDGED | DONE
         self._kept.done(flow_id, last)
         return True

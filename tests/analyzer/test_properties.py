@@ -401,6 +401,26 @@ def test_a_flow_that_goes_on_well_is_not_judged_at_each_of_its_deadlines() -> No
     assert [one.expectation for one in watcher.told.values()] == ["A"]
 
 
+@pytest.mark.parametrize("within", [None, 15 * S])
+def test_what_comes_to_a_flow_that_was_judged_at_its_end_is_judged_although_that_has_passed(
+    within: int | None,
+) -> None:
+    """By a deadline that is the flow's end the event itself is not due: it waits for that of others
+    in its flow."""
+    rule = AfterExpect(Options(name="r", version="1"), ("A",), (("B",),), None)
+    file = RuleFile(Path("p.yaml"), "p", ("start",), () if within else ("end",), within, (rule,))
+    watcher = Watcher(file, 100, 10 * S, {})
+    events = [("start", 0), ("A", 8)] if within else [("start", 0), ("end", 15), ("A", 8)]
+    came = [
+        Event("s", "t", "t", 0, n, second * S, second * S, name, ("x",))
+        for n, (name, second) in enumerate(events)
+    ]
+    watcher.take(came[:-1], sight_at(20 * S))
+    watcher.take(came[-1:], sight_at(20 * S))
+    assert [finding.finding for finding in watcher.told.values()] == ["missing"]
+    assert watcher.told == settled(file, came, sight_at(20 * S), {})
+
+
 def test_what_is_unknown_for_want_of_a_begin_is_judged_again_when_that_comes() -> None:
     rule = BeforeRequire(Options(name="r", version="1"), ("B",), ("A",), None)
     file = RuleFile(Path("p.yaml"), "p", ("start",), ("end",), None, (rule,))
