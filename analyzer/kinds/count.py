@@ -67,7 +67,8 @@ class Count(Rule):
         return tuple(name for names, _ in self.counted for name in names)
 
     def wakes(self) -> Sequence[Wake]:
-        # One too many; or the trigger (for the flow: its begin) read after it.
+        # One too many; or the trigger (for the flow: its begin) read after it; or a value that occurs
+        # for the first time, and too late.
         found = []
         for names, bounds in self.counted:
             if bounds.most is not None:
@@ -75,6 +76,8 @@ class Count(Rule):
                 late = Wake(self.trigger, names, twice=bounds.most > 0)
                 alone = bounds.most == 0 and not self.trigger
                 found += [Wake(names, before, alone=alone), late]
+            if bounds.least and self.by is not None and self.within is not None:
+                found.append(Wake(names, self.trigger))
         return found
 
     def waits_for_end(self) -> bool:

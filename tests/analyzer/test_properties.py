@@ -421,6 +421,25 @@ def test_what_comes_to_a_flow_that_was_judged_at_its_end_is_judged_although_that
     assert watcher.told == settled(file, came, sight_at(20 * S), {})
 
 
+@pytest.mark.parametrize("trigger", [(), ("A",)])
+def test_a_value_that_occurs_when_the_time_to_count_it_is_over_is_late_at_once(
+    trigger: tuple[str, ...],
+) -> None:
+    bounds = Bounds(1, None, "too_few", "too_many")
+    by = Guard("event.payload.k")
+    rule = Count(Options(name="r", version="1"), ((("B",), bounds),), trigger, 5 * S, by)
+    file = RuleFile(Path("p.yaml"), "p", ("start",), ("end",), None, (rule,))
+    watcher = Watcher(file, 100, 10 * S, {})
+    came = [
+        Event("s", "t", "t", 0, n, n * S, n * S, name, ("x",), payload='{"k": 1}', encoding="json")
+        for n, name in ((0, "start"), (1, "A"), (12, "B"))
+    ]
+    watcher.take(came[:-1], sight_at(10 * S))
+    watcher.take(came[-1:], sight_at(12 * S))
+    assert [finding.finding for finding in watcher.told.values()] == ["late"]
+    assert watcher.told == settled(file, came, sight_at(12 * S), {})
+
+
 def test_what_is_unknown_for_want_of_a_begin_is_judged_again_when_that_comes() -> None:
     rule = BeforeRequire(Options(name="r", version="1"), ("B",), ("A",), None)
     file = RuleFile(Path("p.yaml"), "p", ("start",), ("end",), None, (rule,))

@@ -1,5 +1,4 @@
-"""A start goes on with what was remembered, and reads only later events back; where keys tie, too.
-"""
+"""A start goes on with what was remembered, and reads only later events back; where keys tie, too."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
