@@ -67,8 +67,8 @@ class Count(Rule):
         return tuple(name for names, _ in self.counted for name in names)
 
     def wakes(self) -> Sequence[Wake]:
-        # One too many; or the trigger (for the flow: its begin) read after it; or a value that occurs
-        # for the first time, and too late.
+        # One too many; or the trigger (for the flow: its begin) read after it; or a value that
+        # occurs for the first time, and too late.
         found = []
         for names, bounds in self.counted:
             if bounds.most is not None:

@@ -1,4 +1,4 @@
-"""A start goes on with what was remembered, and reads only later events back; where keys tie, too."""
+"""A start goes on with what was remembered and reads only later events back, also where keys tie."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
