@@ -1,4 +1,4 @@
-"""A start goes on with what was remembered and reads only later events back, also where keys tie."""
+"""A start goes on with what was remembered and reads only later events back; so where keys tie."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
