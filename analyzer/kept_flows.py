@@ -47,15 +47,12 @@ class KeptFlows:
     def let_go(self, settled_to: int) -> None:
         """Of those that are done, in time; of others that nothing is expected of, when there are
         too many, those that were touched longest ago."""
-        leaving, hot, cold = self._leaving, self.hot, self.cold
+        leaving = self._leaving
         while leaving and leaving[0][0] < settled_to:
             flow_id = leaving.popleft()[1]
-            flow = hot.get(flow_id)
+            flow = self.hot.get(flow_id)
             if flow is not None and flow.state & DONE:
-                del hot[flow_id]
-                cold.add(hash(flow_id))
-                if flow.state & PENDING:
-                    self.cold_pending.add(flow_id)
+                self._forget(flow_id)
         excess = len(self.hot) - self._most
         if excess > 0:
             # A quarter more than need be, so that this is not done for every flow that comes.

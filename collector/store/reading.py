@@ -119,6 +119,12 @@ def _wanted(headers: str, payload: str | None, wanted: bool) -> tuple[str, str |
     return (headers, payload) if wanted else ("[]", None)
 
 
+def first_seq(cursor: duckdb.DuckDBPyConnection) -> int:
+    """The number of the oldest event that is stored."""
+    ((first,),) = cursor.execute("SELECT coalesce(min(seq), 0) FROM events").fetchall()
+    return int(first)
+
+
 def last_seq(cursor: duckdb.DuckDBPyConnection) -> int:
     """The number of the newest event that is stored."""
     ((last,),) = cursor.execute("SELECT coalesce(max(seq), 0) FROM events").fetchall()

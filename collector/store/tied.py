@@ -105,6 +105,9 @@ def tie_stored(cursor: duckdb.DuckDBPyConnection, ties: Ties, after: int, last: 
     """Adds the stored events of these numbers, without an object for each of them."""
     tying = [(source, name) for source, names in ties.tying.items() for name in names]
     sources, names = zip(*sorted(tying), strict=True)
+    if last - after > TIED_AT_ONCE:
+        # Retention may have taken many millions.
+        after = max(after, reading.first_seq(cursor) - 1)
     for low in range(after, last, TIED_AT_ONCE):
         found = cursor.execute(
             "SELECT name, value, id, count(*) FROM (SELECT source, entry.key AS name, "
