@@ -6,10 +6,10 @@ WORKERS ?= 3
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test lint format bench field soak lock clean
+.PHONY: help install demo run test lint format bench properties field soak lock clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## A virtual environment with locked dependencies and `nonevent` in it
 
@@ -39,6 +39,10 @@ browser:
 faketime:
 	@ls /usr/lib*/faketime/libfaketimeMT.so.1 /usr/lib/*/faketime/libfaketimeMT.so.1 2>/dev/null \
 		| grep -q . || sh tests/install-packages.sh faketime
+
+properties: install ## Every property, EXAMPLES=n times as many examples as in `make test` (20)
+	EXAMPLES=$(or $(EXAMPLES),20) $(BIN)/pytest -n $(WORKERS) --timeout 0 -m "not field and not soak" \
+		$$(grep -rl "import examples" tests --include="*.py") $(ARGS)
 
 lint: install ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

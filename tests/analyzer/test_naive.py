@@ -1,10 +1,9 @@
 """The judge against a second one, written from the sentences of the language alone: random rules
 as people write them, random logs, and sight that ends anywhere.
 
-`NAIVE_EXAMPLES=100000` looks further than a usual run.
+`EXAMPLES=1000` looks further than a usual run.
 """
 
-import os
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,10 +30,10 @@ from tests.analyzer.naive.flow import Hole, Life, Partition, Said, Spec, View
 from tests.analyzer.naive.handled import Looked
 from tests.analyzer.naive.judge import KINDS, naive_judge
 from tests.analyzer.naive.random_rules import NAMES, files
+from tests.examples import examples
 
 S = US_PER_S
 LAST = 40
-EXAMPLES = int(os.environ.get("NAIVE_EXAMPLES", "100"))
 PAYLOADS = (
     None, {"items": [1, 2], "k": 1}, {"items": [], "k": 2}, {"k": 2.0}, {"items": [2, 2, 1]},
     {"k": "1"}, {"k": None, "n": 1}, {"items": [True], "k": True, "n": 5}, {"n": 2},
@@ -200,7 +199,9 @@ def compare(
 def test_both_judges_say_the_same_of_every_instance(kind: str) -> None:
     compared: Counter[tuple[str, str]] = Counter()
 
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(
+        max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
     @given(files(kind), logs(), views())
     def look(file: tuple[dict[str, Any], Spec], log: list[Event], view: tuple[View, Sight]) -> None:
         compared.update(compare(*file, log, *view))

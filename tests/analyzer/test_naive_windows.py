@@ -1,10 +1,9 @@
 """Windows of time against a second judge of them, written from the sentences of the language
 alone: random rules, logs and sight, around the moments in which clocks are set.
 
-`NAIVE_EXAMPLES=20000` looks further than a usual run.
+`EXAMPLES=1000` looks further than a usual run.
 """
 
-import os
 from collections import Counter
 from datetime import datetime
 from typing import Any
@@ -26,9 +25,9 @@ from tests.analyzer.naive.flow import Hole, Partition, Spec
 from tests.analyzer.naive.random_windows import NAMES, rules
 from tests.analyzer.naive.windows import KINDS, Watched, WindowSaid
 from tests.analyzer.test_naive import load
+from tests.examples import examples
 
 HOUR = 60 * MINUTE
-EXAMPLES = int(os.environ.get("NAIVE_EXAMPLES", "60"))
 CHANGES = (
     ("Europe/Berlin", "2025-03-30T01:00+00:00"),
     ("Europe/Berlin", "2025-10-26T01:00+00:00"),
@@ -168,7 +167,7 @@ def test_both_judges_say_the_same_of_every_window(kind: str) -> None:
     compared: Counter[str] = Counter()
 
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples(60),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

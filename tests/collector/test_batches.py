@@ -15,6 +15,7 @@ from collector.store.columns import Columns
 from collector.store.store import Store
 from collector.store.tables import Table
 from tests.collector.busy import busy
+from tests.examples import examples
 
 
 class Noted(msgspec.Struct):
@@ -98,7 +99,7 @@ def stored(some: Sequence[Batch], *, together: bool) -> dict[str, list[Any]]:
         return held
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(batches(), min_size=2, max_size=4))
 def test_together_they_are_what_they_are_one_after_another(some: list[Batch]) -> None:
     assert stored(some, together=True) == stored(some, together=False)

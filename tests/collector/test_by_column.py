@@ -13,6 +13,7 @@ from collector.decode import Reader
 from collector.event import Event
 from collector.record import LAST_MS, Headers
 from tests.collector.records import NOW, STAMP, Record, reader
+from tests.examples import examples
 
 YEAR_1970_MS = 5_000
 
@@ -164,7 +165,7 @@ def compared(given_records: list[Record], **configuration: Any) -> list[Event]:
     return found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(configurations, records())
 def test_whatever_is_among_them_and_whatever_is_configured(
     configuration: dict[str, Any], given_records: list[Record]

@@ -7,6 +7,7 @@ from analyzer.guards import Guard
 from collector.cel import GuardError, check_kinds
 from collector.cel_truth import never_true
 from tests.analyzer.test_guards import conditions, documents, event
+from tests.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_what_may_be_true(text: str) -> None:
     assert not never_true(text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(conditions, documents)
 def test_what_is_said_to_be_never_true_is_not(text: str, payload: dict[str, object]) -> None:
     try:

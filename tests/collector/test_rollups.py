@@ -16,6 +16,7 @@ from collector.store import forgetting, retention, rollups
 from collector.store.copying import copy
 from collector.store.restoring import restore
 from collector.store.store import Store
+from tests.examples import examples
 
 MINUTE = 60_000_000
 START = 1_772_359_200_000_000
@@ -88,7 +89,7 @@ def check(store: Store, events: list[Event]) -> None:
         assert {n for (n,) in cursor.execute(doubled).fetchall()} <= {1}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.data())
 def test_counts_are_those_of_the_events_whatever_is_stored_and_deleted(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -14,6 +14,7 @@ from collector.event import Event
 from collector.store import reading, retention, spans
 from collector.store.store import Store
 from tests.collector.sealing import seal, sealed_to
+from tests.examples import examples
 
 RUN = 4
 IDS = [f"c-{number}" for number in range(9)]
@@ -46,7 +47,7 @@ def stored(path: Path, batches: list[list[tuple[list[str], str]]], *, whole: boo
     return store
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     st.lists(st.lists(one_event, min_size=1, max_size=30), min_size=1, max_size=8),
     st.sampled_from([0, 1, 2, spans.WIDE]),

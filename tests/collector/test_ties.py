@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from collector.event import Event
 from collector.ties import MOST_CARRIERS, Key, Ties, tied_flows
+from tests.examples import examples
 
 TYING = {"s": frozenset({"order", "payment"})}
 
@@ -111,7 +112,7 @@ def told(ties: Ties, events: Sequence[Event]) -> dict[str, tuple[tuple[str, ...]
     return {name: (tuple(ties.ids(name)), sorted(found)) for name, found in members.items()}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(logs, st.data())
 @example(CROSSING, None)
 def test_any_order_and_any_batches_give_the_flows_of_the_set(log, data) -> None:

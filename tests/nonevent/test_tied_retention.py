@@ -1,7 +1,6 @@
 """Retention where keys tie: flows go as they are tied, and what is left is tied as it was."""
 
 import asyncio
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from collector.store import reading, retention, tied
 from collector.store.tied import StoredTies, stored_ties
 from collector.ties import MOST_CARRIERS, Key, Ties, tied_flows
 from nonevent.keeping import _Deletion
+from tests.examples import examples
 from tests.nonevent.test_retention import DAY, House, day, whole
 
 RULES = """
@@ -207,7 +207,7 @@ async def test_who_comes_again_before_the_deletion_is_written_is_known_to_who_re
         assert told(ties, house.stored()) == house.members()
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("TIED_SEEDS", "2"))))
+@pytest.mark.parametrize("seed", range(examples(2)))
 async def test_whatever_comes_and_goes_all_agree_on_what_is_left(
     house: TiedHouse, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

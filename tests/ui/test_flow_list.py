@@ -18,6 +18,7 @@ from collector.event import Event
 from collector.store.store import Store
 from collector.store.tied import save_tying
 from collector.ties import tied_flows
+from tests.examples import examples
 from tests.watching import happened, watch, write_events
 from ui import flow_list
 from ui.flow_queries import FlowReader
@@ -58,7 +59,7 @@ def pages(queries: StoreQueries, limit: int, **filters: Any) -> Iterator[FlowPag
     raise AssertionError("the list has no end")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.lists(one_event, max_size=60),
     st.booleans(),

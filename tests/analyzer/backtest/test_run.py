@@ -17,6 +17,7 @@ from collector.event import Event
 from collector.progress import Report
 from collector.ties import Ties, Tying, tied_flows
 from tests.analyzer.test_properties import LAST, TYING, S, logs, rule_files, sight_at
+from tests.examples import examples
 
 
 class ListPast(Past):
@@ -34,7 +35,7 @@ class ListPast(Past):
         return sight_at(self._moment)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     rule_files(),
     rule_files(),

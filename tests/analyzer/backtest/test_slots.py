@@ -5,11 +5,12 @@ from hypothesis import strategies as st
 
 from analyzer.backtest.slots import SLOT, Slots
 from collector.event import ORDER, Event
+from tests.examples import examples
 
 times = st.integers(-3 * SLOT, 40 * SLOT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(times, st.sampled_from("AB")), max_size=30), st.booleans(), st.data())
 def test_any_stretch_comes_out_as_it_was_put_in(log, spills, data) -> None:
     events = [

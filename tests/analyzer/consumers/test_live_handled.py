@@ -3,7 +3,6 @@ of the whole history judged at once."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +31,7 @@ from collector.store.tables import COMMITS, ENDS, GROUPS, WATCHES
 from collector.times import NEVER, US_PER_S
 from nonevent.config import Configuration
 from nonevent.opening import open_store
+from tests.examples import examples
 
 S = US_PER_S
 BASE = 1_795_000_000 * S
@@ -168,14 +168,11 @@ class Watching:
         return {row.id: f"{row.finding} {row.state} {tuple(row.values)}" for row, _ in rows}
 
 
-EXAMPLES = int(os.environ.get("LIVE_EXAMPLES", "12"))
-
-
 def test_any_batching_and_any_restart_give_the_same_findings() -> None:
     seen: Counter[str] = Counter()
 
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples(12),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

@@ -3,7 +3,6 @@ was observed, judged at once."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +27,7 @@ from collector.store.tables import COMMITS, ENDS, GROUPS, WATCHES
 from collector.times import US_PER_S
 from nonevent.config import Configuration
 from nonevent.opening import open_store
+from tests.examples import examples
 
 S = US_PER_S
 BASE = 1_795_000_000 * S
@@ -101,14 +101,11 @@ def at_once(batches: list[Batch]) -> dict[str, str]:
     return found
 
 
-EXAMPLES = int(os.environ.get("LIVE_EXAMPLES", "12"))
-
-
 def test_any_pieces_and_any_restart_give_the_same_findings() -> None:
     seen: Counter[str] = Counter()
 
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples(12),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

@@ -12,6 +12,7 @@ from analyzer.folds.tumbling import Tumbling, parse_during
 from tests.analyzer.naive.clock import DAY, MINUTE, S, spans, ticks
 from tests.analyzer.naive.random_windows import CRON, PERS
 from tests.analyzer.test_naive_windows import CHANGES, moment
+from tests.examples import examples
 
 HOUR = 60 * MINUTE
 
@@ -56,7 +57,7 @@ def test_a_tick_that_no_clock_shows_comes_next_and_one_that_it_shows_twice_once(
         assert clock.last(later) == later
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.sampled_from(CHANGES), st.sampled_from(PERS), st.sampled_from((HOUR, DAY, 7 * DAY)),
     st.integers(-8 * 24 * 12, 12), st.integers(0, 5 * MINUTE),

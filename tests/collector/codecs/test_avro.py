@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from collector.codecs.avro import AvroSchema
 from collector.codecs.schema import BadBody, BadSchema
 from tests.collector.codecs.registry_server import wire
+from tests.examples import examples
 
 
 def logical(kind: str, name: str, **rest: Any) -> dict[str, Any]:
@@ -173,7 +174,7 @@ described_types = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(described_types, max_size=4), st.binary(max_size=80))
 def test_any_body_under_any_schema_is_json_or_refused(types: list[Any], body: bytes) -> None:
     described = record(**{f"f{i}": one for i, one in enumerate(types)})

@@ -22,6 +22,7 @@ from collector.redact import Redact, Redaction
 from collector.settings import Format, RegistrySettings
 from tests.collector.codecs.registry_server import RegistryServer, head, registry_server, wire
 from tests.collector.records import NOW, Record, read, reader, source
+from tests.examples import examples
 
 ORDER = {
     "type": "record",
@@ -92,7 +93,7 @@ async def test_whatever_the_bytes_each_codec_gives_a_content(format: Format, sec
     redaction = Redaction([Redact(place("payload:a"))], None) if secret else None
     codec = CODECS[format](Needs(Fields(places), ("type", "time"), redaction, registry))
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     @given(values, texts)
     def holds(value: bytes, headers: dict[str, str]) -> None:
         try:
