@@ -239,7 +239,7 @@ async def test_whatever_comes_and_goes_all_agree_on_what_is_left(
             assert house.found() == found
             assert told(house.ties, house.stored()) == after
             assert house.kept().items() <= house.named().items()
-    assert went > 200
+    assert went > 100
     for _ in range(12):
         await house.look_after(1)
     assert house.stored() == []
