@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from collector.batch import Gap
 from collector.blind import Blind
 from collector.by_column import FEW, ROWS, ByColumn
 from collector.codecs.content import Content, Needs
-from collector.codecs.registry import Registry
 from collector.codecs.table import CODECS, MOSTLY_JSON
 from collector.codecs.wire import readable
 from collector.errors import RegistryAway
@@ -26,6 +25,9 @@ from collector.redact import Redact, Redaction
 from collector.settings import SourceSettings, TopicSettings, parse_size
 from collector.times import US_PER_MS
 
+if TYPE_CHECKING:
+    from collector.codecs.registry import Registry
+
 _PROBLEMS = attrgetter("problems")
 
 
@@ -38,7 +40,7 @@ class Reader:
         topic: str,
         topic_id: str,
         special: Sequence[TopicSettings],
-        registry: Registry | None = None,
+        registry: "Registry | None" = None,
     ) -> None:
         self._source, self._topic, self._topic_id = source.name, topic, topic_id
         how = _last(special, "normalise", source.normalise)

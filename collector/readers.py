@@ -2,10 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from collector.codecs.registry import Registry
 from collector.decode import Reader
-from collector.settings import SourceSettings
+from collector.settings import RegistrySettings, SourceSettings
+
+if TYPE_CHECKING:
+    from collector.codecs.registry import Registry
 
 
 class Readers:
@@ -13,9 +16,8 @@ class Readers:
 
     def __init__(self, settings: SourceSettings, clock: Callable[[], int]) -> None:
         self._settings = settings
-        self._registry = (
-            Registry(settings.name, settings.registry, clock) if settings.registry else None
-        )
+        registry = settings.registry
+        self._registry = None if registry is None else _registry(settings.name, registry, clock)
         self._readers: dict[tuple[str, str], Reader] = {}
 
     def of(self, topic: str, topic_id: str) -> Reader:
@@ -54,3 +56,9 @@ class Readers:
     async def close(self) -> None:
         if self._registry is not None:
             await self._registry.close()
+
+
+def _registry(source: str, settings: RegistrySettings, clock: Callable[[], int]) -> "Registry":
+    from collector.codecs.registry import Registry  # here: most sources have none, and it is slow
+
+    return Registry(source, settings, clock)

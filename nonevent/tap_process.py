@@ -61,7 +61,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to answer
     settle_in()
     log_to_stderr(verbose="-v" in sys.argv)
-    task: Task = pickle.load(sys.stdin.buffer)
+    try:
+        task: Task = pickle.load(sys.stdin.buffer)
+    except EOFError:
+        return  # the daemon has ended before it had one
     threading.Thread(target=_end_with_the_daemon, args=(sys.stdin.buffer,), daemon=True).start()
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # Whatever prints by mistake is not to be taken for a frame.

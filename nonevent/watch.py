@@ -118,9 +118,11 @@ class Watch:
         tap = SOURCES[source.kind](source, resume, self._clock)
         if not apart or source.kind not in APART:
             return tap
-        return TapApart(
+        found = TapApart(
             source, resume, self._clock, interest=self.judge.interest(), command=TAP_PROCESS
         )
+        found.warm_up()  # while the store is read back
+        return found
 
     def _consumers(self, source: SourceSettings) -> Tap:
         with self.store.reader() as cursor:

@@ -1,14 +1,16 @@
 """What a codec makes of a payload, and what it is given to do so."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from collector.codecs.registry import Registry
 from collector.fields import Fields, Values
 from collector.lookup import Texts
 from collector.redact import Redaction
+
+if TYPE_CHECKING:
+    from collector.codecs.registry import Registry
 
 
 class Content(msgspec.Struct, gc=False):
@@ -33,7 +35,7 @@ class Needs:
     attributes: tuple[str, ...] = ()
     """The CloudEvents attributes that some place names."""
     redaction: Redaction | None = None
-    registry: Registry | None = None
+    registry: "Registry | None" = None
 
 
 class Codec(Protocol):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from collector.codecs.avro import AvroSchema
 from collector.codecs.schema import Schema
 
 
@@ -18,8 +17,14 @@ class JsonSchema:
         return body, ()
 
 
+def _avro(text: str, references: Sequence[str]) -> Schema:
+    from collector.codecs.avro import AvroSchema  # here: where there is none, it is not loaded
+
+    return AvroSchema(text, references)
+
+
 SCHEMA_TYPES: dict[str, Callable[[str, Sequence[str]], Schema]] = {
-    "AVRO": AvroSchema,
+    "AVRO": _avro,
     "JSON": JsonSchema,
 }
 """From a schema's text and those that it refers to (in the order of need); raises BadSchema."""

@@ -1,14 +1,17 @@
 """The wire format of schema registries: a zero byte, the schema's ID in four bytes, the body."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from collector.codecs.content import Content, Needs, kept_raw
 from collector.codecs.json import Json
-from collector.codecs.registry import Registry
 from collector.codecs.schema import BadBody, Unusable
 from collector.errors import RegistryAway
 from collector.lookup import Texts
 from collector.record import Record, content_type, text_of
+
+if TYPE_CHECKING:
+    from collector.codecs.registry import Registry
 
 HEAD = 5
 
@@ -53,7 +56,7 @@ class Wire:
 
 
 async def readable(
-    records: Sequence[Record], registry: Registry, *, always: bool
+    records: Sequence[Record], registry: "Registry", *, always: bool
 ) -> tuple[int, RegistryAway | None]:
     """How many of these, from the first, can be decoded now, and what the next one waits for.
 

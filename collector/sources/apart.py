@@ -5,6 +5,7 @@ goes on where the last batch that came from it had got to.
 """
 
 import asyncio
+import contextlib
 import logging
 import pickle
 import subprocess
@@ -60,19 +61,30 @@ class TapApart:
         """How far each partition was read by what has come from the process."""
         self._condition = Condition(settings.kind, "connecting", clock())
         self._process: subprocess.Popen[bytes] | None = None
+        self._waiting: subprocess.Popen[bytes] | None = None
+        """One that was started before it was told what to do."""
         self._ended: Patience | None = None
         # Reading a pipe waits: it has a thread of its own, and the loop goes on.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"tap-{settings.name}")
 
-    async def start(self) -> None:
-        await self.stop()
-        task = Task(self._settings, list(self._known.values()), self._interest)
-        self._process = process = subprocess.Popen(
+    def warm_up(self) -> None:
+        """Starts the process, which has much to load; `start` tells it what to do."""
+        self._waiting = self._launched()
+
+    def _launched(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=PIPE
         )
+
+    async def start(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        await self.stop()
+        task = Task(self._settings, list(self._known.values()), self._interest)
+        self._process = process = waiting or self._launched()
         tasks = cast(BinaryIO, process.stdin)
-        tasks.write(pickle.dumps(task))
-        tasks.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has ended: nothing comes from it, too
+            tasks.write(pickle.dumps(task))
+            tasks.flush()
         frame = await self._next(process)
         if isinstance(frame, frames.Started):
             return
@@ -94,10 +106,12 @@ class TapApart:
         return frame.batch()
 
     async def stop(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()  # it holds nothing that is not ours
-            await asyncio.get_running_loop().run_in_executor(self._thread, _close, process)
+        both = self._process, self._waiting
+        self._process = self._waiting = None
+        for process in both:
+            if process is not None:
+                process.kill()  # it holds nothing that is not ours
+                await asyncio.get_running_loop().run_in_executor(self._thread, _close, process)
 
     def condition(self) -> Condition:
         return self._condition
@@ -136,5 +150,6 @@ def _key(state: PartitionState) -> tuple[str, str, int]:
 def _close(process: "subprocess.Popen[bytes]") -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            pipe.close()
+            with contextlib.suppress(BrokenPipeError):  # what it was to be told, and was not
+                pipe.close()
     process.wait()

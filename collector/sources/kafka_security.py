@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from aiokafka.abc import AbstractTokenProvider
+from pydantic import SecretStr
+
 from collector.settings import SaslSettings, TlsSettings
-from collector.sources.kafka_token import ClientCredentials, GivenToken
 from collector.tls import tls_context
 
 Options = dict[str, Any]
@@ -36,14 +38,28 @@ def _sasl(sasl: SaslSettings, clock: Callable[[], int]) -> Options:
     elif sasl.token is not None:
         options["sasl_oauth_token_provider"] = GivenToken(sasl.token)
     else:
-        # The settings saw to it that these are given together.
-        assert sasl.token_url is not None
-        assert sasl.client_id is not None
-        assert sasl.client_secret is not None
-        options["sasl_oauth_token_provider"] = ClientCredentials(
-            sasl.token_url, sasl.client_id, sasl.client_secret, sasl.scope, clock
-        )
+        options["sasl_oauth_token_provider"] = _client_credentials(sasl, clock)
     return options
+
+
+def _client_credentials(sasl: SaslSettings, clock: Callable[[], int]) -> AbstractTokenProvider:
+    from collector.sources.kafka_token import ClientCredentials  # here: few ask, and it is slow
+
+    # The settings saw to it that these are given together.
+    assert sasl.token_url is not None
+    assert sasl.client_id is not None
+    assert sasl.client_secret is not None
+    return ClientCredentials(sasl.token_url, sasl.client_id, sasl.client_secret, sasl.scope, clock)
+
+
+class GivenToken(AbstractTokenProvider):
+    """The configured token, as it is."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+
+    async def token(self) -> str:
+        return self._token.get_secret_value()
 
 
 def cure(why: str) -> str:

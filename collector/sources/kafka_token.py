@@ -1,4 +1,4 @@
-"""OAUTHBEARER tokens: a given one, or fetched with client credentials and kept while it lasts."""
+"""OAUTHBEARER tokens, fetched with client credentials and kept while they last."""
 
 from collections.abc import Callable
 
@@ -16,16 +16,6 @@ RENEW_BEFORE = 30 * US_PER_S
 """A token must still be good when the broker sees it."""
 LASTS = 300 * US_PER_S
 """What a token lasts whose issuer does not say."""
-
-
-class GivenToken(AbstractTokenProvider):
-    """The configured token, as it is."""
-
-    def __init__(self, token: SecretStr) -> None:
-        self._token = token
-
-    async def token(self) -> str:
-        return self._token.get_secret_value()
 
 
 class _Answer(msgspec.Struct):

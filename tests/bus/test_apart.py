@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -130,6 +134,71 @@ async def test_a_process_that_is_killed_is_followed_by_one_that_goes_on_where_it
     positions = [event.position() for event in seen(batches)]
     assert len(positions) == len(set(positions)) == 40
     assert [state.first_offset for state in batches[-1].partitions] == [0, 0]
+
+
+async def test_a_process_that_was_started_early_is_the_one_that_reads(
+    broker: Broker, create_topic: CreateTopic, apart: Apart
+) -> None:
+    topic = await create_topic(partitions=2)
+    await produce(broker, topic, ["order.paid"] * 20)
+    tap = apart(broker.bootstrap, topic)
+    tap.warm_up()
+    (early,) = children()
+    assert tap.pid() is None, "it reads nothing yet"
+    await tap.start()
+    assert tap.pid() == early
+    assert len(seen(await take(tap, 20))) == 20
+
+
+async def test_one_that_was_started_early_and_is_gone_is_told_of_and_followed_by_another(
+    broker: Broker, create_topic: CreateTopic, apart: Apart
+) -> None:
+    topic = await create_topic(partitions=2)
+    await produce(broker, topic, ["order.paid"] * 20)
+    tap = apart(broker.bootstrap, topic)
+    tap.warm_up()
+    (early,) = children()
+    os.kill(early, signal.SIGKILL)
+    os.waitid(os.P_PID, early, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(SourceError, match="ended before it had started"):
+        await tap.start()
+    await tap.start()
+    assert tap.pid() not in (early, None)
+    assert len(seen(await take(tap, 20))) == 20
+
+
+async def test_one_that_was_started_early_and_never_told_ends_with_the_tap_and_with_the_daemon(
+    apart: Apart, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tap = apart("127.0.0.1:1", "orders")
+    tap.warm_up()
+    await tap.stop()
+    assert children() == []
+    orphan = subprocess.run(TAP_PROCESS, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    assert (orphan.stdout, orphan.stderr) == (b"", b"")
+
+
+def children() -> list[int]:
+    """Taps' processes of ours."""
+    every = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
+    return [
+        int(pid)
+        for pid in every
+        if b"nonevent.tap_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
+HEAVY = ("apprise", "celpy", "duckdb", "fastapi", "fastavro", "httpx", "jinja2", "rich")
+
+
+def test_its_process_loads_nothing_that_its_source_may_not_need() -> None:
+    """Each costs some 20 to 100 ms of every start."""
+    said = subprocess.run(
+        [sys.executable, "-c", "import sys, nonevent.tap_process; print(*sys.modules)"],
+        check=True, capture_output=True, text=True,
+    ).stdout.split()  # fmt: skip
+    assert "aiokafka" in said
+    assert not {*HEAVY} & {*said}
 
 
 async def test_what_keeps_it_from_starting_is_told_here(broker: Broker, apart: Apart) -> None:
