@@ -27,13 +27,17 @@ demo: install ## A shop with faults on a real Kafka of its own, and nonevent bes
 run: install ## The daemon, as ./nonevent.yaml says
 	$(BIN)/nonevent run $(ARGS)
 
-test: install browser faketime ## Every test, on real brokers and in a real browser; WORKERS=n side by side
+test: install browser faketime kafka ## Every test, on real brokers and in a real browser; WORKERS=n side by side
 	$(BIN)/pytest -m "not field and not soak" -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: browser
 browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
 		|| command -v google-chrome >/dev/null || sh tests/install-packages.sh chromium
+
+.PHONY: kafka
+kafka: install
+	@$(BIN)/python -m demo.quick_start
 
 .PHONY: faketime
 faketime:
@@ -66,10 +70,10 @@ prometheus: install
 bench: install ## The figures: see docs/benchmarks.md
 	$(BIN)/python bench/pipeline.py $(ARGS)
 
-field: install browser faketime alertmanager prometheus ## Each bus scenario ROUNDS times, and the long ones; tests/field-results.jsonl
+field: install browser faketime kafka alertmanager prometheus ## Each bus scenario ROUNDS times, and the long ones; tests/field-results.jsonl
 	ROUNDS=$(ROUNDS) $(BIN)/pytest -m field $(ARGS)
 
-soak: install faketime ## A thousand kills (KILLS=n; ROUND=n goes on with the n-th fifty); hours; adds to tests/field-results.jsonl
+soak: install faketime kafka ## A thousand kills (KILLS=n; ROUND=n goes on with the n-th fifty); hours; adds to tests/field-results.jsonl
 	$(BIN)/pytest -m soak -s $(ARGS)
 
 lock: install ## Resolve the dependencies anew

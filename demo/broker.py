@@ -21,7 +21,7 @@ from types import TracebackType
 
 from demo import child
 from demo.errors import BrokerError, tail
-from demo.kafka_jars import KAFKA, class_path, java
+from demo.kafka_jars import KAFKA, class_path, java, notes_file
 from demo.metadata import brokers_that_answer
 
 START_PATIENCE = 90.0  # seconds; a busy machine may take ten times the usual five
@@ -66,6 +66,7 @@ class Broker:
         format_options: Sequence[str] = (),
         joins: Broker | None = None,
         node: int = 1,
+        java_options: Sequence[str] = (),
     ) -> None:
         """`listeners`: further ones, by name, with what they speak (SSL, SASL_SSL, …).
 
@@ -81,6 +82,7 @@ class Broker:
             taken = {self.port, self._controller_port, *self._ports.values()}
             self._ports[name] = next(p for p in iter(free_port, 0) if p not in taken)
         self._format_options = format_options
+        self._java_options = java_options
         self._joins = joins
         self._node = node
         self._settings = {"num.partitions": str(num_partitions), **(properties or {})}
@@ -120,19 +122,20 @@ class Broker:
         try:
             if not (self.folder / "data" / "meta.properties").exists():
                 self._format()
-            self._process = self._java("-Xmx384m", "-Xms64m", "kafka.Kafka", self._configuration())
+            options = "-Xmx384m", "-Xms64m", *self._java_options
+            self._process = self._java(*options, "kafka.Kafka", self._configuration())
             self._wait_until_it_answers()
         except BaseException:
             self.stop()
             raise
 
-    def stop(self) -> None:
+    def stop(self, patience: float = child.PATIENCE) -> None:
         """End it, and remove the folder if it is a temporary one."""
         if self._temporary:
             self.kill()  # its data goes anyway: nothing to shut down with care
             shutil.rmtree(self.folder, ignore_errors=True)
         elif self._process:
-            child.stop(self._process)
+            child.stop(self._process, patience)
             self._process = None
 
     def kill(self) -> None:
@@ -167,6 +170,7 @@ class Broker:
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
             "-XX:+UseSerialGC",  # a small heap on few cores: less memory, a quicker start
+            *_notes(),
             "-cp",
             ":".join(map(str, jars)),
         )
@@ -244,6 +248,12 @@ def free_port(other_than: int = 0) -> int:
         if port != other_than and _is_free(port):
             return port
     raise BrokerError("no free port between 15000 and 32000 on 127.0.0.1: end what holds them")
+
+
+def _notes() -> tuple[str, ...]:
+    """Java's option to start as it once noted, where somebody had it do so (`demo.quick_start`)."""
+    file = notes_file()
+    return (f"-XX:AOTCache={file}",) if file.exists() else ()
 
 
 def _is_free(port: int) -> bool:

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+PATIENCE = 10.0
+"""Seconds that a process has to end when it was asked to."""
 
 # Linux ties the death signal to the *thread* that forked: a child started from a short-lived
 # thread would die with that thread. This one lives exactly as long as the process.
@@ -25,7 +27,7 @@ def spawn(arguments: Sequence[str | Path], log: Path, folder: Path) -> subproces
     return _parent.submit(_spawn, [str(argument) for argument in arguments], log, folder).result()
 
 
-def stop(process: subprocess.Popen[bytes], patience: float = 10.0) -> int:
+def stop(process: subprocess.Popen[bytes], patience: float = PATIENCE) -> int:
     """Ask it to end, and after `patience` seconds make it end; its exit code."""
     if process.poll() is None:
         process.terminate()

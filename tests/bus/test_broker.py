@@ -14,7 +14,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from demo import kafka_jars
+from demo import kafka_jars, quick_start
 from demo.broker import Broker
 from demo.errors import BrokerError
 from demo.metadata import brokers_that_answer
@@ -139,6 +139,30 @@ def test_later_starts_skip_the_resolver(broker: Broker, monkeypatch: pytest.Monk
     monkeypatch.setattr(kafka_jars, "resolve", refuse)
     jars = kafka_jars.class_path()
     assert any(jar.name.startswith("kafka-clients-") for jar in jars)
+
+
+def test_it_starts_from_what_java_noted_of_an_earlier_start(broker: Broker, tmp_path: Path) -> None:
+    notes = quick_start.prepare()
+    assert notes == kafka_jars.notes_file()
+    began = notes.stat().st_mtime_ns
+    assert quick_start.prepare().stat().st_mtime_ns == began, "they are made once"
+    loaded = tmp_path / "loaded"
+    with Broker(java_options=(f"-Xlog:class+load:file={loaded}",)):
+        found = loaded.read_text().splitlines()
+    noted = [line for line in found if "source: shared objects file" in line]
+    assert len(noted) > 0.8 * len(found) > 4_000
+
+
+@pytest.mark.parametrize("content", [None, b"not what Java wrote"])
+def test_without_notes_or_with_spoilt_ones_it_starts_as_well(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    notes = tmp_path / "notes.aot"
+    if content is not None:
+        notes.write_bytes(content)
+    monkeypatch.setattr("demo.broker.notes_file", lambda: notes)
+    with Broker() as started:
+        assert brokers_that_answer("127.0.0.1", started.port) == 1
 
 
 def test_a_setting_that_kafka_refuses_is_told_with_the_end_of_its_log(broker: Broker) -> None:

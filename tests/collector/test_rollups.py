@@ -89,7 +89,7 @@ def check(store: Store, events: list[Event]) -> None:
         assert {n for (n,) in cursor.execute(doubled).fetchall()} <= {1}
 
 
-@settings(max_examples=examples(15), deadline=None)
+@settings(max_examples=examples(15))
 @given(st.data())
 def test_counts_are_those_of_the_events_whatever_is_stored_and_deleted(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

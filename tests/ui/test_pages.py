@@ -216,7 +216,6 @@ def nasty_flow() -> FlowDetail:
                 state="missing",
                 finding=nasty,
                 activation=None,
-                deadline=None,
                 text=nasty,
             )
         ],

@@ -106,7 +106,7 @@ def answers(case: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[st
 def test_what_is_found_for_one_does_not_depend_on_who_else_is_asked_about() -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(15), suppress_health_check=list(HealthCheck))
     @given(cases(), st.sampled_from([1_000, 3, 1]))
     def look(case: dict[str, Any], most: int) -> None:
         usual, beside.MOST = beside.MOST, most

@@ -173,7 +173,6 @@ def test_any_batching_and_any_restart_give_the_same_findings() -> None:
 
     @settings(
         max_examples=examples(12),
-        deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(histories(), st.data())

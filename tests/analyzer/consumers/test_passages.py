@@ -83,7 +83,7 @@ def test_the_store_and_the_memory_say_the_same_whatever_clocks_say_and_whoever_e
 ):
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=examples(20), deadline=None)
+    @settings(max_examples=examples(20))
     @given(st.integers(0, 2**32), st.lists(st.tuples(st.sampled_from(GROUPS), EVENTS), min_size=1))
     def look(seed: int, asked: list[tuple[str, Event]]) -> None:
         rows = commits(seed)
