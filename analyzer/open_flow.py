@@ -1,13 +1,16 @@
 """What the live cache remembers of one flow: its events, packed, and how it was judged last."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
 
 from analyzer.finding import Finding
 from analyzer.shape import Shape
 from collector.event import Event
 from collector.times import FOREVER
 
-NOTHING_FOUND: Mapping[str, Finding] = {}
+NOTHING_FOUND: Mapping[str, Finding] = MappingProxyType({})
 """Of nearly every flow: one for all of them."""
 
 SETTLED = 1
@@ -30,22 +33,19 @@ MANY = 64
 """Of so many events the bytes are not copied for each that comes."""
 
 
-class OpenFlow:
+class OpenFlow(msgspec.Struct, gc=False):
     """A few hundred bytes: there may be a million of them."""
 
-    __slots__ = ("count", "due", "found", "packed", "shape", "state")
-
-    def __init__(self, shape: Shape) -> None:
-        self.packed: bytes | bytearray = b""
-        """Of each event that some rule names the number of its origin, and its body."""
-        self.count = 0
-        self.shape = shape
-        self.due = FOREVER
-        """Its next moment in the calendar."""
-        self.state = 0
-        """Of the bits above those that hold."""
-        self.found = NOTHING_FOUND
-        """Findings that were announced and not retracted, by id."""
+    shape: Shape
+    packed: bytes | bytearray = b""
+    """Of each event that some rule names the number of its origin, and its body."""
+    count: int = 0
+    due: int = FOREVER
+    """Its next moment in the calendar."""
+    state: int = 0
+    """Of the bits above those that hold."""
+    found: Mapping[str, Finding] = NOTHING_FOUND
+    """Findings that were announced and not retracted, by id."""
 
     def append(self, packed: bytes) -> None:
         self.packed += packed

@@ -216,6 +216,7 @@ def nasty_flow() -> FlowDetail:
                 state="missing",
                 finding=nasty,
                 activation=None,
+                deadline=None,
                 text=nasty,
             )
         ],
