@@ -44,8 +44,8 @@ faketime:
 	@ls /usr/lib*/faketime/libfaketimeMT.so.1 /usr/lib/*/faketime/libfaketimeMT.so.1 2>/dev/null \
 		| grep -q . || sh tests/install-packages.sh faketime
 
-properties: install ## Every property, EXAMPLES=n times as many examples as in `make test` (20)
-	EXAMPLES=$(or $(EXAMPLES),20) $(BIN)/pytest -n $(WORKERS) --timeout 0 -m "not field and not soak" \
+properties: install ## Every property, EXAMPLES=n times as many examples as in `make test` (40)
+	EXAMPLES=$(or $(EXAMPLES),40) $(BIN)/pytest -n $(WORKERS) --timeout 0 -m "not field and not soak" \
 		$$(grep -rl "import examples" tests --include="*.py") $(ARGS)
 
 lint: install ## ruff, mypy, import-linter

@@ -156,7 +156,7 @@ def _has_decimals(text: str, payload: object) -> bool:
     return re.search(r"[0-9]\.|[0-9]e", text + msgspec.json.encode(payload).decode()) is not None
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 @given(conditions, documents)
 @example("(event.payload.a) == ([1, true])", {"a": [1, 1]})
 @example("(event.payload.l).exists(x, x == 1)", {"l": [True, 1]})
@@ -176,7 +176,7 @@ def test_guards_agree_with_another_implementation(text: str, payload: dict[str, 
         assert other is MISSING or any(one in text for one in ABSORBING)
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 @given(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**53), 2**53))
 def test_whole_numbers_and_decimals_are_compared_as_numbers(a: float, b: int) -> None:
     for operator in ("==", "!=", "<", "<=", ">", ">="):
@@ -342,7 +342,7 @@ def test_what_is_not_of_the_language_is_refused_with_its_column(
     assert refused.value.column == column
 
 
-@settings(max_examples=examples(400))
+@settings(max_examples=examples(200))
 @given(st.text(max_size=30) | st.text("event.payload[]()'\"\\x10<=>&|!?:{},+-*/% ", max_size=30))
 def test_any_text_is_compiled_or_refused(text: str) -> None:
     with contextlib.suppress(GuardError):

@@ -199,7 +199,7 @@ def compare(
 def test_both_judges_say_the_same_of_every_instance(kind: str) -> None:
     compared: Counter[tuple[str, str]] = Counter()
 
-    @settings(max_examples=examples(100))
+    @settings(max_examples=examples(50))
     @given(files(kind), logs(), views())
     def look(file: tuple[dict[str, Any], Spec], log: list[Event], view: tuple[View, Sight]) -> None:
         compared.update(compare(*file, log, *view))

@@ -271,7 +271,7 @@ class Watcher:
         assert not changes, "a restart alone changes nothing"
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(75))
 @given(rule_files(), logs(), st.randoms(use_true_random=False))
 def test_judging_does_not_depend_on_the_order_of_arrival(file, log, random) -> None:
     sight = sight_at(LAST // 2 * S)
@@ -285,7 +285,7 @@ def test_judging_does_not_depend_on_the_order_of_arrival(file, log, random) -> N
     [({}, 10, 99), (TYING, 10, 99), (TYING, 2, 99), ({}, 10, 4), (TYING, 2, 4)],
     ids=["no ties", "ties", "unties", "runaways", "unties and runaways"],
 )
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 @given(rule_files(), logs(), st.data())
 def test_any_order_batching_restart_and_dropped_cache_give_the_same_findings(
     tying, most, runaway, file, log, data
@@ -365,7 +365,7 @@ def courses(draw: st.DrawFn) -> list[Event]:
     ]  # fmt: skip
 
 
-@settings(max_examples=examples(600))
+@settings(max_examples=examples(300))
 @given(awaiting(), courses(), st.integers(0, 6))
 def test_at_every_moment_it_is_told_what_judging_at_each_deadline_would_tell(
     file, log, behind
@@ -452,7 +452,7 @@ def test_what_is_unknown_for_want_of_a_begin_is_judged_again_when_that_comes() -
     assert [finding.finding for finding in watcher.told.values()] == ["unprepared"]
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(75))
 @given(rule_files(), logs(), st.integers(0, LAST + 30))
 def test_every_instance_has_one_state_and_at_most_one_finding(file, log, moment) -> None:
     for flow in FLOWS:
@@ -464,7 +464,7 @@ def test_every_instance_has_one_state_and_at_most_one_finding(file, log, moment)
                 assert (instance.at is not None) == wrong
 
 
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(150))
 @given(rule_files(), logs(), st.integers(0, LAST + 30))
 def test_what_is_plainly_fine_is_one_ended_episode_in_which_all_is_met_or_void(
     file, log, moment
@@ -481,7 +481,7 @@ def test_what_is_plainly_fine_is_one_ended_episode_in_which_all_is_met_or_void(
             assert {instance.state for instance in one.instances} <= {"met", "void"}
 
 
-@settings(max_examples=examples(400))
+@settings(max_examples=examples(200))
 @given(rule_files(), logs(), st.integers(0, LAST + 30))
 def test_what_names_and_times_call_fine_is_one_ended_episode_in_which_all_is_met_or_void(
     file, log, moment
@@ -503,7 +503,7 @@ def test_what_names_and_times_call_fine_is_one_ended_episode_in_which_all_is_met
         assert {instance.state for instance in one.instances} <= {"met", "void"}
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(75))
 @given(rule_files(), logs(), st.integers(0, LAST + 30), st.integers(0, 30))
 def test_absence_is_never_judged_beyond_completeness(file, log, moment, behind) -> None:
     sight = sight_at(moment * S, max(0, moment - behind) * S)

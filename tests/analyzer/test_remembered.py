@@ -73,7 +73,7 @@ class Remembering(Watcher):
     [({}, 10, 99), ({}, 10, 4), (TYING, 10, 99), (TYING, 2, 99), (TYING, 2, 4)],
     ids=["no ties", "runaways", "ties", "unties", "unties and runaways"],
 )
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 @given(rule_files(), logs(), st.data())
 def test_restarts_with_and_without_what_was_remembered_give_the_same_findings(
     tying, most, runaway, file, log, data

@@ -168,7 +168,7 @@ async def test_any_record_under_any_settings_is_stored_or_counted(tmp_path: Path
     seen = {"kept": 0, "skipped": 0, "avro": 0, "cloudevents": 0}
 
     # The same ones in every run: what is counted at the end must not hang on luck.
-    @settings(max_examples=examples(600), derandomize=True)
+    @settings(max_examples=examples(300), derandomize=True)
     @given(configurations, st.lists(records, min_size=1, max_size=8))
     def holds(configuration: dict[str, Any], given_records: list[Record]) -> None:
         described = source(

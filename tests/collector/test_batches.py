@@ -99,7 +99,7 @@ def stored(some: Sequence[Batch], *, together: bool) -> dict[str, list[Any]]:
         return held
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @given(st.lists(batches(), min_size=2, max_size=4))
 def test_together_they_are_what_they_are_one_after_another(some: list[Batch]) -> None:
     assert stored(some, together=True) == stored(some, together=False)

@@ -165,7 +165,7 @@ def compared(given_records: list[Record], **configuration: Any) -> list[Event]:
     return found
 
 
-@settings(max_examples=examples(400))
+@settings(max_examples=examples(200))
 @given(configurations, records())
 def test_whatever_is_among_them_and_whatever_is_configured(
     configuration: dict[str, Any], given_records: list[Record]

@@ -273,7 +273,7 @@ def stored(store: Store, events: Sequence[Event]) -> list[Event]:
 def test_any_record_becomes_an_event_that_is_stored_and_read_back_equal(tmp_path: Path) -> None:
     store = Store(tmp_path / "fuzz.duckdb")
 
-    @settings(max_examples=examples(200))
+    @settings(max_examples=examples(100))
     @given(st.lists(records, min_size=1, max_size=15), st.sampled_from(readers))
     def holds(given_records: list[Record], reader: Reader) -> None:
         events = [reader.event(record, NOW) for record in given_records]

@@ -47,7 +47,7 @@ def stored(path: Path, batches: list[list[tuple[list[str], str]]], *, whole: boo
     return store
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=examples(15))
 @given(
     st.lists(st.lists(one_event, min_size=1, max_size=30), min_size=1, max_size=8),
     st.sampled_from([0, 1, 2, spans.WIDE]),

@@ -112,7 +112,7 @@ def told(ties: Ties, events: Sequence[Event]) -> dict[str, tuple[tuple[str, ...]
     return {name: (tuple(ties.ids(name)), sorted(found)) for name, found in members.items()}
 
 
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(150))
 @given(logs, st.data())
 @example(CROSSING, None)
 def test_any_order_and_any_batches_give_the_flows_of_the_set(log, data) -> None:

@@ -59,7 +59,7 @@ def pages(queries: StoreQueries, limit: int, **filters: Any) -> Iterator[FlowPag
     raise AssertionError("the list has no end")
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @given(
     st.lists(one_event, max_size=60),
     st.booleans(),

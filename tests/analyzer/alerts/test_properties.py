@@ -146,7 +146,7 @@ def make(folder: Path, name: str) -> Desk:
     return Desk(folder / f"{name}.duckdb", wanted, rules(folder))
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @given(st.lists(step, min_size=6, max_size=25))
 def test_alerts_are_a_function_of_findings_acts_and_the_moment(steps: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -35,7 +35,7 @@ class ListPast(Past):
         return sight_at(self._moment)
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(75))
 @given(
     rule_files(),
     rule_files(),

@@ -10,7 +10,7 @@ from tests.examples import examples
 times = st.integers(-3 * SLOT, 40 * SLOT)
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @given(st.lists(st.tuples(times, st.sampled_from("AB")), max_size=30), st.booleans(), st.data())
 def test_any_stretch_comes_out_as_it_was_put_in(log, spills, data) -> None:
     events = [

@@ -52,7 +52,7 @@ def test_the_table_of_cases(case: dict[str, Any]) -> None:
 RATES = st.lists(st.integers(0, 400), min_size=3, max_size=12)
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @example([0, 0, 10], 1, 1.5, 1)
 @given(RATES, st.sampled_from([1, 3, 5, 8]), st.floats(0, 5), st.integers(0, 2))
 def test_whoever_reads_faster_than_anything_comes_is_fine(
@@ -72,7 +72,7 @@ def test_whoever_reads_faster_than_anything_comes_is_fine(
         assert verdict(course).word == "ok", (second, verdict(course))
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @example(4.9, 2.5, 20, 500)
 @example(14.7, 0.5, 20, 2_000)
 @given(

@@ -57,7 +57,7 @@ def test_a_tick_that_no_clock_shows_comes_next_and_one_that_it_shows_twice_once(
         assert clock.last(later) == later
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 @given(
     st.sampled_from(CHANGES), st.sampled_from(PERS), st.sampled_from((HOUR, DAY, 7 * DAY)),
     st.integers(-8 * 24 * 12, 12), st.integers(0, 5 * MINUTE),

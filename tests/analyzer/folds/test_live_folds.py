@@ -188,7 +188,7 @@ class Watcher:
         assert not self.live.advance(sight), "a restart alone changes nothing"
 
 
-@settings(max_examples=examples(250))
+@settings(max_examples=examples(125))
 @given(rule_files(), logs(), st.data())
 def test_any_order_batching_and_restart_give_the_same_findings(file, log, data) -> None:
     watcher = Watcher(file)
@@ -208,7 +208,7 @@ def test_any_order_batching_and_restart_give_the_same_findings(file, log, data) 
     assert watcher.told == settled(file, log, final)
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(75))
 @given(rule_files(), logs(), st.integers(0, LAST + 100))
 def test_absence_is_never_judged_beyond_completeness_nor_in_a_gap(file, log, moment) -> None:
     sight = sight_at(moment * S)

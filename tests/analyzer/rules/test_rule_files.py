@@ -205,7 +205,7 @@ def test_without_a_name_an_expectation_is_called_by_its_sentence(tmp_path: Path)
 TEXTS = [path.read_bytes() for path in (*GOOD, *BAD)]
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(75))
 @given(st.sampled_from(TEXTS), st.randoms(use_true_random=False), st.binary(max_size=4))
 def test_a_file_with_any_accident_is_read_or_told_of_and_never_crashes(
     text: bytes, chance: random.Random, accident: bytes
@@ -216,7 +216,7 @@ def test_a_file_with_any_accident_is_read_or_told_of_and_never_crashes(
     assert isinstance(said, RuleSet) or said.problems
 
 
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(50))
 @given(st.text(max_size=80) | st.binary(max_size=80))
 def test_any_text_is_read_or_told_of(text: str | bytes) -> None:
     raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")

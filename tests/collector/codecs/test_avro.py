@@ -174,7 +174,7 @@ described_types = st.recursive(
 )
 
 
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(150))
 @given(st.lists(described_types, max_size=4), st.binary(max_size=80))
 def test_any_body_under_any_schema_is_json_or_refused(types: list[Any], body: bytes) -> None:
     described = record(**{f"f{i}": one for i, one in enumerate(types)})

@@ -93,7 +93,7 @@ async def test_whatever_the_bytes_each_codec_gives_a_content(format: Format, sec
     redaction = Redaction([Redact(place("payload:a"))], None) if secret else None
     codec = CODECS[format](Needs(Fields(places), ("type", "time"), redaction, registry))
 
-    @settings(max_examples=examples(300))
+    @settings(max_examples=examples(150))
     @given(values, texts)
     def holds(value: bytes, headers: dict[str, str]) -> None:
         try:
