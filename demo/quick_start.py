@@ -77,4 +77,7 @@ async def _used(bootstrap: str) -> None:
 
 if __name__ == "__main__":
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a new broker is not ready at once
-    prepare()
+    try:
+        prepare()
+    except BrokerError as error:
+        raise SystemExit(str(error)) from None
