@@ -14,7 +14,7 @@ class Episode:
     """One piece of work: from its begin to its end, and what came after."""
 
     __slots__ = (
-        "_all", "_called", "_once", "begin", "correlation_id", "end", "ended_by", "events", "flow",
+        "_all", "_called", "_ids", "_once", "begin", "correlation_id", "end", "ended_by", "events", "flow",
         "names", "reach", "type",
     )  # fmt: skip
 
@@ -41,6 +41,7 @@ class Episode:
         self.names: frozenset[str] | None = None
         """What the events are called that its rules name: what else is in the flow changes no
         judgement. None: any."""
+        self._ids: frozenset[str] | None = None
         self._all: dict[str, list[Event]] = {}
         for event in events:
             for name in (event.name,) if called is None else called(event):
@@ -59,10 +60,12 @@ class Episode:
         """What this event is called in the rule file."""
         return (event.name,) if self._called is None else self._called(event)
 
-    def ids(self) -> set[str]:
+    def ids(self) -> frozenset[str]:
         """The correlation IDs that are surely this flow's: not those of batches."""
-        ids = {e.correlation_ids[0] for e in self.events if len(e.correlation_ids) == 1}
-        return ids | {self.correlation_id}
+        if self._ids is None:  # each absence asks
+            alone = (e.correlation_ids[0] for e in self.events if len(e.correlation_ids) == 1)
+            self._ids = frozenset((self.correlation_id, *alone))
+        return self._ids
 
     def unseen_since(
         self, sight: Sight, names: frozenset[str], start: int | None, event: Event

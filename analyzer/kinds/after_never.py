@@ -65,10 +65,10 @@ class AfterNever(Rule):
     def _instance(self, cause: Event, episode: Episode, sight: Sight) -> Instance:
         name = self.options.name
         deadline = None if self.within is None else cause.time + self.within
-        until = self._first_until(cause, episode, sight)
+        untils = self._untils(cause, episode, sight)
         offences = [
             event
-            for event in self._offences(cause, deadline, until, episode, sight)
+            for event in self._offences(cause, deadline, untils, episode, sight)
             if self.excuse(episode, sight, cause, deadline, event) is None
         ]
         if offences:
@@ -76,7 +76,7 @@ class AfterNever(Rule):
         excuse = self.excuse(episode, sight, cause, deadline)
         if excuse is not None:
             return self.excused(excuse, cause, deadline)
-        state = met_once(self._over(deadline, until, episode, sight))
+        state = met_once(self._over(deadline, untils, episode, sight))
         return Instance(name, state, cause, deadline=deadline)
 
     def _offended(
@@ -97,21 +97,34 @@ class AfterNever(Rule):
             finding="forbidden", text=text, deadline=deadline, evidence=offences,
         ).judged(episode, sight)  # fmt: skip
 
-    def _first_until(self, cause: Event, episode: Episode, sight: Sight) -> Event | None:
-        for event in episode.of(self.until, copies=self.options.copies):
-            if follows(event, cause, skew_between(self.options.skew, sight, event, cause)):
-                return event
-        return None
+    def _untils(self, cause: Event, episode: Episode, sight: Sight) -> list[Event]:
+        """What ends the prohibition, in order."""
+        return [
+            event
+            for event in episode.of(self.until, copies=self.options.copies)
+            if follows(event, cause, skew_between(self.options.skew, sight, event, cause))
+        ]
+
+    def _is_free(self, event: Event, untils: Sequence[Event], sight: Sight) -> bool:
+        """Whether one of these may have come before it, or is it."""
+        near = sight.widest if self.options.skew is None else self.options.skew
+        for until in untils:
+            if until.time - event.time > near:
+                return False
+            skew = skew_between(self.options.skew, sight, until, event)
+            if not surely_follows(until, event, skew):
+                return True
+        return False
 
     def _offences(
         self,
         cause: Event,
         deadline: int | None,
-        until: Event | None,
+        untils: Sequence[Event],
         episode: Episode,
         sight: Sight,
     ) -> list[Event]:
-        """Every forbidden event that is after the cause and before `until` beyond doubt."""
+        """Every forbidden event that is after the cause and before any `until` beyond doubt."""
         found = []
         for event in episode.of(self.never, copies=self.options.copies):
             if deadline is not None and event.time > deadline:
@@ -119,16 +132,16 @@ class AfterNever(Rule):
             skew = skew_between(self.options.skew, sight, event, cause)
             if not surely_follows(event, cause, skew) or not self.options.fits(event, cause):
                 continue
-            if until is not None and not surely_follows(until, event, skew):
+            if self._is_free(event, untils, sight):
                 continue
             found.append(event)
         return found
 
     def _over(
-        self, deadline: int | None, until: Event | None, episode: Episode, sight: Sight
+        self, deadline: int | None, untils: Sequence[Event], episode: Episode, sight: Sight
     ) -> bool:
         """Nothing was wrong, and the time in which it could be is over."""
-        if until is not None and (deadline is None or until.time <= deadline):
+        if untils and (deadline is None or untils[0].time <= deadline):
             return True
         if deadline is not None:
             due = deadline + self.options.grace_under(sight)
