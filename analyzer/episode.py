@@ -1,5 +1,6 @@
 """A flow's events as one rule file sees them: in order, cut into episodes, copies told apart."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
@@ -8,14 +9,16 @@ from analyzer.sight import Sight
 from collector.event import ORDER, Event
 
 Names = tuple[str, ...]
+FEW = 8
+"""So many events are looked at one after another, rather than looked up."""
 
 
 class Episode:
     """One piece of work: from its begin to its end, and what came after."""
 
     __slots__ = (
-        "_all", "_called", "_ids", "_once", "begin", "correlation_id", "end", "ended_by", "events", "flow",
-        "names", "reach", "type",
+        "_all", "_called", "_ids", "_once", "begin", "correlation_id", "end", "ended_by", "events",
+        "flow", "names", "reach", "type",
     )  # fmt: skip
 
     def __init__(
@@ -209,6 +212,11 @@ def waits_no_more(episode: Episode, cause: Event) -> bool:
     if episode.ended_by is not None:
         return bool(ORDER(cause) >= ORDER(episode.ended_by))
     return episode.end is not None and cause.time > episode.end
+
+
+def since(events: Sequence[Event], moment: int) -> Sequence[Event]:
+    """Those from then on; they are in order, and may be thousands."""
+    return events[bisect_left(events, moment, key=_TIME) :] if len(events) > FEW else events
 
 
 def follows(later: Event, earlier: Event, skew: int) -> bool:

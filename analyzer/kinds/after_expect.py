@@ -1,10 +1,11 @@
 """`after: A` `expect: B`: every A is followed by a B, in time."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from analyzer.absence import Absence, limit, until_the_last
-from analyzer.episode import Episode, follows, skew_between, waits_no_more
+from analyzer.episode import Episode, follows, since, skew_between, waits_no_more
 from analyzer.guards import Guard
 from analyzer.instance import Instance
 from analyzer.origins import ByName
@@ -23,9 +24,6 @@ class _Awaiting:
     deadline: int | None
     excuse: Event | None
     came: list[Event | None] = field(default_factory=list)
-
-    def served(self, need: int) -> bool:
-        return self.came[need] is not None
 
     def in_time(self) -> bool:
         deadline = self.deadline
@@ -191,15 +189,15 @@ class AfterExpect(Rule):
         fits = options.fits if options.such_that is not None or options.same else None
         came = []
         for names in self.needs:
-            for event in episode.of(names, copies=options.copies):
+            for event in since(episode.of(names, copies=options.copies), time - skew):
                 apart = event.time - time
+                if event.time > deadline:
+                    return None
                 if (apart > skew or follows(event, cause, skew)) and (
                     fits is None or fits(event, cause)
                 ):
                     break
             else:
-                return None
-            if event.time > deadline:
                 return None
             came.append(event)
         return came
@@ -212,7 +210,7 @@ class AfterExpect(Rule):
                 one.came.append(self._first_serving(events, one, sight))
 
     def _first_serving(self, events: Sequence[Event], one: _Awaiting, sight: Sight) -> Event | None:
-        for event in events:
+        for event in since(events, one.cause.time - self.options.skew_under(sight)):
             if self._may_serve(event, one, sight):
                 return event
         return None
@@ -222,17 +220,24 @@ class AfterExpect(Rule):
         for one in awaiting:
             one.came = [None] * len(self.needs)
         for need, names in enumerate(self.needs):
+            free = list(awaiting)
             for event in episode.of(names, copies=self.options.copies):
-                free = [
-                    one
-                    for one in awaiting
-                    if not one.served(need)
-                    and not _void_before(one, event)
-                    and self._may_serve(event, one, sight)
-                ]
-                waiting = [one for one in free if not one.overdue(event.time)]
-                for one in (waiting or free)[:1]:
-                    one.came[need] = event
+                number = self._whom(event, free, sight)
+                if number is not None:
+                    free.pop(number).came[need] = event
+
+    def _whom(self, event: Event, free: Sequence[_Awaiting], sight: Sight) -> int | None:
+        """Which of these it serves, who are in order, and so are their deadlines."""
+        latest = event.time + self.options.skew_under(sight)
+        in_time = bisect_left(free, event.time, key=_deadline)
+        for numbers in (range(in_time, len(free)), range(in_time)):
+            for number in numbers:
+                one = free[number]
+                if one.cause.time > latest:
+                    break
+                if not _void_before(one, event) and self._may_serve(event, one, sight):
+                    return number
+        return None
 
     def _may_serve(self, event: Event, one: _Awaiting, sight: Sight) -> bool:
         skew = skew_between(self.options.skew, sight, event, one.cause)
@@ -297,6 +302,10 @@ def _held(one: Span | Condition) -> Condition:
 def _unless_meant(where: Guard, cause: str) -> Condition:
     meant = where.named(cause)
     return lambda at: meant(at) is not True
+
+
+def _deadline(one: _Awaiting) -> int:
+    return FOREVER if one.deadline is None else one.deadline
 
 
 def _void_before(one: _Awaiting, event: Event) -> bool:

@@ -107,7 +107,7 @@ class AfterNever(Rule):
 
     def _is_free(self, event: Event, untils: Sequence[Event], sight: Sight) -> bool:
         """Whether one of these may have come before it, or is it."""
-        near = sight.widest if self.options.skew is None else self.options.skew
+        near = self.options.skew_under(sight)
         for until in untils:
             if until.time - event.time > near:
                 return False

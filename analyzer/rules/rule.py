@@ -58,9 +58,13 @@ class Options:
     def grace_under(self, sight: Sight) -> int:
         return sight.grace if self.grace is None else self.grace
 
+    def skew_under(self, sight: Sight) -> int:
+        """By how much (µs) two clocks may differ at most."""
+        return sight.widest if self.skew is None else self.skew
+
     def patience_under(self, sight: Sight) -> int:
         """How long after an offence something may be read that takes it back: a tie does, too."""
-        return max(self.grace_under(sight), sight.widest if self.skew is None else self.skew)
+        return max(self.grace_under(sight), self.skew_under(sight))
 
     def fits(self, event: Event, cause: Event) -> bool:
         """`such_that` and `same`: may this event count for that activation?"""
