@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.episode import Episode, follows, is_over, skew_between, surely_follows
+from analyzer.episode import Episode, follows, is_over, since, skew_between, surely_follows
 from analyzer.instance import Instance, met_once
 from analyzer.offence import Offence
 from analyzer.rules.rule import Check, Due, Names, Options, Rule, Wake, activations
@@ -99,11 +99,15 @@ class AfterNever(Rule):
 
     def _untils(self, cause: Event, episode: Episode, sight: Sight) -> list[Event]:
         """What ends the prohibition, in order."""
-        return [
-            event
-            for event in episode.of(self.until, copies=self.options.copies)
-            if follows(event, cause, skew_between(self.options.skew, sight, event, cause))
-        ]
+        near = self.options.skew_under(sight)
+        some = since(episode.of(self.until, copies=self.options.copies), cause.time - near)
+        found: list[Event] = []
+        for number, event in enumerate(some):
+            if event.time > cause.time + near:
+                return [*found, *some[number:]]
+            if follows(event, cause, skew_between(self.options.skew, sight, event, cause)):
+                found.append(event)
+        return found
 
     def _is_free(self, event: Event, untils: Sequence[Event], sight: Sight) -> bool:
         """Whether one of these may have come before it, or is it."""

@@ -23,6 +23,7 @@ RULES = {
     "one for all": "after: A, expect: B, within: 30s",
     "each its own": "after: A, expect: B, within: 30s, match: each",
     "excused": "after: A, expect: B, within: 30s, unless: C",
+    "free until": "after: A, never: C, until: B",
 }
 FLOWS = {
     "in turn": lambda n: "AB" * (n // 2),
