@@ -9,12 +9,15 @@ from collector.cel import (
     GuardError,
     compile_cel,
     compile_of_documents,
+    equalities,
     fields_read,
 )
-from collector.cel_values import FAILURES
+from collector.cel_values import FAILURES, too_deep
 from collector.event import Event
 
 MISSING = object()
+Read = Callable[[Event], object]
+"""What of an event; MISSING where nothing is."""
 
 
 class Guard:
@@ -36,8 +39,19 @@ class Guard:
         return self._run(self._evaluate, given) is True
 
     def value(self, event: Event) -> object:
-        """What is at the path in this event; MISSING where nothing is."""
+        """What is at the path in this event; MISSING where nothing is, or what is nested too deep
+        to be compared."""
         return self._run(self._evaluate, {"event": event})
+
+    def links(self) -> list[tuple[Read, Read]]:
+        """What of an event must equal what of its cause for the condition to hold."""
+        return [
+            (self._reading(one, "event"), self._reading(other, "cause"))
+            for one, other in equalities(self.text, "event", "cause")
+        ]
+
+    def _reading(self, evaluate: Closure, variable: str) -> Read:
+        return lambda event: self._run(evaluate, {variable: event})
 
     def named(self, event: str, cause: str | None = None) -> Callable[[ByName], object]:
         """The same as a function of a flow in which no name came twice, for events that are called
@@ -52,20 +66,28 @@ class Guard:
             # As `_run`, which is a call more for each of many million.
             self.asked += 1
             try:
-                return evaluate(at)
+                found = evaluate(at)
             except FAILURES:
                 self.missing += 1
                 return MISSING
+            return found if type(found) is bool else self._comparable(found)
 
         return told
 
     def _run(self, evaluate: Closure, given: Environment) -> object:
         self.asked += 1
         try:
-            return evaluate(given)
+            found = evaluate(given)
         except FAILURES:
             self.missing += 1
             return MISSING
+        return found if type(found) is bool else self._comparable(found)
+
+    def _comparable(self, value: object) -> object:
+        if isinstance(value, list | dict) and too_deep(value):
+            self.missing += 1
+            return MISSING
+        return value
 
 
 _VARIABLES = frozenset(("event", "cause"))

@@ -3,7 +3,7 @@
 import re
 
 from analyzer.guards import MISSING
-from collector.cel_values import FieldMissing
+from collector.cel_values import FieldMissing, too_deep
 from collector.event import Event
 from collector.event_view import EventView
 
@@ -31,7 +31,8 @@ class ValuePath:
         self.asked = self.missing = 0
 
     def values(self, event: Event) -> list[object] | None:
-        """Every value that it leads to, as often as it does; None where it leads nowhere."""
+        """Every value that it leads to, as often as it does; None where it leads nowhere. One that
+        is nested too deep to be compared is not there."""
         self.asked += 1
         try:
             found = [EventView(event).payload()]
@@ -39,6 +40,7 @@ class ValuePath:
             found = [MISSING]
         for step in self._steps:
             found = [value for one in found for value in _into(one, step)]
+        found = [MISSING if too_deep(value) else value for value in found]
         if MISSING not in found:
             return found
         self.missing += 1

@@ -54,6 +54,25 @@ def within_bounds(value: object) -> None:
         level = inner
 
 
+DEEPEST = 100
+"""Levels of lists and maps in a value. Who compares or writes one goes down level by level, and
+how far Python lets him depends on where he is called; what an event says must not."""
+
+
+def too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, list | dict)
+            for inner in (one if isinstance(one, list) else one.values())
+        ]
+        if not level:
+            return False
+    return True
+
+
 def truth(value: object) -> bool:
     if value is True or value is False:
         return value
@@ -87,10 +106,16 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     return run
 
 
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, list | dict) and (too_deep(a) or too_deep(b)):
+        raise TypeError("nested too deep")
+    return json_equal(a, b)
+
+
 def _contained(a: Any, b: Any) -> bool:
     if not isinstance(b, list | dict):
         raise TypeError("`in` needs a list or a map")
-    return any(json_equal(a, element) for element in b)
+    return any(_equal(a, element) for element in b)
 
 
 def _divide(a: Any, b: Any) -> Any:
@@ -120,8 +145,8 @@ def _strict(compute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
-    "relation_eq": json_equal,
-    "relation_ne": lambda a, b: not json_equal(a, b),
+    "relation_eq": _equal,
+    "relation_ne": lambda a, b: not _equal(a, b),
     "relation_lt": _ordered(operator.lt),
     "relation_le": _ordered(operator.le),
     "relation_gt": _ordered(operator.gt),

@@ -3,11 +3,13 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from analyzer.absence import Absence, limit, until_the_last
 from analyzer.episode import Episode, follows, since, skew_between, waits_no_more
 from analyzer.guards import Guard
 from analyzer.instance import Instance
+from analyzer.likeness import Candidates
 from analyzer.origins import ByName
 from analyzer.rules.rule import Check, Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
@@ -83,9 +85,9 @@ class AfterExpect(Rule):
             return ()
         found: list[Instance] = []
         awaiting: list[_Awaiting] = []
-        plain = self._plain()
+        plain, candidates = self._plain(), self._candidates(episode)
         for cause in causes:
-            if plain and (came := self._plainly_came(cause, episode, sight)) is not None:
+            if plain and (came := self._plainly_came(cause, candidates, sight)) is not None:
                 found.append(self._met(cause, cause.time + (self.within or 0), tuple(came)))
                 continue
             if self.within is None and waits_no_more(episode, cause):
@@ -96,8 +98,10 @@ class AfterExpect(Rule):
             awaiting.append(_Awaiting(cause, deadline, excuse))
         if not awaiting:
             return found
-        hand_out = self._hand_out_each if self.options.match == "each" else self._hand_out_any
-        hand_out(episode, sight, awaiting)
+        if self.options.match == "each":
+            self._hand_out_each(episode, sight, awaiting)
+        else:
+            self._hand_out_any(candidates, sight, awaiting)
         found.extend(self._instance(one, episode, sight) for one in awaiting)
         return found
 
@@ -114,8 +118,9 @@ class AfterExpect(Rule):
                 causes = episode.of(trigger, copies=copies)
             else:
                 causes = episode.by_name(copies=copies).get(alone, ())
+            candidates = self._candidates(episode) if causes else ()
             for cause in causes:
-                if (where is None or where(cause, None)) and not came(cause, episode, sight):
+                if (where is None or where(cause, None)) and not came(cause, candidates, sight):
                     return fine(episode, sight)
             return True
 
@@ -176,7 +181,15 @@ class AfterExpect(Rule):
         options = self.options
         return self.within is not None and options.match == "any" and not options.unless
 
-    def _plainly_came(self, cause: Event, episode: Episode, sight: Sight) -> list[Event] | None:
+    def _candidates(self, episode: Episode) -> list[Candidates]:
+        """For each thing awaited, which events may be it."""
+        options = self.options
+        events_for = options.likeness.events_for
+        return [events_for(episode.of(names, copies=options.copies)) for names in self.needs]
+
+    def _plainly_came(
+        self, cause: Event, candidates: Sequence[Candidates], sight: Sight
+    ) -> list[Event] | None:
         """What nearly all come to: of each thing awaited the first that fits, in time.
 
         A short cut of what follows in `judge`, and None wherever that has more to say.
@@ -188,8 +201,8 @@ class AfterExpect(Rule):
             return None
         fits = options.fits if options.such_that is not None or options.same else None
         came = []
-        for names in self.needs:
-            for event in since(episode.of(names, copies=options.copies), time - skew):
+        for events in candidates:
+            for event in since(events(cause), time - skew):
                 apart = event.time - time
                 if event.time > deadline:
                     return None
@@ -202,12 +215,13 @@ class AfterExpect(Rule):
             came.append(event)
         return came
 
-    def _hand_out_any(self, episode: Episode, sight: Sight, awaiting: list[_Awaiting]) -> None:
+    def _hand_out_any(
+        self, candidates: Sequence[Candidates], sight: Sight, awaiting: list[_Awaiting]
+    ) -> None:
         """One awaited event serves every activation before it: each takes the first that fits."""
-        for names in self.needs:
-            events = episode.of(names, copies=self.options.copies)
+        for events in candidates:
             for one in awaiting:
-                one.came.append(self._first_serving(events, one, sight))
+                one.came.append(self._first_serving(events(one.cause), one, sight))
 
     def _first_serving(self, events: Sequence[Event], one: _Awaiting, sight: Sight) -> Event | None:
         for event in since(events, one.cause.time - self.options.skew_under(sight)):
@@ -220,8 +234,9 @@ class AfterExpect(Rule):
         for one in awaiting:
             one.came = [None] * len(self.needs)
         for need, names in enumerate(self.needs):
-            free = list(awaiting)
+            free_for = self.options.likeness.causes_for(list(awaiting), _cause)
             for event in episode.of(names, copies=self.options.copies):
+                free = free_for(event)
                 number = self._whom(event, free, sight)
                 if number is not None:
                     free.pop(number).came[need] = event
@@ -302,6 +317,9 @@ def _held(one: Span | Condition) -> Condition:
 def _unless_meant(where: Guard, cause: str) -> Condition:
     meant = where.named(cause)
     return lambda at: meant(at) is not True
+
+
+_cause = attrgetter("cause")
 
 
 def _deadline(one: _Awaiting) -> int:

@@ -1,7 +1,8 @@
 """`after: A` `never: B`: no B after an A, for ever, or `within` a time, or `until` a C."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from analyzer.episode import Episode, follows, is_over, since, skew_between, surely_follows
 from analyzer.instance import Instance, met_once
@@ -11,6 +12,10 @@ from analyzer.sight import Sight
 from analyzer.span import Condition, Span
 from collector.event import Event
 from collector.times import FOREVER, format_duration, format_time
+
+MOST_TOLD = 100
+"""Of so many offences after one activation the evidence tells: each of thousands may have those of
+all that come after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,10 @@ class AfterNever(Rule):
         return ()
 
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
+        options = self.options
+        candidates = options.likeness.events_for(episode.of(self.never, copies=options.copies))
         return [
-            self._instance(cause, episode, sight)
+            self._instance(cause, candidates(cause), episode, sight)
             for cause in activations(self, episode, self.trigger)
         ]
 
@@ -62,15 +69,18 @@ class AfterNever(Rule):
             for name in sorted(present.intersection(self.never))
         ]
 
-    def _instance(self, cause: Event, episode: Episode, sight: Sight) -> Instance:
+    def _instance(
+        self, cause: Event, events: Sequence[Event], episode: Episode, sight: Sight
+    ) -> Instance:
         name = self.options.name
         deadline = None if self.within is None else cause.time + self.within
         untils = self._untils(cause, episode, sight)
-        offences = [
+        offending = (
             event
-            for event in self._offences(cause, deadline, untils, episode, sight)
+            for event in self._offending(cause, events, deadline, untils, sight)
             if self.excuse(episode, sight, cause, deadline, event) is None
-        ]
+        )
+        offences = list(islice(offending, MOST_TOLD))
         if offences:
             return self._offended(cause, offences, deadline, episode, sight)
         excuse = self.excuse(episode, sight, cause, deadline)
@@ -120,26 +130,24 @@ class AfterNever(Rule):
                 return True
         return False
 
-    def _offences(
+    def _offending(
         self,
         cause: Event,
+        events: Sequence[Event],
         deadline: int | None,
         untils: Sequence[Event],
-        episode: Episode,
         sight: Sight,
-    ) -> list[Event]:
+    ) -> Iterator[Event]:
         """Every forbidden event that is after the cause and before any `until` beyond doubt."""
-        found = []
-        for event in episode.of(self.never, copies=self.options.copies):
+        options = self.options
+        for event in since(events, cause.time - options.skew_under(sight)):
             if deadline is not None and event.time > deadline:
+                return
+            skew = skew_between(options.skew, sight, event, cause)
+            if not surely_follows(event, cause, skew) or not options.fits(event, cause):
                 continue
-            skew = skew_between(self.options.skew, sight, event, cause)
-            if not surely_follows(event, cause, skew) or not self.options.fits(event, cause):
-                continue
-            if self._is_free(event, untils, sight):
-                continue
-            found.append(event)
-        return found
+            if not self._is_free(event, untils, sight):
+                yield event
 
     def _over(
         self, deadline: int | None, untils: Sequence[Event], episode: Episode, sight: Sight

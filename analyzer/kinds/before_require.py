@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.episode import Episode, follows, skew_between
+from analyzer.episode import Episode, follows, since, skew_between
 from analyzer.instance import Instance
 from analyzer.rules.rule import Due, Names, Options, Rule, Wake, activations
 from analyzer.sight import Sight
 from analyzer.span import Condition, Span
 from collector.event import Event
-from collector.times import FOREVER, format_duration, format_time
+from collector.times import FOREVER, NEVER, format_duration, format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,19 @@ class BeforeRequire(Rule):
         return [Span(before[0], cause, skew, high, ties=True)]
 
     def judge(self, episode: Episode, sight: Sight) -> Sequence[Instance]:
+        options = self.options
+        events = episode.of(self.require, copies=options.copies)
+        candidates = options.likeness.events_for(events)
         return [
-            self._instance(cause, episode, sight)
+            self._instance(cause, candidates(cause), episode, sight)
             for cause in activations(self, episode, self.trigger)
         ]
 
-    def _instance(self, cause: Event, episode: Episode, sight: Sight) -> Instance:
+    def _instance(
+        self, cause: Event, events: Sequence[Event], episode: Episode, sight: Sight
+    ) -> Instance:
         name, wanted = self.options.name, " or ".join(self.require)
-        prepared = self._prepared(cause, episode, sight)
+        prepared = self._prepared(cause, events, sight)
         if prepared is not None:
             return Instance(name, "met", cause, evidence=(prepared,))
         due = cause.time + self.options.patience_under(sight)
@@ -80,10 +85,14 @@ class BeforeRequire(Rule):
             text=f"{text}; there was none",
         )  # fmt: skip
 
-    def _prepared(self, cause: Event, episode: Episode, sight: Sight) -> Event | None:
-        for event in episode.of(self.require, copies=self.options.copies):
-            if self.within is not None and cause.time - event.time > self.within:
+    def _prepared(self, cause: Event, events: Sequence[Event], sight: Sight) -> Event | None:
+        latest = cause.time + self.options.skew_under(sight)
+        earliest = NEVER if self.within is None else cause.time - self.within
+        for event in since(events, earliest):
+            if event.time < earliest:
                 continue
+            if event.time > latest:
+                return None
             skew = skew_between(self.options.skew, sight, cause, event)
             if follows(cause, event, skew) and self.options.fits(event, cause):
                 return event

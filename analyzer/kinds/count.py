@@ -12,6 +12,7 @@ from analyzer.episode import (
     Episode,
     follows,
     is_over,
+    since,
     skew_between,
     surely_follows,
     waits_no_more,
@@ -178,9 +179,10 @@ class Count(Rule):
 
     def _after(self, cause: Event, episode: Episode, sight: Sight) -> Iterator[Instance]:
         deadline = episode.end if self.within is None else cause.time + self.within
+        first = cause.time - self.options.skew_under(sight)
         for names, bounds in self.counted:
             counts, sure = [], set()
-            for event in episode.of(names, copies=self.options.copies):
+            for event in since(episode.of(names, copies=self.options.copies), first):
                 skew = skew_between(self.options.skew, sight, event, cause)
                 if follows(event, cause, skew) and self.options.fits(event, cause):
                     counts.append(event)

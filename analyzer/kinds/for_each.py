@@ -108,6 +108,10 @@ class ForEach(Rule):
         """For each value the first event that carries it; where each serves but one activation,
         the earliest in time, else one overdue."""
         each = self.options.match == "each"
+        wanting: dict[str, list[_Asking]] = {}
+        for one in asking:
+            for value in one.wanted:
+                wanting.setdefault(value, []).append(one)
         for event in episode.of(self.expected, copies=self.options.copies):
             found = self.by.value(event)
             if found is MISSING:
@@ -115,9 +119,8 @@ class ForEach(Rule):
             value = canonical(found)
             free = [
                 one
-                for one in asking
-                if value in one.wanted
-                and value not in one.came
+                for one in wanting.get(value, ())
+                if value not in one.came
                 and not (each and one.void_before(event))
                 and follows(
                     event, one.cause, skew_between(self.options.skew, sight, event, one.cause)

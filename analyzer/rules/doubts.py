@@ -19,7 +19,18 @@ from analyzer.rules.named import Named, named, shown
 from analyzer.rules.ruleset import RuleFile
 
 UNJUDGED = frozenset(
-    ("name", "about", "severity", "labels", "runbook", "version", "kind", "sentence", "written")
+    (
+        "name",
+        "about",
+        "severity",
+        "labels",
+        "runbook",
+        "version",
+        "kind",
+        "sentence",
+        "written",
+        "likeness",
+    )
 )
 ANY_OF = frozenset(
     (

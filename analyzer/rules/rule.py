@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from analyzer.episode import Episode, follows, skew_between, surely_follows
+from analyzer.episode import Episode, follows, since, skew_between, surely_follows
 from analyzer.guards import MISSING, Guard
 from analyzer.instance import Instance
+from analyzer.likeness import Likeness
 from analyzer.naming import ANY_NAME
 from analyzer.origins import ByName
 from analyzer.paths import ValuePath
@@ -54,6 +55,10 @@ class Options:
     """What it says, whatever it is called."""
     written: Value | None = field(default=None, compare=False, repr=False)
     """As it stands in its file, with places; None for what is implicit."""
+    likeness: Likeness = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "likeness", Likeness(self.same, self.such_that))
 
     def grace_under(self, sight: Sight) -> int:
         return sight.grace if self.grace is None else self.grace
@@ -251,9 +256,12 @@ class Rule(ABC):
         options = self.options
         if not options.unless:
             return None
-        for event in episode.of(options.unless, copies=options.copies):
+        some = episode.of(options.unless, copies=options.copies)
+        if activation is not None:
+            some = since(some, activation.time - options.skew_under(sight))
+        for event in some:
             if until is not None and event.time > until:
-                continue
+                return None
             if not options.excuses(event, activation):
                 continue
             if offence is not None and _surely_after(self, sight, event, offence):

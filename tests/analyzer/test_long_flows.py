@@ -6,6 +6,7 @@ Counted in calls of functions, since machines are shared.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,14 @@ RULES = {
     "each its own": "after: A, expect: B, within: 30s, match: each",
     "excused": "after: A, expect: B, within: 30s, unless: C",
     "free until": "after: A, never: C, until: B",
+    "by a value": "after: A, expect: B, within: 2h, same: [event.payload.n]",
+    "each by its value": "after: A, expect: B, within: 2h, match: each, "
+    "such_that: event.payload.n == cause.payload.n && event.payload.n >= 0",
+    "never again": "after: A, never: B",
+    "never with its value": "after: A, never: B, same: [event.payload.n]",
+    "prepared": "before: A, require: B, within: 30s",
+    "prepared by its value": "before: A, require: B, such_that: cause.payload.n == event.payload.n",
+    "fan-out": "after: A, for_each: event.payload.n, expect: B, by: event.payload.n, within: 30s",
 }
 FLOWS = {
     "in turn": lambda n: "AB" * (n // 2),
@@ -49,13 +58,15 @@ def test_three_times_the_events_are_some_three_times_the_work(
 
 def calls(rules: RuleSet, names: str) -> int:
     """How many it takes to judge a flow of these events, a second apart, when all is over."""
-    events = [
-        Event("s", "t", "t", 0, n, n * US_PER_S, n * US_PER_S, name, ("x",), f"e{n}")
-        for n, name in enumerate(["start", *names])
-    ]
-    state = PartitionState(
-        "s", "t", "t", 0, 0, 0, complete_to=10 * len(events) * US_PER_S, seen_from=0
-    )
+    counts = Counter[str]()
+    events = []
+    for n, name in enumerate(["start", *names]):
+        counts[name] += 1
+        events.append(Event(
+            "s", "t", "t", 0, n, n * US_PER_S, n * US_PER_S, name, ("x",), f"e{n}",
+            payload=f'{{"n":{counts[name]}}}', encoding="json",
+        ))  # fmt: skip
+    state = PartitionState("s", "t", "t", 0, 0, 0, complete_to=100_000 * US_PER_S, seen_from=0)
     sight = Sight([state], grace=0, skews={"s": 0})
     counted = 0
 

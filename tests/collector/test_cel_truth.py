@@ -1,7 +1,7 @@
 """Which conditions can never be true."""
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 
 from analyzer.guards import Guard
 from collector.cel import GuardError, check_kinds
@@ -38,12 +38,12 @@ def test_what_may_be_true(text: str) -> None:
     assert not never_true(text)
 
 
-@settings(max_examples=examples(75))
+@settings(max_examples=examples(300))
 @given(conditions, documents)
 def test_what_is_said_to_be_never_true_is_not(text: str, payload: dict[str, object]) -> None:
     try:
         check_kinds(text, condition=True)
     except GuardError:
-        assume(False)  # it is refused before anybody asks
+        return  # it is refused before anybody asks: nearly four of five are
     held = Guard(text)(event(payload), None)
     assert not (held and never_true(text))
