@@ -182,7 +182,11 @@ class Count(Rule):
         first = cause.time - self.options.skew_under(sight)
         for names, bounds in self.counted:
             counts, sure = [], set()
+            # What comes too late is evidence where it was awaited; and else it is nothing.
+            last = None if self.within is None or self.by or bounds.least else deadline
             for event in since(episode.of(names, copies=self.options.copies), first):
+                if last is not None and event.time > last:
+                    break
                 skew = skew_between(self.options.skew, sight, event, cause)
                 if follows(event, cause, skew) and self.options.fits(event, cause):
                     counts.append(event)

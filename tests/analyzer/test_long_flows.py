@@ -33,6 +33,7 @@ RULES = {
     "prepared": "before: A, require: B, within: 30s",
     "prepared by its value": "before: A, require: B, such_that: cause.payload.n == event.payload.n",
     "fan-out": "after: A, for_each: event.payload.n, expect: B, by: event.payload.n, within: 30s",
+    "counted": "at_most: {B: 1}, after: A, within: 20s",
 }
 FLOWS = {
     "in turn": lambda n: "AB" * (n // 2),
