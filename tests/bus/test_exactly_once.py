@@ -46,6 +46,7 @@ async def admin(own_broker: Broker) -> AsyncIterator[AIOKafkaAdminClient]:
     await started.close()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 async def test_each_event_is_stored_once_whenever_the_daemon_is_killed_and_whatever_the_bus_does(
     own_broker: Broker, admin: AIOKafkaAdminClient, tmp_path: Path, seed: int, figures: Figures
@@ -53,6 +54,7 @@ async def test_each_event_is_stored_once_whenever_the_daemon_is_killed_and_whate
     figures(**await one_round(own_broker, admin, tmp_path / "round", 1 + 10 * seed, KILLS))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 async def test_each_event_is_stored_once_though_the_clock_jumps_between_the_kills(
     own_broker: Broker, admin: AIOKafkaAdminClient, tmp_path: Path, seed: int, figures: Figures,
@@ -64,6 +66,7 @@ async def test_each_event_is_stored_once_though_the_clock_jumps_between_the_kill
     figures(**found)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 async def test_each_event_is_stored_once_though_the_disk_is_full_between_the_kills(
     own_broker: Broker, admin: AIOKafkaAdminClient, tmp_path: Path, seed: int, figures: Figures,

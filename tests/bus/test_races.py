@@ -7,6 +7,8 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from demo.broker import Broker
 from demo.faults import CANCEL_SHIP_RACE, DOUBLE_PROCESSING, LOST_OUTCOME
 from demo.plan import FaultPlan
@@ -31,6 +33,7 @@ class Plan(FaultPlan):
         return next((fault for fault, some in RACED.items() if number in some), None)
 
 
+@pytest.mark.long
 async def test_why_tells_each_race_from_a_cancellation_that_was_read_and_not_heeded(
     broker: Broker, topic_name: str, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from collector.times import US_PER_S, format_time, parse_time
@@ -127,6 +128,7 @@ def later(moment: str, seconds: int) -> str:
     return format_time(us + seconds * US_PER_S)
 
 
+@pytest.mark.long
 async def test_a_partition_that_cannot_be_read_holds_its_judgements_back_and_no_others(
     broker: Broker, topic_name: str, create_topic: CreateTopic, tmp_path: Path
 ) -> None:

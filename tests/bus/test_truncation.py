@@ -176,6 +176,7 @@ async def test_another_leader_that_holds_everything_is_no_cut(
     assert len(epochs) == 2, "the leader's epoch changed: else this shows nothing"
 
 
+@pytest.mark.long
 async def test_an_election_of_a_replica_that_lacks_records_is_noticed(
     own_broker: Broker, tapped: Tapped, tmp_path: Path
 ) -> None:

@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from demo.broker import Broker
 from demo.faults import STOCK
 from demo.plan import FaultPlan
@@ -194,6 +196,7 @@ async def compare(daemon: DaemonProcess, branch: Branch, matrix: Matrix, *faults
         matrix.note(before[key].expect["verdict"], answer)
 
 
+@pytest.mark.long
 async def test_why_says_of_each_fault_of_the_shop_what_its_truth_says(
     broker: Broker, topic_name: str, tmp_path: Path
 ) -> None:

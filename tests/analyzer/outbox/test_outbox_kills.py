@@ -161,6 +161,7 @@ class House:
         yield "notebook", [Heard.of(line) for line in self.log.read_text().splitlines()]
 
 
+@pytest.mark.long
 def test_whatever_is_killed_every_sink_is_told_of_each_alert_to_its_end_in_order(
     tmp_path: Path,
 ) -> None:
