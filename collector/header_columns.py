@@ -52,7 +52,8 @@ class HeaderColumns:
         width = len(headers[0])
         names = [name for name, _ in pairs]
         own = names[:width]
-        if names != own * self._rows or len(set(own)) != width:
+        # Names alone do not tell: one record may lack what the next one has twice.
+        if set(map(len, headers)) != {width} or names != own * self._rows or len(set(own)) != width:
             return False
         try:
             raw = _BETWEEN.encode().join([raw for _, raw in pairs])

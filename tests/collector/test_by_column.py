@@ -196,6 +196,13 @@ def test_headers_of_every_kind_are_kept_as_they_came(name: str, all_of_them: boo
         assert [pair[0] for pair in kept] == [pair[0] for pair in record.headers]
 
 
+def test_who_lacks_a_header_is_not_given_one_of_who_has_it_twice() -> None:
+    headers = [[("correlation_id", b"c-%d" % row)] for row in range(20)]
+    headers[7], headers[8] = [], [*headers[7], *headers[8]]
+    found = compared([order(row, headers=headers[row]) for row in range(20)])
+    assert [event.correlation_ids for event in found[6:10]] == [("c-6",), (), ("c-7",), ("c-9",)]
+
+
 def test_plain_records_are_not_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the comparisons above would compare nothing."""
     one_by_one = []

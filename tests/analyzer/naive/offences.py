@@ -112,8 +112,10 @@ def unseen_before(q: Question, event: Event) -> bool:
     if begin is not None:
         start = begin.time if start is None else max(start, begin.time)
     elif start is None:
-        # It may have begun so long before the first that was seen of it.
-        start = q.life.events[0].time - (q.life.file["within"] or q.view.retention)
+        # It may have begun so long before the first that was seen of it, of what the file names.
+        told = q.life.file["told"]
+        seen = (e.time for e in q.life.events if told is None or e.name in told)
+        start = min(event.time, *seen) - (q.life.file["within"] or q.view.retention)
     return q.view.unseen_since(q.rule["require"], start, event.time)
 
 
