@@ -9,9 +9,9 @@ from collector.cel import (
     GuardError,
     compile_cel,
     compile_of_documents,
-    equalities,
     fields_read,
 )
+from collector.cel_equality import equalities
 from collector.cel_values import FAILURES, too_deep
 from collector.event import Event
 

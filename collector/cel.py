@@ -6,7 +6,7 @@ conversions, timestamps, durations, and one level of exists/all/filter/map.
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from celpy.celparser import CELParseError, CELParser
@@ -116,42 +116,6 @@ def fields_read(text: str, part: str) -> frozenset[str] | None:
     return frozenset(fields) if looked_into == looked_at else None
 
 
-def equalities(text: str, one: str, other: str) -> list[tuple[Closure, Closure]]:
-    """What a condition that compiles needs to be equal: each a path of the one variable, and a path
-    of the other."""
-    found = []
-    for part in _conjuncts(parsed(text)):
-        if part.data == "relation" and part.children[0].data == "relation_eq":
-            sides = {_root(side): side for side in (part.children[0].children[0], part.children[1])}
-            if sides.keys() == {one, other}:
-                found.append((_side(one, sides[one]), _side(other, sides[other])))
-    return found
-
-
-def _side(variable: str, tree: Any) -> Closure:
-    return _Compiler(frozenset((variable,))).closure(tree)
-
-
-def _conjuncts(tree: Any) -> Iterator[Any]:
-    """What must hold, each by itself, for all of it to hold."""
-    tree = unwrapped(tree)
-    if isinstance(tree, Tree) and tree.data == "conditionaland":
-        for part in tree.children:
-            yield from _conjuncts(part)
-    elif isinstance(tree, Tree):
-        yield tree
-
-
-def _root(tree: Any) -> str | None:
-    """The variable that a path begins with; None where it is another expression."""
-    tree = unwrapped(tree)
-    into = tree.data if isinstance(tree, Tree) else ""
-    constant = into == "member_index" and literal_of(tree.children[1]) is not None
-    if into == "member_dot" or constant:
-        return _root(tree.children[0]) or _identifier(tree.children[0])
-    return None
-
-
 def _is_part(tree: Any, part: str) -> bool:
     return isinstance(tree, Tree) and tree.data == "member_dot" and str(tree.children[1]) == part
 
@@ -159,9 +123,15 @@ def _is_part(tree: Any, part: str) -> bool:
 def constant(tree: Any) -> Closure | None:
     """A part of CEL that compiles, where it reads nothing: what it always yields, or fails with."""
     try:
-        return _Compiler(frozenset()).closure(tree)
+        return compile_part(tree, frozenset())
     except GuardError:
         return None
+
+
+def compile_part(tree: Any, variables: frozenset[str]) -> Closure:
+    """A part of CEL that compiles, as a function of these variables; raises GuardError where it
+    reads others."""
+    return _Compiler(variables).closure(tree)
 
 
 def literal_of(tree: Any) -> object:

@@ -56,7 +56,7 @@ def unasked(text: str) -> list[Unasked]:
 def _asked(tree: Tree[Token]) -> Path | None:
     """The path in `has(path)`."""
     if tree.data == "ident_arg" and str(tree.children[0]) == "has" and len(tree.children) > 1:
-        return _path(tree.children[1])
+        return path_of(tree.children[1])
     return None
 
 
@@ -70,7 +70,7 @@ def _differences(tree: object, *, negated: bool) -> Iterator[tuple[Tree[Token], 
         operator = str(children[0].data)
         if operator in (("relation_eq", "relation_in") if negated else ("relation_ne",)):
             yield node, negated
-    if negated and _path(node) is not None:
+    if negated and path_of(node) is not None:
         yield node, negated
         return
     if name == "unary" and isinstance(children[0], Tree) and children[0].data == "unary_not":
@@ -86,7 +86,7 @@ def _differences(tree: object, *, negated: bool) -> Iterator[tuple[Tree[Token], 
 def _paths(tree: object) -> Iterator[Path]:
     """The fields that are read here, as far as each path leads."""
     node = unwrapped(tree)
-    path = _path(node)
+    path = path_of(node)
     if path is not None:
         if _may_lack(path):
             yield path
@@ -102,7 +102,8 @@ def _may_lack(path: Path) -> bool:
     return path[0] not in EVENTS or path[1] in MAY_LACK
 
 
-def _path(tree: object) -> Path | None:
+def path_of(tree: object) -> Path | None:
+    """None where it is another expression."""
     node = unwrapped(tree)
     if not isinstance(node, Tree):
         return None
@@ -110,7 +111,7 @@ def _path(tree: object) -> Path | None:
         return (str(node.children[0]),)
     if node.data not in ("member_dot", "member_index"):
         return None
-    base = _path(node.children[0])
+    base = path_of(node.children[0])
     if base is None:
         return None
     if node.data == "member_dot":

@@ -18,20 +18,8 @@ from analyzer.rules.located import Place
 from analyzer.rules.named import Named, named, shown
 from analyzer.rules.ruleset import RuleFile
 
-UNJUDGED = frozenset(
-    (
-        "name",
-        "about",
-        "severity",
-        "labels",
-        "runbook",
-        "version",
-        "kind",
-        "sentence",
-        "written",
-        "likeness",
-    )
-)
+UNJUDGED = frozenset(("name", "about", "severity", "labels", "runbook", "version"))
+"""Beside what makes no difference when two are compared."""
 ANY_OF = frozenset(
     (
         "trigger",
@@ -173,7 +161,7 @@ def _plain(value: object, within: str = "") -> object:
         return "path", value.text
     if is_dataclass(value):
         parts = ((f.name, _plain(getattr(value, f.name), f.name)) for f in fields(value)
-                 if f.name not in UNJUDGED)  # fmt: skip
+                 if f.compare and f.name not in UNJUDGED)  # fmt: skip
         return type(value).__name__, *parts
     if isinstance(value, tuple):
         if within == "pairs":
