@@ -34,6 +34,8 @@ class Instance(msgspec.Struct, gc=False):
     text: str = ""
     by: str = ""
     """Which of several instances of one activation this is: a counted name, a value."""
+    failed: bool = False
+    """Unknown because judging it failed: a mistake of nonevent's."""
 
 
 def met_once(over: bool) -> State:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analyzer.episode import Episode, episodes, is_over
+from analyzer.failure import failed
 from analyzer.instance import Instance
 from analyzer.rules.ruleset import RuleFile
 from analyzer.sight import Sight
@@ -41,18 +42,29 @@ class Judged:
         return instance.state == "late" or (end is not None and end > instance.at)
 
 
-def judge(flow: str, events: Sequence[Event], file: RuleFile, sight: Sight) -> list[Judged]:
-    """What this file's expectations say about this flow, given what was seen.
+def judge(
+    flow: str, events: Sequence[Event], file: RuleFile, sight: Sight, *, unless_fine: bool = False
+) -> list[Judged]:
+    """What this file's expectations say about this flow, given what was seen; nothing, where that
+    is wanted only `unless_fine`.
 
     Pure: no clock, no store, no memory. `events` may come in any order; `sight` carries
-    completeness, gaps and grace.
+    completeness, gaps and grace. An expectation that cannot be judged is unknown.
     """
     if len(events) > RUNAWAY:
         return [Judged(Episode(flow, 1, file.flow, ()), (), "runaway")]
-    return judged(episodes_in(flow, events, file), file, sight)
+    try:
+        found = _episodes_in(flow, events, file)
+    except Exception as error:  # noqa: BLE001  # whatever a mistake of ours raises
+        unknown = [failed(rule.options.name, error) for rule in file.rules]
+        return [Judged(Episode(flow, 1, file.flow, ()), unknown, "open")]
+    sight = sight.under(file.naming)
+    if unless_fine and _fine(found, file, sight):
+        return []
+    return [_judged(episode, file, sight) for episode in found]
 
 
-def episodes_in(flow: str, events: Sequence[Event], file: RuleFile) -> list[Episode]:
+def _episodes_in(flow: str, events: Sequence[Event], file: RuleFile) -> list[Episode]:
     """The flow's episodes, as this file cuts it."""
     called = None if file.naming is None else file.naming.called
     found = episodes(flow, file.flow, file.begins, file.ends, file.within, events, called)
@@ -61,22 +73,25 @@ def episodes_in(flow: str, events: Sequence[Event], file: RuleFile) -> list[Epis
     return found
 
 
-def judged(found: Sequence[Episode], file: RuleFile, sight: Sight) -> list[Judged]:
-    """The same, of the flow's episodes."""
-    told, sight = [], sight.under(file.naming)
-    for episode in found:
-        instances = [instance for rule in file.rules for instance in rule.judge(episode, sight)]
-        told.append(Judged(episode, instances, _state(episode, instances, file, sight)))
-    return told
+def _judged(episode: Episode, file: RuleFile, sight: Sight) -> Judged:
+    instances: list[Instance] = []
+    for rule in file.rules:
+        try:
+            instances += rule.judge(episode, sight)
+        except Exception as error:  # noqa: BLE001  # the same
+            instances.append(failed(rule.options.name, error))
+    return Judged(episode, instances, _state(episode, instances, file, sight))
 
 
-def fine(found: Sequence[Episode], file: RuleFile, sight: Sight) -> bool:
-    """Whether beyond doubt `judged` finds one episode, ended by an event, in which all is met or
+def _fine(found: Sequence[Episode], file: RuleFile, sight: Sight) -> bool:
+    """Whether beyond doubt `_judged` finds one episode, ended by an event, in which all is met or
     void: what nearly every flow comes to, told in a fraction of the time. False says nothing."""
     if not file.ends or len(found) != 1 or found[0].ended_by is None:
         return False
-    sight = sight.under(file.naming)
-    return all(check(found[0], sight) for check in file.checks)
+    try:
+        return all(check(found[0], sight) for check in file.checks)
+    except Exception:  # noqa: BLE001  # judging tells which
+        return False
 
 
 def _state(

@@ -5,13 +5,14 @@ It decides only *when* a flow is judged, never *what* the judgement is.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from analyzer.agenda import Agenda
 from analyzer.consumers.overdue import Overdue
-from analyzer.episode import is_over
+from analyzer.episode import Episode, is_over
 from analyzer.finding import Finding, findings
 from analyzer.instance import Instance, finding_id
-from analyzer.judge import RUNAWAY, episodes_in, fine, judged
+from analyzer.judge import RUNAWAY, judge
 from analyzer.kept_flows import KeptFlows
 from analyzer.open_flow import (
     DONE,
@@ -35,7 +36,7 @@ from analyzer.runaways import Load, Runaways
 from analyzer.shape import Shapes
 from analyzer.sight import Sight
 from analyzer.transition import Transition, changes, taken_back
-from analyzer.undecided import Undecided
+from analyzer.undecided import Expectation, Undecided
 from collector.event import Event
 from collector.glimpse import Glimpses, Ids, kept_in
 from collector.interest import Interest, Part
@@ -377,19 +378,20 @@ class Live:
         events = self._origins.events(flow_id, flow.packed, flow.count)
         now: dict[str, Finding] = {}
         over, state = True, SETTLED | JUDGED
-        unknown: set[tuple[str, str]] = set()
+        unknown: dict[Expectation, str] = {}
         for file in flow.shape.files:
-            found_in = episodes_in(flow_id, events, file)
-            if fine(found_in, file, sight):
-                continue
-            for one in judged(found_in, file, sight):
+            for one in judge(flow_id, events, file, sight, unless_fine=True):
                 over = over and is_over(one.episode, sight)
                 for instance in one.instances:
                     if instance.finding == "unhandled":
                         self._overdue.put(flow_id, instance)
                     if instance.state == "unknown":
                         state |= UNSURE
-                        unknown.add((file.flow, instance.expectation))
+                        of, why = (file.flow, instance.expectation), ""
+                        if instance.failed:
+                            why = instance.text
+                            now.update(self._standing(flow, one.episode, of))
+                        unknown[of] = unknown.get(of) or why
                     if instance.state == "pending":
                         state |= PENDING
                     if instance.state == "pending" and instance.due is not None:
@@ -404,7 +406,7 @@ class Live:
                 for finding in findings(one, self.rules.by_name):
                     now[finding.id] = finding
         if unknown:
-            self.undecided.note(flow_id, frozenset(unknown), self.flows)
+            self.undecided.note(flow_id, unknown, self.flows)
         before, flow.found = flow.found, now or NOTHING_FOUND
         if self._adrift:
             drifting = {id: self._adrift.pop(id) for id in now if id in self._adrift}
@@ -472,6 +474,19 @@ class Live:
         rule = self.rules.by_name.get((finding.type, finding.expectation))
         return rule is not None and rule.options.version == finding.rule_version
 
+    def _standing(self, flow: OpenFlow, episode: Episode, of: Expectation) -> dict[str, Finding]:
+        """What this expectation found before judging it failed: nothing says otherwise."""
+        return {
+            one.id: one
+            for one in chain(flow.found.values(), self._adrift.values())
+            if (one.type, one.expectation) == of
+            and self._unchanged(one)
+            and (one.flow == episode.flow or (not episode.events and self._is_of(one, episode)))
+        }
+
+    def _is_of(self, finding: Finding, whole: Episode) -> bool:
+        return self._name(finding.correlation_id or "") == whole.correlation_id
+
     def _take_back(self) -> Iterable[Transition]:
         """Findings of flows that were judged again, and that none of them has any more."""
         adrift, self._adrift = self._adrift, {}
@@ -501,9 +516,7 @@ class Live:
         # Never judged, or not since its last event: its first deadline may be far away.
         events = self._origins.events(flow_id, flow.packed, flow.count)
         return any(
-            one.pending
-            for file in flow.shape.files
-            for one in judged(episodes_in(flow_id, events, file), file, sight)
+            one.pending for file in flow.shape.files for one in judge(flow_id, events, file, sight)
         )
 
     def reads(self, name: str) -> bool:

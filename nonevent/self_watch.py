@@ -11,12 +11,15 @@ from analyzer.settings import SelfSettings
 from collector.batch import PartitionState
 from collector.settings import parse_size
 from collector.sources.condition import Condition as TapCondition
-from collector.times import NEVER, format_duration, format_time, parse_duration
+from collector.times import NEVER, US_PER_S, format_duration, format_time, parse_duration
 
 BLIND, AWAY, HIDDEN, BEHIND = "tap blind", "bus away", "records hidden", "tap behind"
 OUTBOX, DISK, RULES, SILENT = "outbox stuck", "disk nearly full", "rules refused", "silent"
+FAILED = "judging failed"
 CRIPPLING = frozenset((BLIND, AWAY, HIDDEN, BEHIND, OUTBOX, DISK))
 """While one of these holds, nobody can rely on being told: the heartbeat stops."""
+FAILED_FOR = 3_600 * US_PER_S
+"""So long it is told that judging failed: the flow itself may be over at once."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Seen:
     rule_errors: Sequence[str] = ()
     silent: Sequence[tuple[str, str, str]] = ()
     """(flow type, expectation, why that is unusual)"""
+    failed: Mapping[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    """By flow type and expectation: how often judging failed, and in which flow last, and why."""
     room: int | None = None
     """Bytes that are left where the store lies."""
 
@@ -41,6 +46,8 @@ class SelfWatch:
         self._settings = settings
         self._room = parse_size(settings.disk) or 0
         self._since: dict[str, int] = {}
+        self._failures: dict[tuple[str, str], tuple[int, int]] = {}
+        """How often judging had failed, and when that became so many."""
 
     def conditions(self, seen: Seen, now: int) -> list[Condition]:
         found = [
@@ -50,6 +57,7 @@ class SelfWatch:
             *self._behind(seen, now),
             *self._stuck(seen),
             *self._noted(seen),
+            *self._failed(seen, now),
         ]
         since = {one.id: self._since.get(one.id, min(one.since, now)) for one in found}
         self._since = since
@@ -130,6 +138,23 @@ class SelfWatch:
                 SILENT, f"{type}/{expectation}", f"{type}: {expectation}: {why}", _NOW,
                 severity="warning", labels=(("flow_type", type),),
             )  # fmt: skip
+
+    def _failed(self, seen: Seen, now: int) -> Iterator[Condition]:
+        for one, (times, last) in seen.failed.items():
+            known, since = self._failures.get(one, (0, now))
+            if times != known:
+                known, since = self._failures[one] = times, now
+            if now - since < FAILED_FOR:
+                type, expectation = one
+                often = "once" if times == 1 else f"{times:,} times"
+                text = (
+                    f"{type}: {expectation}: judging failed {often}, last in {last}; "
+                    "nobody is told what is missing there. Please report this mistake"
+                )
+                yield Condition(
+                    FAILED, f"{type}/{expectation}", text, _NOW,
+                    severity="warning", labels=(("flow_type", type),),
+                )  # fmt: skip
 
     def _of(
         self, source: str, name: str, what: str, text: str, since: int, wait: str,

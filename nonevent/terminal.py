@@ -198,6 +198,10 @@ def print_expectations(page: ExpectationPage, console: Console | None = None) ->
         if one.unknown:
             flows = f"{one.unknown:,} flow{'' if one.unknown == 1 else 's'}"
             console.print(words(f"– {one.name}: unknown in {flows}, last in {one.unknown_in[-1]}"))
+        if one.failed:
+            times = "once" if one.failed == 1 else f"{one.failed:,} times"
+            said = f"✗ {one.name}: judging failed {times}, last in {one.last_failed}"
+            console.print(words(f"{said}; please report this mistake", "red"))
     told = [(one, lacks) for one in page.items for lacks in one.fields_missing]
     for one, lacks in told:
         console.print(

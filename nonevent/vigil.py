@@ -67,6 +67,7 @@ class Vigil:
             self._troubles(),
             self._rule_errors(),
             self._silent,
+            judge.failed(),
             room_at(self._path),
         )
 

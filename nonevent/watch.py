@@ -87,7 +87,9 @@ class Watch:
         with self.store.reader() as cursor:
             self._ties = stored_ties(cursor)
         self.live = Live(self.rules, self._load_flows, clocks.grace, ties=self._ties)
-        folds = LiveFolds(self.rules, self._history, clocks.grace, self._flows_of)
+        folds = LiveFolds(
+            self.rules, self._history, clocks.grace, self._flows_of, self.live.undecided
+        )
         # What the last run wrote down is of use where all of this is as it was.
         key = f"{version('nonevent')} {self.rules.fingerprint()} {clocks.told()} {tying}"
         self.judge = JudgeStage(self.live, clocks.sight, first, key, folds)

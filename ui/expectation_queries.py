@@ -12,7 +12,7 @@ from analyzer.rules.kind import Expectation
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.rules.sighted import activating, activations_sighted
 from analyzer.sampling import SampledTopic, sampled, sampled_topics
-from analyzer.undecided import Unknown
+from analyzer.undecided import NOTHING, Unknown
 from collector.store import observed
 from collector.store.rollups import Sighting, sightings
 from collector.times import US_PER_S
@@ -20,7 +20,6 @@ from ui.models import ExpectationItem, FieldsMissing, Sampled
 from ui.rows import moment
 
 DAY = 24 * 3600 * US_PER_S
-NOTHING_UNKNOWN = Unknown(0, ())
 
 _FINDINGS = """
 SELECT type, expectation, state, count(*), epoch_us(max("at") FILTER (state <> 'retracted'))
@@ -56,8 +55,9 @@ def expectations(
             which = file.flow, one.options.name
             item = _item(file, one, seen, topics, counted.get(which, _Found()))
             if unknown is not None:
-                told = unknown.get(which, NOTHING_UNKNOWN)
+                told = unknown.get(which, NOTHING)
                 item.unknown, item.unknown_in = told.flows, list(told.last)
+                item.failed, item.last_failed = told.failed, told.last_failed or None
             items.append(_of_consumers(cursor, one, item))
     return items
 
@@ -106,6 +106,8 @@ def _item(
         silent=not sighted.events,
         unknown=None,
         unknown_in=[],
+        failed=None,
+        last_failed=None,
         fields_missing=[FieldsMissing(**one._asdict()) for one in file.lacking(expectation)],
         sampled=[
             Sampled(source=one.source, topic=one.topic, share=one.share)

@@ -71,11 +71,18 @@ def expectation_metrics(expectations: Sequence[ExpectationItem]) -> Iterator[Met
         "Flows in which it could not be told, since the rules were read.",
         labels=EXPECTATION,
     )
+    failed = CounterMetricFamily(
+        "nonevent_expectation_failures",
+        "Flows and windows in which judging failed, by a mistake of nonevent's.",
+        labels=EXPECTATION,
+    )
     for labels, one in of:
         lacking.add_metric(labels, sum(lacks.missing for lacks in one.fields_missing))
         if one.unknown is not None:  # where no daemon runs nothing is known
             unknown.add_metric(labels, one.unknown)
-    yield from (lacking, unknown)
+        if one.failed is not None:
+            failed.add_metric(labels, one.failed)
+    yield from (lacking, unknown, failed)
 
 
 def consumer_metrics(consumers: Sequence[ConsumerItem]) -> Iterator[Metric]:

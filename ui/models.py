@@ -325,6 +325,11 @@ class ExpectationItem(BaseModel):
     something was not seen. Null where no daemon runs: `nonevent backtest` tells of a past."""
     unknown_in: list[str]
     """The last of these flows."""
+    failed: int | None
+    """In so many flows and windows judging failed, by a mistake of nonevent's, since the daemon
+    read its rules: there it is unknown. Null where no daemon runs."""
+    last_failed: str | None
+    """In which it did last, and why."""
     fields_missing: list[FieldsMissing]
     """Conditions and paths of which a field was not there, since the rules were read."""
     sampled: list[Sampled] = []

@@ -5,12 +5,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+import duckdb
+
+from analyzer.failure import failed
 from analyzer.finding import EVIDENCE, Finding, Position
 from analyzer.folds.fold import Fold, Seen, Window
 from analyzer.instance import Instance, window_finding_id
 from analyzer.rules.ruleset import RuleFile
 from analyzer.sight import Sight
 from collector.event import ORDER, Event
+from collector.times import format_time
 
 Flows = Callable[[Event], Sequence[str]]
 
@@ -33,7 +37,12 @@ def judge_window(
     file: RuleFile, fold: Fold, window: Window, events: Iterable[Event], sight: Sight, flows: Flows
 ) -> list[Instance]:
     """`events` are those that the window reads, in order; of other names there may be some."""
-    return fold.judge(window, events, Seen(sight.under(file.naming), file.calls, flows))
+    try:
+        return fold.judge(window, events, Seen(sight.under(file.naming), file.calls, flows))
+    except duckdb.Error:
+        raise  # of the store from which they are read
+    except Exception as error:  # noqa: BLE001  # a mistake of ours is told, and others go on
+        return [failed(fold.options.name, error, by=format_time(window.start))]
 
 
 def judge_windows(

@@ -19,6 +19,7 @@ from analyzer.plan import reading
 from analyzer.rules.ruleset import RuleFile, RuleSet
 from analyzer.sight import Sight
 from analyzer.transition import Transition, arrived, changes, retracted
+from analyzer.undecided import Undecided
 from collector.event import ORDER, Event
 from collector.glimpse import Glimpses
 from collector.interest import Interest, Part
@@ -64,9 +65,12 @@ class LiveFolds:
         history: History,
         default_grace: int,
         flows: Flows = own_flows,
+        undecided: Undecided | None = None,
     ) -> None:
+        """`undecided`: who counts where judging failed."""
+        undecided = Undecided() if undecided is None else undecided
         self._lines = [
-            _Line(file, fold, history, default_grace, flows)
+            _Line(file, fold, history, default_grace, flows, undecided)
             for file in rules.files
             for fold in file.folds
             if not isinstance(fold, Lag)
@@ -152,9 +156,10 @@ class _Line:
     """One expectation, and how far it was judged."""
 
     def __init__(
-        self, file: RuleFile, fold: Fold, history: History, default_grace: int, flows: Flows
-    ) -> None:
-        self.file, self.fold = file, fold
+        self, file: RuleFile, fold: Fold, history: History, default_grace: int, flows: Flows,
+        undecided: Undecided,
+    ) -> None:  # fmt: skip
+        self.file, self.fold, self._undecided = file, fold, undecided
         self._history, self._flows = history, flows
         grace = fold.options.grace
         self._grace = default_grace if grace is None else grace
@@ -266,6 +271,9 @@ class _Line:
             self._again.add(window)
         now, before = window_findings(file, fold, instances), self.found.pop(window.due, {})
         for one in instances:
+            if one.failed:
+                now.update(before)  # nothing says otherwise
+                self._undecided.failed((file.flow, fold.options.name), one.by, one.text)
             id = window_finding_id(file.flow, one)
             if over and one.state == "pending" and id in before:
                 # Sight went back: what was seen to be missing is so still.

@@ -101,6 +101,27 @@ def test_a_sink_rules_and_the_disk() -> None:
     assert found["disk nearly full"].text == "100 MB are left where the store lies"
 
 
+def test_that_judging_failed_is_told_for_an_hour_after_the_last_time() -> None:
+    own, hour = SelfWatch(SETTINGS), 60 * MINUTE
+    once = Seen(failed={("order", "paid"): (1, "ord-1: could not be judged: KeyError: 'n'")})
+    (first,) = own.conditions(once, NOW)
+    assert (first.name, first.severity) == ("judging failed", "warning")
+    assert first.text.startswith(
+        "order: paid: judging failed once, last in ord-1: could not be judged: KeyError: 'n'"
+    )
+    assert own.healthy([first], NOW + hour), "all else is judged"
+    again = Seen(failed={("order", "paid"): (2_000, "ord-9: why")})
+    assert own.conditions(once, NOW + hour - 1) == [first]
+    (second,) = own.conditions(again, NOW + hour)
+    assert "failed 2,000 times, last in ord-9" in second.text
+    assert (second.id, second.since) == (first.id, NOW)
+    assert own.conditions(again, NOW + 2 * hour - 1) == [second]
+    assert own.conditions(again, NOW + 2 * hour) == []
+    # Other rules were read, and it failed anew.
+    (third,) = own.conditions(once, NOW + 3 * hour)
+    assert third.since == NOW + 3 * hour
+
+
 def test_a_condition_keeps_its_beginning_while_it_holds() -> None:
     own = SelfWatch(SETTINGS)
     low = Seen(room=1)

@@ -349,6 +349,8 @@ def expectation(**changes: Any) -> ExpectationItem:
         "silent": False,
         "unknown": 0,
         "unknown_in": [],
+        "failed": 0,
+        "last_failed": None,
         "fields_missing": [],
     }
     return ExpectationItem(**(values | changes))

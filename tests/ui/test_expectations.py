@@ -306,3 +306,23 @@ def test_that_all_has_happened_is_not_said_of_what_is_silent(
 def test_the_page_without_expectations_says_so(client: httpx.Client, queries: FakeQueries) -> None:
     queries.expectation_page = ExpectationPage(items=[])
     assert "Nothing is expected" in client.get("/expectations").raise_for_status().text
+
+
+def test_where_judging_failed_is_told_with_why(client: httpx.Client, queries: FakeQueries) -> None:
+    why = f"{samples.NASTY}: could not be judged: KeyError: 'n' (guards.py:1)"
+    one = samples.expectation(failed=1_234, last_failed=why)
+    fine = samples.expectation(name="fine", failed=0)
+    away = samples.expectation(name="away", failed=None)
+    queries.expectation_page = ExpectationPage(items=[one, fine, away])
+    page = client.get("/expectations").raise_for_status().text
+    assert page.count(">judging failed</span> 1,234 times, last in ") == 1
+    assert "<script" not in page
+    metrics = client.get("/metrics").raise_for_status().text
+    name = "nonevent_expectation_failures_total"
+    assert f'{name}{{expectation="{one.name}",type="order"}} 1234.0' in metrics
+    assert f'{name}{{expectation="fine",type="order"}} 0.0' in metrics
+    assert f'{name}{{expectation="away"' not in metrics
+    out = io.StringIO()
+    print_expectations(queries.expectation_page, Console(file=out, width=400))
+    assert f"✗ {one.name}: judging failed 1,234 times, last in " in out.getvalue()
+    assert "please report this mistake" in out.getvalue()
