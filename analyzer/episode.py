@@ -124,13 +124,14 @@ def _without_copies(events: Mapping[str, Sequence[Event]]) -> dict[str, list[Eve
     """Of events with one name and one event id only the first."""
     kept: dict[str, list[Event]] = {}
     for name, some in events.items():
-        seen: set[str] = set()
+        seen: set[int] = set()
         kept[name] = found = []
         for event in some:
-            if event.id is None:
+            occurrence = event.occurrence()
+            if occurrence is None:
                 found.append(event)
-            elif event.id not in seen:
-                seen.add(event.id)
+            elif occurrence not in seen:
+                seen.add(occurrence)
                 found.append(event)
     return kept
 

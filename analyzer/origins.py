@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from collector.event import Event
 from collector.glimpse import Origin, kept_in, number_packed
-from collector.payload import document
 
 
 class Origins:
@@ -52,7 +51,7 @@ class ByName(dict[str, object]):
     def __missing__(self, name: str) -> object:
         number, kept = self.kept[name]
         try:
-            found = document(kept.payload or "", self._origins[number].encoding)
+            found = kept.document(self._origins[number])
         except (LookupError, ValueError, RecursionError):
             found = None
         self[name] = found

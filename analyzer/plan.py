@@ -4,6 +4,7 @@ Everything here is a hint for speed. A hint too many costs a judgement; the find
 judge's, whatever the plan says.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -126,7 +127,12 @@ def reading(part: Part, guard: Reads) -> Part:
     fields: tuple[str, ...] | None = None
     if part.payload is not None and guard.fields is not None:
         fields = tuple(sorted({*part.payload, *guard.fields}))
-    return Part(fields, part.rest or "headers" in guard.text or "key" in guard.text)
+    rest = part.rest or "headers" in guard.text or "key" in guard.text
+    return Part(fields, rest, part.id or _AN_ID.search(guard.text) is not None)
+
+
+_AN_ID = re.compile(r"\bid\b")
+"""Of the event, or of something in its payload."""
 
 
 def _wake(plans: Iterable[NamePlan], after: Iterable[NamePlan], *, twice: bool = False) -> None:

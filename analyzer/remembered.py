@@ -15,7 +15,7 @@ from analyzer.origins import Origins
 from analyzer.shape import Shapes
 from collector.glimpse import Origin
 
-FORMAT = 1
+FORMAT = 2
 FLOWS = 20_000
 """In one piece."""
 _ZSTD = pa.Codec("zstd", compression_level=1)

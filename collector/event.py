@@ -3,6 +3,7 @@
 from operator import attrgetter
 
 import msgspec
+from xxhash import xxh3_64_intdigest
 
 
 class Event(msgspec.Struct, gc=False, array_like=True):
@@ -24,7 +25,8 @@ class Event(msgspec.Struct, gc=False, array_like=True):
     name: str
     """`""` where neither header, payload nor topic gave one."""
     correlation_ids: tuple[str, ...] = ()
-    id: str | None = None
+    id: str | int | None = None
+    """In memory, where no rule reads it, the number that tells copies apart."""
     keys: tuple[tuple[str, str], ...] = ()
     key: str | None = None
     headers: str = "[]"
@@ -38,9 +40,19 @@ class Event(msgspec.Struct, gc=False, array_like=True):
     seq: int = 0
     """Its place in the store, ascending in the order of storing; 0 before that."""
 
+    def occurrence(self) -> int | None:
+        """What tells copies apart: those of one occurrence have the same, by the ID."""
+        return occurrence(self.id) if isinstance(self.id, str) else self.id
+
     def position(self) -> str:
         """Its identity as one string: the same on every machine that taps this bus."""
         return f"{self.source}/{self.topic_id}/{self.partition}/{self.offset}"
+
+
+def occurrence(id: str) -> int:
+    """64 bits of an event's ID: a quarter of the memory, for a million of open flows. Whoever tells
+    copies apart goes by these, so that live and `why` never differ."""
+    return xxh3_64_intdigest(id.encode())
 
 
 ORDER = attrgetter("time", "source", "topic", "partition", "offset")

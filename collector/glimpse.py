@@ -5,12 +5,14 @@ into before their flow is judged, so what is packed of them stays as it came: ap
 flow has. What repeats in all of them is told once, and is a number in each.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import msgspec
 
 from collector.event import Event
+from collector.payload import document
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -23,6 +25,8 @@ class Origin(msgspec.Struct, frozen=True, gc=False, array_like=True):
     name: str
     encoding: str
     """Of what is kept of the payload."""
+    fields: tuple[str, ...] = ()
+    """Where only these fields of it are kept: their names, once for all of them."""
 
     def is_beside(self, other: "Origin") -> bool:
         """In one partition: offsets tell which event was first."""
@@ -40,8 +44,10 @@ class Kept(msgspec.Struct, gc=False, array_like=True):
     time: int
     delay: int
     """From its time to its arrival."""
-    id: str | None = None
-    payload: str | None = None
+    id: str | int | None = None
+    """As that of an event: where no rule reads it a number."""
+    payload: str | list[str | None] | None = None
+    """Or the values of the origin's fields, as JSON; None where one is not there."""
     correlation_ids: tuple[str, ...] | None = None
     """None where it is one, and names the flow."""
     key: str | None = None
@@ -50,11 +56,20 @@ class Kept(msgspec.Struct, gc=False, array_like=True):
     def event(self, origin: Origin, flow: str) -> Event:
         """As the judge sees it, in its flow."""
         ids = (flow,) if self.correlation_ids is None else self.correlation_ids
+        kept = self.payload
+        payload = _object(origin.fields, kept) if isinstance(kept, list) else kept
         return Event(
             origin.source, origin.topic, origin.topic_id, origin.partition, self.offset, self.time,
-            self.time + self.delay, origin.name, ids, self.id, (), self.key, self.headers,
-            self.payload, origin.encoding,
+            self.time + self.delay, origin.name, ids, self.id, (), self.key, self.headers, payload,
+            origin.encoding,
         )  # fmt: skip
+
+    def document(self, origin: Origin) -> object:
+        """What the payload tells; raises as `collector.payload.document` does."""
+        if isinstance(self.payload, list):
+            both = zip(origin.fields, self.payload, strict=True)
+            return {name: _json(value) for name, value in both if value is not None}
+        return document(self.payload or "", origin.encoding)
 
 
 Ids = str | tuple[str, ...]
@@ -115,6 +130,18 @@ class Glimpses(msgspec.Struct, array_like=True):
         return _encode(self)
 
 
+def _object(fields: Sequence[str], values: Sequence[str | None]) -> str:
+    """As one would write it."""
+    both = zip(fields, values, strict=True)
+    return "{" + ",".join(f"{_text(n)}:{v}" for n, v in both if v is not None) + "}"
+
+
+@functools.cache
+def _text(name: str) -> str:
+    return msgspec.json.encode(name).decode()
+
+
+_json = msgspec.json.Decoder().decode
 _encode = msgspec.msgpack.Encoder().encode
 _kept = msgspec.msgpack.Decoder(Kept).decode
 glimpses_in = msgspec.msgpack.Decoder(Glimpses).decode

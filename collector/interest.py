@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from collector.event import Event
+from collector.event import Event, occurrence
 from collector.glimpse import Glimpses, Ids, Origin
 
 
@@ -16,9 +16,11 @@ class Part(msgspec.Struct, frozen=True):
     """These fields of it; None: all of it."""
     rest: bool = False
     """Headers and key."""
+    id: bool = False
+    """The ID itself. Else it is enough to tell copies apart."""
 
-    def payload_of(self, event: Event) -> str | None:
-        """What is kept of the event's payload."""
+    def payload_of(self, event: Event) -> str | list[str | None] | None:
+        """What is kept of the event's payload: its text, or that of each field."""
         if self.payload == () or event.payload is None:
             return None
         if self.payload is None or event.encoding != "json":
@@ -39,28 +41,34 @@ class Interest(msgspec.Struct, frozen=True):
         """In one loop, since it is done for every event that there is."""
         parts = {name: None if part == _NOTHING else part for name, part in self.names.items()}
         other = None if self.others == _NOTHING else self.others
-        numbers: dict[tuple[str, str, str, int, str, str], int] = {}
+        numbers: dict[tuple[str, str, str, int, str, str, tuple[str, ...]], int] = {}
+        no_fields: tuple[str, ...] = ()
         found: list[int] = []
         ids: list[Ids] = []
         bodies: list[bytes] = []
         for e in events:
             part, flows, encoding = parts.get(e.name, other), e.correlation_ids, "none"
-            alone = len(flows) == 1 and not self.keys
+            alone, fields = len(flows) == 1 and not self.keys, no_fields
+            id = e.id
+            if type(id) is str and (part is None or not part.id):
+                id = occurrence(id)
             if part is None and alone:
-                body = _encode((e.offset, e.time, e.arrival - e.time, e.id))
+                body = _encode((e.offset, e.time, e.arrival - e.time, id))
             else:
                 payload = None if part is None else part.payload_of(e)
                 if payload is not None:
                     encoding = e.encoding
+                if part is not None and type(payload) is list:
+                    fields = part.payload or no_fields
                 if alone and part is not None and not part.rest:
-                    body = _encode((e.offset, e.time, e.arrival - e.time, e.id, payload))
+                    body = _encode((e.offset, e.time, e.arrival - e.time, id, payload))
                 else:
                     rest = (e.key, e.headers) if part is not None and part.rest else ()
-                    kept = (e.offset, e.time, e.arrival - e.time, e.id, payload)
+                    kept = (e.offset, e.time, e.arrival - e.time, id, payload)
                     body = _encode((*kept, None if alone else flows, *rest))
             bodies.append(body)
             ids.append(flows[0] if len(flows) == 1 else flows)
-            origin = e.source, e.topic, e.topic_id, e.partition, e.name, encoding
+            origin = e.source, e.topic, e.topic_id, e.partition, e.name, encoding, fields
             number = numbers.get(origin)
             if number is None:
                 number = numbers[origin] = len(numbers)
@@ -75,8 +83,9 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 @functools.cache
-def _only(fields: tuple[str, ...]) -> Callable[[str], str]:
-    """Leaves these fields of a JSON object, each as it was written; what is no object stays."""
+def _only(fields: tuple[str, ...]) -> Callable[[str], str | list[str | None]]:
+    """The values of these fields of a JSON object, each as it was written; what is no object
+    stays."""
     members = [
         (
             f"f{number}",
@@ -86,12 +95,13 @@ def _only(fields: tuple[str, ...]) -> Callable[[str], str]:
         for number, f in enumerate(fields)
     ]
     kept = msgspec.defstruct("Kept", members, gc=False)
-    decode, encode = msgspec.json.Decoder(kept).decode, msgspec.json.Encoder().encode
+    decode, values = msgspec.json.Decoder(kept).decode, msgspec.structs.astuple
 
-    def only(payload: str) -> str:
+    def only(payload: str) -> str | list[str | None]:
         try:
-            return encode(decode(payload)).decode()
+            found = values(decode(payload))
         except (msgspec.DecodeError, RecursionError):
             return payload
+        return [None if value is msgspec.UNSET else str(value, "utf-8") for value in found]
 
     return only

@@ -154,8 +154,9 @@ class Distinct:
         self._seen: set[int] = set()
 
     def new(self, event: Event) -> bool:
-        if self._copies or event.id is None:
+        occurrence = None if self._copies else event.occurrence()
+        if occurrence is None:
             return True
         number = len(self._seen)
-        self._seen.add(hash((event.name, event.id)))
+        self._seen.add(hash((event.name, occurrence)))
         return len(self._seen) > number

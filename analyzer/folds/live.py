@@ -223,8 +223,9 @@ class _Line:
         counted = self._tallies.setdefault(window, {}).setdefault(value, set())
         if len(counted) > most:
             return False
-        told_apart = event.id is not None and not self.fold.options.copies
-        counted.add(hash((event.name, event.id)) if told_apart else hash(event.position()))
+        occurrence = None if self.fold.options.copies else event.occurrence()
+        apart = event.position() if occurrence is None else (event.name, occurrence)
+        counted.add(hash(apart))
         return len(counted) > most
 
     def advance(self, sight: Sight) -> Iterable[Transition]:

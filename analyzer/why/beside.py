@@ -32,7 +32,7 @@ class _Wanted(NamedTuple):
     start: int
     end: int
     key: str | None
-    id: str | None
+    id: str | int | None
 
 
 Look = Callable[[Sequence[_Wanted]], list[Event]]

@@ -28,7 +28,7 @@ class Causes:
     """Of the events of one flow, by their event IDs."""
 
     def __init__(self, episode: Episode) -> None:
-        self._by_id: Mapping[str, Event] = {
+        self._by_id: Mapping[str | int, Event] = {
             event.id: event for event in episode.in_order(copies=False) if event.id is not None
         }
 

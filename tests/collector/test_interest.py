@@ -1,5 +1,7 @@
 """What is kept of an event in memory: all that rules read, and nothing else."""
 
+from collections.abc import Callable
+
 import pytest
 
 from collector.cel import compile_cel, fields_read
@@ -7,6 +9,7 @@ from collector.event import Event
 from collector.event_view import EventView
 from collector.glimpse import glimpses_in, kept_in, number_packed
 from collector.interest import Interest, Part
+from collector.payload import document
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,19 @@ def test_of_a_json_object_only_the_fields_that_are_read_are_kept(
 ) -> None:
     left = kept_of(Part(payload=("a", "b")), event(payload))
     assert left.payload == kept
+    (glimpse,) = Interest({"order.created": Part(payload=("a", "b"))}).glimpses([event(payload)])
+    ((_, packed),) = kept_in(number_packed(0) + glimpse.body, 1)
+    assert told(lambda: packed.document(glimpse.origin)) == told(
+        lambda: document(left.payload or "", left.encoding)
+    ), "decoded without a way round"
     assert (left.headers, left.key, left.correlation_ids) == ("[]", None, ("c",))
+
+
+def told(what: Callable[[], object]) -> object:
+    try:
+        return what()
+    except (LookupError, ValueError, RecursionError) as error:
+        return type(error)
 
 
 def test_other_formats_and_whole_payloads_are_kept_as_they_are() -> None:
@@ -82,6 +97,21 @@ def test_of_events_that_no_rule_names_position_and_ids_are_kept() -> None:
     assert glimpse.event().payload is None
     (glimpse,) = Interest({}, keys=True).glimpses([event("{}")])
     assert (glimpse.source, glimpse.keys) == ("s", (("k", "v"),))
+
+
+def test_ids_are_numbers_that_tell_copies_apart_unless_they_are_read() -> None:
+    one, other, same = event("{}"), event("{}"), event("{}")
+    other.id, none = "é" * 1_000, event("{}")
+    none.id = None
+    for part in (Part(), Part(payload=None), Part(rest=True)):
+        numbers = [kept_of(part, e).id for e in (one, other, same)]
+        assert all(type(number) is int for number in numbers)
+        assert numbers[0] == numbers[2] != numbers[1]
+        assert kept_of(part, none).id is None
+        again = kept_of(part, one)
+        assert kept_of(part, again).id == again.id, "what was kept once may be kept anew"
+    for whole in (Part(id=True), Part(payload=None, id=True)):
+        assert [kept_of(whole, e).id for e in (one, other, none)] == ["e", other.id, None]
 
 
 def test_what_is_packed_is_read_again_in_the_order_in_which_it_came() -> None:
