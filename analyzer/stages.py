@@ -16,7 +16,6 @@ from analyzer.rules.ruleset import RuleSet
 from analyzer.sight import Sight
 from analyzer.tables import FINDING_LOG, OPEN_FLOWS, FindingRow, OpenFlows
 from analyzer.transition import Transition
-from analyzer.undecided import Expectation
 from collector.batch import Batch, Gap, PartitionState
 from collector.interest import Interest
 from collector.store import reading
@@ -103,11 +102,6 @@ class JudgeStage:
     def partitions(self) -> list[PartitionState]:
         """As the newest batches left them."""
         return list(self._partitions.values())
-
-    def failed(self) -> dict[Expectation, tuple[int, str]]:
-        """Which expectations could not be judged somewhere, how often, and where last and why."""
-        told = self.live.undecided.told()
-        return {of: (one.failed, one.last_failed) for of, one in told.items() if one.failed}
 
     def interest(self) -> Interest:
         """What of an event is looked at here."""

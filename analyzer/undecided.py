@@ -24,6 +24,10 @@ class Unknown(NamedTuple):
     last_failed: str = ""
     """In which it did last, and why."""
 
+    def failure(self) -> str:
+        times = "once" if self.failed == 1 else f"{self.failed:,} times"
+        return f"judging failed {times}, last in {self.last_failed}"
+
 
 NOTHING = Unknown(0, ())
 
@@ -66,6 +70,11 @@ class Undecided:
     def told(self) -> Mapping[Expectation, Unknown]:
         """May be asked from any thread."""
         return self._counts.copy()
+
+
+def failures(told: Mapping[Expectation, Unknown]) -> list[str]:
+    """Each expectation of which judging failed, in words."""
+    return [f"{type}: {name}: {one.failure()}" for (type, name), one in told.items() if one.failed]
 
 
 def _is_worth_a_line(number: int) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from analyzer.alerts.condition import Condition
 from analyzer.outbox.errand import Trouble
 from analyzer.settings import SelfSettings
+from analyzer.undecided import Expectation, Unknown
 from collector.batch import PartitionState
 from collector.settings import parse_size
 from collector.sources.condition import Condition as TapCondition
@@ -33,8 +34,7 @@ class Seen:
     rule_errors: Sequence[str] = ()
     silent: Sequence[tuple[str, str, str]] = ()
     """(flow type, expectation, why that is unusual)"""
-    failed: Mapping[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
-    """By flow type and expectation: how often judging failed, and in which flow last, and why."""
+    unknown: Mapping[Expectation, Unknown] = field(default_factory=dict)
     room: int | None = None
     """Bytes that are left where the store lies."""
 
@@ -46,7 +46,7 @@ class SelfWatch:
         self._settings = settings
         self._room = parse_size(settings.disk) or 0
         self._since: dict[str, int] = {}
-        self._failures: dict[tuple[str, str], tuple[int, int]] = {}
+        self._failures: dict[Expectation, tuple[int, int]] = {}
         """How often judging had failed, and when that became so many."""
 
     def conditions(self, seen: Seen, now: int) -> list[Condition]:
@@ -140,16 +140,14 @@ class SelfWatch:
             )  # fmt: skip
 
     def _failed(self, seen: Seen, now: int) -> Iterator[Condition]:
-        for one, (times, last) in seen.failed.items():
-            known, since = self._failures.get(one, (0, now))
-            if times != known:
-                known, since = self._failures[one] = times, now
-            if now - since < FAILED_FOR:
-                type, expectation = one
-                often = "once" if times == 1 else f"{times:,} times"
+        for (type, expectation), one in seen.unknown.items():
+            known, since = self._failures.get((type, expectation), (0, now))
+            if one.failed != known:
+                _, since = self._failures[type, expectation] = one.failed, now
+            if one.failed and now - since < FAILED_FOR:
                 text = (
-                    f"{type}: {expectation}: judging failed {often}, last in {last}; "
-                    "nobody is told what is missing there. Please report this mistake"
+                    f"{type}: {expectation}: {one.failure()}; nobody is told what is missing "
+                    "there. Please report this mistake"
                 )
                 yield Condition(
                     FAILED, f"{type}/{expectation}", text, _NOW,

@@ -379,6 +379,8 @@ def _hindrances(status: Status, console: Console) -> None:
         console.print(words(f"✗ {what}: {because}", "yellow"))
     for error in status.rule_errors:
         console.print(words(f"✗ {error}", "yellow"))
+    for failure in status.failures:
+        console.print(words(f"✗ {failure}; please report this mistake", "red"))
 
 
 def _bus(source: SourceStatus, console: Console) -> None:

@@ -67,7 +67,7 @@ class Vigil:
             self._troubles(),
             self._rule_errors(),
             self._silent,
-            judge.failed(),
+            judge.live.undecided.told(),
             room_at(self._path),
         )
 

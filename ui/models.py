@@ -239,6 +239,9 @@ class Status(BaseModel):
     """Batches between the taps and the judge; 2 is full, and the taps wait."""
     expectations: list[str]
     rule_errors: list[str]
+    failures: list[str] = []
+    """Expectations of which judging failed somewhere, by a mistake of nonevent's: how often since
+    the daemon read its rules, in which flow or window last, and why."""
     sources: list[SourceStatus]
 
 

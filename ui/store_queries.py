@@ -13,7 +13,7 @@ from analyzer.judge import RUNAWAY
 from analyzer.reading import counts, judged_by
 from analyzer.reading import findings as read_findings
 from analyzer.rules.ruleset import RuleSet
-from analyzer.undecided import Unknown
+from analyzer.undecided import Unknown, failures
 from analyzer.why.summary import Reasons
 from collector.export import export
 from collector.selection import Selection
@@ -342,6 +342,7 @@ class StoreQueries(AlertQueries):
                 queued=self._queued(),
                 expectations=rules.expectations(),
                 rule_errors=self._rule_errors(),
+                failures=failures(self._unknown() or {}),
                 sources=sources,
             )
 

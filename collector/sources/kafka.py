@@ -15,7 +15,7 @@ from collector.readers import Readers
 from collector.settings import KafkaSettings, SourceSettings
 from collector.sources.condition import Condition, by_topic
 from collector.sources.kafka_consumer import WAIT_MS, Consumer
-from collector.sources.kafka_discovery import Found, discover, listed
+from collector.sources.kafka_discovery import Found, discover, listed, replaced
 from collector.sources.kafka_ends import ends_of
 from collector.sources.kafka_partition import Change
 from collector.sources.kafka_records import Fetched
@@ -115,7 +115,7 @@ class KafkaTap:
     async def _discover(self) -> None:
         """Takes up new topics and partitions, and lets go of those that are gone."""
         consumer = self._running()
-        self._discovered = self._clock()
+        self._discovered, consumer.other_topics = self._clock(), False
         found = await discover(consumer.client, self._kafka.topics, self._roster.known())
         # The client finds the leaders of those topics only that it was told of.
         await consumer.client.set_topics(list(found.topics))
@@ -130,7 +130,8 @@ class KafkaTap:
 
     async def poll(self) -> Batch:
         # A clock that was set back lets nothing new wait.
-        if not 0 <= self._clock() - self._discovered <= DISCOVER_EVERY:
+        late = not 0 <= self._clock() - self._discovered <= DISCOVER_EVERY
+        if late or self._running().other_topics:
             await self._discover_again()
         fetched = await self._fetch()
         now = self._clock()
@@ -278,7 +279,7 @@ class KafkaTap:
         await self._running().close()
         self._consumer, self._ended = anew, None
         await anew.client.set_topics(sorted({tp.topic for tp in self._roster.partitions}))
-        anew.assign(self._roster.next_offsets())
+        anew.assign(self._roster.next_offsets(), self._roster.topics())
 
     # What the log no longer holds
 
@@ -289,7 +290,10 @@ class KafkaTap:
         cuts = await self._roster.offsets.cuts(
             consumer.client, {tp: self._roster.partitions[tp].state for tp in tps}
         )
-        for tp in ends:
+        topics = self._roster.topics()
+        others = await replaced(consumer.client, {tp: topics[tp] for tp in ends})
+        consumer.other_topics |= bool(others)
+        for tp in ends.keys() - others:
             self._cut_back(tp, cuts.get(tp))
             state = self._roster.partitions[tp].state
             self._roster.offsets.bound(state, ends[tp], sound=tp in cuts)

@@ -8,6 +8,7 @@ why, and asks a bus in trouble for its topics as often as it is answered.
 # mypy: allow-untyped-calls
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -15,7 +16,11 @@ from typing import Any
 
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
-from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    KafkaConnectionError,
+    SaslAuthenticationFailed,
+)
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.util import create_task
@@ -160,9 +165,17 @@ class PatientClient(AIOKafkaClient):
         if not isinstance(request, FetchRequest):
             return await super().send(node_id, request, group=group)
         sent = self._clock()
-        response = await super().send(node_id, request, group=group)
+        response = await self._fetch(node_id, request, group)
         response.topics = self._fetches.answered(sent, response.topics)
         return response
+
+    async def _fetch(self, node_id: Any, request: FetchRequest, group: Any) -> Any:
+        by_id = self._fetches.by_id(request)
+        if by_id is not None:
+            with contextlib.suppress(IncompatibleBrokerVersion, NotImplementedError):
+                answer = await super().send(node_id, by_id, group=group)
+                return by_id.named(answer, self._fetches.ids)
+        return await super().send(node_id, request, group=group)
 
     async def _metadata_update(self, cluster_metadata: Any, topics: Any) -> bool:
         now = self._clock()

@@ -8,7 +8,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from collector.settings import KafkaSettings
 from collector.sources.kafka_client import REQUEST_TIMEOUT_MS, PatientClient
-from collector.sources.kafka_fetches import Fetches
+from collector.sources.kafka_fetch import ids_of
+from collector.sources.kafka_fetches import ANOTHER_TOPIC, Fetches
 from collector.sources.kafka_records import Answers, Fetched, take
 from collector.times import US_PER_S
 
@@ -50,6 +51,8 @@ class Consumer:
         self.resting: dict[TopicPartition, int] = {}
         """Partitions that are not asked for, with the moment at which they are again."""
         self._rests = 0
+        self.other_topics = False
+        """A topic that is read has another ID by now, or is gone: it is time to look around."""
 
     async def open(self) -> None:
         """Connects; raises KafkaError with what each address said."""
@@ -79,9 +82,12 @@ class Consumer:
 
     # Where to read
 
-    def assign(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Reads these from now on, and no others."""
+    def assign(
+        self, offsets: Mapping[TopicPartition, int], topics: Mapping[TopicPartition, str]
+    ) -> None:
+        """Reads these from now on, and no others; `topics`: the IDs of their topics."""
         self.consumer.assign(list(offsets))
+        self.fetches.ids = ids_of(topics)
         if offsets:
             most = min(MOST_A_FETCH, max(LEAST_A_FETCH, PREFETCHED // len(offsets)))
             self._fetcher._max_partition_fetch_bytes = most
@@ -112,6 +118,7 @@ class Consumer:
         """A broker did not read it for us: asked again at once, it would say the same."""
         if tp in self.consumer.assignment():
             self.rest(tp, REST)
+            self.other_topics |= error in ANOTHER_TOPIC
 
     # What is read
 

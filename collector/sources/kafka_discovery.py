@@ -8,7 +8,14 @@ from aiokafka import TopicPartition
 
 from collector.sources.condition import Denied
 from collector.sources.kafka_client import PatientClient
-from collector.sources.kafka_topics import Topic, all_topics, exact, undescribed, wanted
+from collector.sources.kafka_topics import (
+    Topic,
+    all_topics,
+    exact,
+    topics_named,
+    undescribed,
+    wanted,
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +58,19 @@ async def discover(
     found = sorted_out(topics, refusals)
     found.denied.update({tp: id for tp, id in known.items() if tp.topic in hidden})
     return found
+
+
+async def replaced(
+    client: PatientClient, topics: Mapping[TopicPartition, str]
+) -> set[TopicPartition]:
+    """Partitions of topics that do not have these IDs any more: what was asked by their names may
+    have been answered of others."""
+    if all(id == tp.topic for tp, id in topics.items()):
+        return set()  # the broker gives no IDs
+    names = sorted({tp.topic for tp in topics})
+    there = await topics_named(client, await client.some_node(), names)
+    ids = {name: topic.id for name, topic in there.items()}
+    return {tp for tp, id in topics.items() if ids.get(tp.topic) != id}
 
 
 def sorted_out(topics: Mapping[str, Topic], refusals: Mapping[str, str]) -> Found:

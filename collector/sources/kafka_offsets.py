@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from collector.batch import Gap, PartitionState
 from collector.settings import KafkaSettings
+from collector.sources.kafka_client import PatientClient
+from collector.sources.kafka_discovery import replaced
 from collector.sources.kafka_ends import Ends, ends_of, offsets_at
 from collector.sources.kafka_epochs import cut_at, epoch_ends
 from collector.times import US_PER_MS, parse_duration, parse_time
@@ -61,7 +63,7 @@ class Offsets:
 
     async def states(
         self,
-        client: AIOKafkaClient,
+        client: PatientClient,
         fresh: Mapping[TopicPartition, str],
         late: Collection[TopicPartition],
     ) -> States:
@@ -69,13 +71,15 @@ class Offsets:
 
         `start` counts on the very first start, and for the `late`, which were there before and
         could not be read. What is new later is read from its beginning. Whose leader is away is
-        left out.
+        left out, and what is another topic by now.
         """
         ends = await ends_of(client, fresh, self._kafka.isolation)
         known = {tp: s for tp in ends if (s := self._begun(tp, fresh[tp])) is not None}
         starting = [tp for tp in ends if tp not in known and (self._first_start or tp in late)]
         first = await self._start(client, {tp: ends[tp] for tp in starting})
         cuts = await self.cuts(client, known)
+        for tp in await replaced(client, {tp: fresh[tp] for tp in ends}):
+            del ends[tp]
         # From here on nothing waits: a step half done would lose its place.
         self._first_start = self._first_start and not ends
         found = {}
@@ -111,15 +115,16 @@ class Offsets:
         self._known.append(state)
         self._current[root(state.topic_id), state.partition] = state
 
-    async def cuts(
-        self, client: AIOKafkaClient, states: States
-    ) -> dict[TopicPartition, int | None]:
+    async def cuts(self, client: PatientClient, states: States) -> dict[TopicPartition, int | None]:
         """Where each log was cut back below what was read of it; None: it holds all of it.
 
-        What is not in the answer cannot be told: nothing was read, or its leader is away.
+        What is not in the answer cannot be told: nothing was read, its leader is away, or it is
+        another topic by now.
         """
         epochs = {tp: state.epoch for tp, state in states.items() if state.epoch is not None}
         ends = await epoch_ends(client, epochs) if epochs else {}
+        for tp in await replaced(client, {tp: root(states[tp].topic_id) for tp in ends}):
+            del ends[tp]
         return {tp: cut_at(states[tp].next_offset, end) for tp, end in ends.items()}
 
     def cut_back(self, state: PartitionState, offset: int) -> PartitionState:

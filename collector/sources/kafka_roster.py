@@ -53,6 +53,10 @@ class Roster:
     def next_offsets(self) -> dict[TopicPartition, int]:
         return {tp: one.state.next_offset for tp, one in self.partitions.items()}
 
+    def topics(self) -> dict[TopicPartition, str]:
+        """The ID of each one's topic."""
+        return {tp: root(one.state.topic_id) for tp, one in self.partitions.items()}
+
     def states(self) -> list[PartitionState]:
         return [one.state for one in self.partitions.values()] + list(self.blind.values())
 
@@ -92,7 +96,7 @@ class Roster:
         for tp in states.keys() | (consumer.fetches.polls.keys() - ours.keys()):
             consumer.fetches.forget(tp)
             consumer.resting.pop(tp, None)
-        consumer.assign(self.next_offsets())
+        consumer.assign(self.next_offsets(), self.topics())
         self._say(gone - found.denied.keys())
 
     def cut_back(self, tp: TopicPartition, offset: int) -> None:

@@ -20,7 +20,7 @@ from analyzer.live import Live
 from analyzer.rules.loader import load
 from analyzer.rules.ruleset import RuleSet
 from analyzer.sight import Sight
-from analyzer.undecided import Undecided
+from analyzer.undecided import Undecided, failures
 from collector.batch import PartitionState
 from collector.event import Event
 from collector.times import US_PER_S
@@ -118,6 +118,8 @@ def test_one_expectation_is_unknown_in_one_flow_and_why_is_told(
     assert one.last_failed.startswith("poison: could not be judged: RuntimeError: what it held xxx")
     assert "test_failure.py:" in one.last_failed
     assert len(one.last_failed) < LONGEST + 100
+    (said,) = failures(live.undecided.told())
+    assert said == f"order: paid: judging failed once, last in {one.last_failed}"
     (line,) = caplog.messages
     assert "order: paid: judging failed (1 so far), last in poison: " in line
     live.absorb([event(9, 9, "packed", "poison")])

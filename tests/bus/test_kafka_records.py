@@ -37,7 +37,7 @@ async def opened(broker: Broker) -> AsyncIterator[Opened]:
         opened.append(consumer)
         await consumer.open()
         await consumer.client.set_topics([topic])
-        consumer.assign({TopicPartition(topic, number): offset for number in range(PARTITIONS)})
+        consumer.assign({TopicPartition(topic, n): offset for n in range(PARTITIONS)}, {})
         return consumer
 
     yield open

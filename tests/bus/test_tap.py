@@ -16,7 +16,7 @@ from collector.errors import SourceError
 from collector.settings import SourceSettings
 from collector.sources import kafka
 from collector.sources.kafka import KafkaTap
-from collector.times import NEVER
+from collector.times import NEVER, US_PER_S
 from demo.broker import Broker, free_port
 from tests.bus.conftest import CreateTopic
 from tests.bus.reading import TapReading
@@ -165,6 +165,34 @@ async def test_a_topic_made_anew_is_another_topic_and_the_old_one_holds_nothing_
     assert len({event.position() for event in reading.events}) == 5
     assert len(reading.states) == 2
     assert all(state.complete_to > NEVER for state in reading.active())
+
+
+@pytest.mark.parametrize("anew", [2, 3, 8])
+async def test_a_topic_made_anew_between_two_looks_is_not_read_as_the_old_one(
+    tapped: Tapped,
+    create_topic: CreateTopic,
+    producer: AIOKafkaProducer,
+    admin: AIOKafkaAdminClient,
+    monkeypatch: pytest.MonkeyPatch,
+    anew: int,
+) -> None:
+    """Whether it has fewer events than were read of the old one, as many, or more."""
+    topic = await create_topic()
+    await fill(producer, topic, 3)
+    reading = await tapped()
+    await reading.until(lambda: len(reading.events) == 3)
+    monkeypatch.setattr(kafka, "DISCOVER_EVERY", 3_600 * US_PER_S)
+    consumer = reading.tap._running()
+    consumer.rest(TopicPartition(topic, 0), 2 * US_PER_S)
+    await asyncio.sleep(0.5)  # the last fetch of the old one is over
+    await admin.delete_topics([topic])
+    await create_topic()
+    await fill(producer, topic, anew)
+    await reading.until(lambda: len(reading.events) == 3 + anew)
+    assert reading.offsets() == [0, 1, 2, *range(anew)]
+    assert reading.gaps == []
+    assert {event.topic_id for event in reading.events} == {id for _, id, _ in reading.states}
+    assert len(reading.active()) == 1
 
 
 async def test_what_retention_took_while_the_tap_was_away_is_a_gap_with_its_range(

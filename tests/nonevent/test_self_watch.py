@@ -14,6 +14,7 @@ from analyzer.alerts.condition import Condition
 from analyzer.outbox.errand import Trouble
 from analyzer.rules.loader import load
 from analyzer.settings import SelfSettings
+from analyzer.undecided import Unknown
 from collector.batch import PartitionState
 from collector.settings import StoreSettings
 from collector.sources.condition import Condition as TapCondition
@@ -103,20 +104,22 @@ def test_a_sink_rules_and_the_disk() -> None:
 
 def test_that_judging_failed_is_told_for_an_hour_after_the_last_time() -> None:
     own, hour = SelfWatch(SETTINGS), 60 * MINUTE
-    once = Seen(failed={("order", "paid"): (1, "ord-1: could not be judged: KeyError: 'n'")})
+    paid = ("order", "paid")
+    once = Seen(unknown={paid: Unknown(1, (), 1, "ord-1: could not be judged: KeyError: 'n'")})
     (first,) = own.conditions(once, NOW)
     assert (first.name, first.severity) == ("judging failed", "warning")
     assert first.text.startswith(
         "order: paid: judging failed once, last in ord-1: could not be judged: KeyError: 'n'"
     )
     assert own.healthy([first], NOW + hour), "all else is judged"
-    again = Seen(failed={("order", "paid"): (2_000, "ord-9: why")})
+    again = Seen(unknown={paid: Unknown(3, (), 2_000, "ord-9: why")})
     assert own.conditions(once, NOW + hour - 1) == [first]
     (second,) = own.conditions(again, NOW + hour)
     assert "failed 2,000 times, last in ord-9" in second.text
     assert (second.id, second.since) == (first.id, NOW)
     assert own.conditions(again, NOW + 2 * hour - 1) == [second]
     assert own.conditions(again, NOW + 2 * hour) == []
+    assert own.conditions(Seen(unknown={paid: Unknown(7, ())}), NOW + 2 * hour) == []
     # Other rules were read, and it failed anew.
     (third,) = own.conditions(once, NOW + 3 * hour)
     assert third.since == NOW + 3 * hour

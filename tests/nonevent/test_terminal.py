@@ -167,6 +167,7 @@ def test_nothing_from_the_bus_reaches_the_terminal_as_a_command(
         printed(terminal.print_findings, FindingPage(items=flow.found, next=None), colour=colour),
         printed(terminal.print_events, events, colour=colour),
         printed(terminal.print_status, samples.status(rule_errors=[nasty]), colour=colour),
+        printed(terminal.print_status, samples.status(failures=[nasty]), colour=colour),
     ]
     for text in told:
         plain = ESCAPE.sub("", text)

@@ -77,6 +77,14 @@ def test_mistakes_in_rule_files_are_told(client: httpx.Client, queries: FakeQuer
     assert "order.yaml:3:5" in client.get("/").text
 
 
+def test_mistakes_of_our_own_are_told(client: httpx.Client, queries: FakeQueries) -> None:
+    said = "order: paid: judging failed once, last in <b>1</b>: KeyError"
+    queries.now_status = samples.status(failures=[said])
+    page = client.get("/").text
+    assert "order: paid: judging failed once, last in &lt;b&gt;1&lt;/b&gt;: KeyError" in page
+    assert "please report it" in page
+
+
 @pytest.mark.parametrize(
     ("status", "cure"),
     [
