@@ -70,6 +70,8 @@ class Memory(msgspec.Struct):
     events_a_flow: int
     bytes_per_flow: float
     """Resident memory that open flows added, deadlines and look-up included."""
+    each_further: float
+    """The same after the first batch: without tables of fixed size, and what a batch takes."""
 
 
 class Said(msgspec.Struct):
@@ -197,13 +199,18 @@ def memory(rules: RuleSet, flows: int) -> Memory:
     live = Live(rules, lambda names: {}, 5 * US_PER_S, hot_flows=2 * flows)
     interest = live.interest()
     before = resident()
+    after_first = 0
     for events in opened(flows):
         live.take(interest.glimpses(events))
         del events
         live.advance(sight(FIRST_MS * US_PER_MS))
+        after_first = after_first or resident()
     gc.collect()
     assert len(live.flows) == flows
-    return Memory(flows, len(USUAL), round((resident() - before) / flows, 1))
+    now, further = resident(), max(1, flows - BATCH)
+    return Memory(
+        flows, len(USUAL), round((now - before) / flows, 1), round((now - after_first) / further, 1)
+    )
 
 
 def resident() -> int:

@@ -94,6 +94,31 @@ def test_a_lag_that_is_always_the_same_is_fine_however_commits_and_looks_fall(
         assert verdict(course).word == "ok", (second, verdict(course))
 
 
+@pytest.mark.parametrize("commit_every", [10, 20, 60])
+@pytest.mark.parametrize("share", [0.3, 0.5])
+@pytest.mark.parametrize("slower_at", [300, 303.3, 306.1])
+@pytest.mark.parametrize("phase", [0, 1.9, 4.2])
+def test_who_keeps_up_with_half_of_what_comes_is_growing_within_three_intervals(
+    commit_every: int, share: float, slower_at: float, phase: float
+) -> None:
+    """And two looks, which are taken every five seconds."""
+    until = slower_at + 4 * commit_every
+    case = {
+        "until": until, "produce": [[0, until, 100]], "commit_every": commit_every, "phase": phase,
+        "consume": [[0, slower_at, 400], [slower_at, until, 100 * share]],
+    }  # fmt: skip
+    acted = act(case)
+    said = {
+        second: verdict(course)
+        for second in acted.moments
+        if second > 100 and (course := acted.course(second))
+    }
+    told = min(second for second, found in said.items() if found.word != "ok")
+    assert slower_at < told <= slower_at + 3 * commit_every + 10
+    assert said[told].word == "growing"
+    assert told * US_PER_S - said[told].since <= 3 * commit_every * US_PER_S
+
+
 def test_what_is_left_may_go_up_and_down_as_it_always_does() -> None:
     """Ten events come a second, and after each commit some are left, by chance: by chance they are
     more four times in a row, too, and that is hardly ever called growth."""
