@@ -32,7 +32,6 @@ flow: order
 begins: created
 ends: shipped
 within: 1h
-events: {EVENTS}
 expectations:
   - {name: paid, after: created, expect: paid, within: 10s}
   - {name: packed, before: shipped, require: packed}
@@ -50,8 +49,8 @@ def mistakes_are_told(mistakes_are_raised: None) -> Iterator[None]:
         yield
 
 
-def rules(folder: Path, events: str = "{}") -> RuleSet:
-    (folder / "order.yaml").write_text(RULES.replace("{EVENTS}", events))
+def rules(folder: Path, more: str = "") -> RuleSet:
+    (folder / "order.yaml").write_text(RULES + more)
     return load([folder / "order.yaml"])
 
 
@@ -166,7 +165,7 @@ def test_what_had_been_found_stands_until_it_can_be_judged_again(
 def test_names_that_cannot_be_told_leave_the_whole_file_unknown_in_that_flow(
     tmp_path: Path,
 ) -> None:
-    ruleset = rules(tmp_path, "{dear: {name: created, where: event.payload.total > 9}}")
+    ruleset = rules(tmp_path, "events: {dear: {name: created, where: event.payload.total > 9}}")
     (file,) = ruleset.files
     assert file.naming is not None
     right = type(file.naming).called
@@ -176,12 +175,17 @@ def test_names_that_cannot_be_told_leave_the_whole_file_unknown_in_that_flow(
             raise AttributeError
         return right(naming, event)  # type: ignore[arg-type]
 
+    before = Live(ruleset, lambda flows: {}, 0)
+    before.absorb(LOG[:1])
+    assert len(before.advance(seen_until(60))) == 1
     with mock.patch.object(type(file.naming), "called", called):
         live = Live(ruleset, lambda flows: {}, 0)
         live.absorb(LOG)
         assert by_flow([one.finding for one in live.advance(seen_until(60))]) == {"a": ["paid"]}
         told = live.undecided.told()
         (one,) = judge("poison", LOG[:1], file, seen_until(60))
+        before.absorb([event(9, 5, "paid", "poison")])
+        assert before.advance(seen_until(60)) == [], "what had been found stands"
     every = ("paid", "packed", "unfinished")
     assert {of: one.failed for of, one in told.items()} == {("order", name): 1 for name in every}
     said = {i.expectation: (i.state, i.failed) for i in one.instances}
@@ -192,7 +196,7 @@ def test_names_that_cannot_be_told_leave_the_whole_file_unknown_in_that_flow(
 
 def test_short_cuts_that_fail_are_judged(tmp_path: Path) -> None:
     """Nobody is told what a short cut does: what judging finds counts."""
-    text = RULES.replace("{EVENTS}", "{}").replace(
+    text = RULES.replace(
         "within: 10s}", 'within: 10s, such_that: "event.payload.n == cause.payload.n"}'
     )
     (tmp_path / "order.yaml").write_text(text)
