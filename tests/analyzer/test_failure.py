@@ -176,15 +176,17 @@ def test_names_that_cannot_be_told_leave_the_whole_file_unknown_in_that_flow(
         return right(naming, event)  # type: ignore[arg-type]
 
     before = Live(ruleset, lambda flows: {}, 0)
-    before.absorb(LOG[:1])
-    assert len(before.advance(seen_until(60))) == 1
+    names = ("created", "shipped", "created")
+    before.absorb([event(n, 20 * n, name, "poison") for n, name in enumerate(names)])
+    found = by_flow([one.finding for one in before.advance(seen_until(60))])
+    assert found == {"poison": ["paid", "packed"], "poison#2": ["paid"]}
     with mock.patch.object(type(file.naming), "called", called):
         live = Live(ruleset, lambda flows: {}, 0)
         live.absorb(LOG)
         assert by_flow([one.finding for one in live.advance(seen_until(60))]) == {"a": ["paid"]}
         told = live.undecided.told()
         (one,) = judge("poison", LOG[:1], file, seen_until(60))
-        before.absorb([event(9, 5, "paid", "poison")])
+        before.absorb([event(9, 45, "paid", "poison")])
         assert before.advance(seen_until(60)) == [], "what had been found stands"
     every = ("paid", "packed", "unfinished")
     assert {of: one.failed for of, one in told.items()} == {("order", name): 1 for name in every}
