@@ -208,12 +208,14 @@ class Live:
         """What had been announced before a restart; each of these flows is judged again."""
         for finding in found:
             self._adrift[finding.id] = finding
-            flow_id = self._name(finding.correlation_id or "")
+            flow_id = self._flow_of(finding)
             if flow_id not in self.flows and self._kept.is_cold(flow_id):
                 self._revive([flow_id])
             self._dirty.add(flow_id)
 
-    def _name(self, correlation_id: str) -> str:
+    def _flow_of(self, finding: Finding) -> str:
+        """As the flow is called now."""
+        correlation_id = finding.correlation_id or ""
         return correlation_id if self.ties is None else self.ties.flow(correlation_id)
 
     def _revive(self, wanted: Iterable[str]) -> dict[str, int]:
@@ -481,17 +483,17 @@ class Live:
             for one in chain(flow.found.values(), self._adrift.values())
             if (one.type, one.expectation) == of
             and self._unchanged(one)
-            and (one.flow == episode.flow or (not episode.events and self._is_of(one, episode)))
+            and (
+                one.flow == episode.flow
+                or (not episode.events and self._flow_of(one) == episode.correlation_id)
+            )
         }
-
-    def _is_of(self, finding: Finding, whole: Episode) -> bool:
-        return self._name(finding.correlation_id or "") == whole.correlation_id
 
     def _take_back(self) -> Iterable[Transition]:
         """Findings of flows that were judged again, and that none of them has any more."""
         adrift, self._adrift = self._adrift, {}
         for old in adrift.values():
-            flow_id = self._name(old.correlation_id or "")
+            flow_id = self._flow_of(old)
             yield self._taken_back(old, flow_id, self.flows.get(flow_id))
 
     def _await(self, flow_id: str, flow: OpenFlow, file: RuleFile, instance: Instance) -> None:

@@ -25,8 +25,7 @@ class Unknown(NamedTuple):
     """In which it did last, and why."""
 
     def failure(self) -> str:
-        times = "once" if self.failed == 1 else f"{self.failed:,} times"
-        return f"judging failed {times}, last in {self.last_failed}"
+        return failure(self.failed, self.last_failed)
 
 
 NOTHING = Unknown(0, ())
@@ -70,6 +69,11 @@ class Undecided:
     def told(self) -> Mapping[Expectation, Unknown]:
         """May be asked from any thread."""
         return self._counts.copy()
+
+
+def failure(times: int, last: str) -> str:
+    often = "once" if times == 1 else f"{times:,} times"
+    return f"judging failed {often}, last in {last}"
 
 
 def failures(told: Mapping[Expectation, Unknown]) -> list[str]:

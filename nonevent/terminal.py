@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from analyzer.undecided import failure
 from collector.times import US_PER_S, format_duration
 from nonevent.pace import amount, in_words, size, span
 from ui import moments
@@ -199,8 +200,7 @@ def print_expectations(page: ExpectationPage, console: Console | None = None) ->
             flows = f"{one.unknown:,} flow{'' if one.unknown == 1 else 's'}"
             console.print(words(f"– {one.name}: unknown in {flows}, last in {one.unknown_in[-1]}"))
         if one.failed:
-            times = "once" if one.failed == 1 else f"{one.failed:,} times"
-            said = f"✗ {one.name}: judging failed {times}, last in {one.last_failed}"
+            said = f"✗ {one.name}: {failure(one.failed, one.last_failed or '')}"
             console.print(words(f"{said}; please report this mistake", "red"))
     told = [(one, lacks) for one in page.items for lacks in one.fields_missing]
     for one, lacks in told:
@@ -379,8 +379,8 @@ def _hindrances(status: Status, console: Console) -> None:
         console.print(words(f"✗ {what}: {because}", "yellow"))
     for error in status.rule_errors:
         console.print(words(f"✗ {error}", "yellow"))
-    for failure in status.failures:
-        console.print(words(f"✗ {failure}; please report this mistake", "red"))
+    for told in status.failures:
+        console.print(words(f"✗ {told}; please report this mistake", "red"))
 
 
 def _bus(source: SourceStatus, console: Console) -> None:

@@ -22,10 +22,9 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
-from collector.sources.kafka_topics import Uuid
+from collector.sources.kafka_topics import TAGS, Uuid
 
 _TEXT = CompactString("utf-8")
-_TAGS = ("tags", TaggedFields)
 
 
 # Which groups there are: each broker tells of those that it coordinates.
@@ -39,9 +38,9 @@ class _ListResponse4(Response):
         ("error_code", Int16),
         (
             "groups",
-            CompactArray(("group", _TEXT), ("protocol", _TEXT), ("state", _TEXT), _TAGS),
+            CompactArray(("group", _TEXT), ("protocol", _TEXT), ("state", _TEXT), TAGS),
         ),
-        _TAGS,
+        TAGS,
     )
 
 
@@ -50,7 +49,7 @@ class _ListStruct4(RequestStruct):
     API_KEY = 16
     API_VERSION = 4
     RESPONSE_TYPE = _ListResponse4
-    SCHEMA = Schema(("states", CompactArray(_TEXT)), _TAGS)
+    SCHEMA = Schema(("states", CompactArray(_TEXT)), TAGS)
 
 
 class _ListResponse5(Response):
@@ -62,10 +61,10 @@ class _ListResponse5(Response):
         (
             "groups",
             CompactArray(
-                ("group", _TEXT), ("protocol", _TEXT), ("state", _TEXT), ("type", _TEXT), _TAGS
+                ("group", _TEXT), ("protocol", _TEXT), ("state", _TEXT), ("type", _TEXT), TAGS
             ),
         ),
-        _TAGS,
+        TAGS,
     )
 
 
@@ -74,7 +73,7 @@ class _ListStruct5(RequestStruct):
     API_KEY = 16
     API_VERSION = 5
     RESPONSE_TYPE = _ListResponse5
-    SCHEMA = Schema(("states", CompactArray(_TEXT)), ("types", CompactArray(_TEXT)), _TAGS)
+    SCHEMA = Schema(("states", CompactArray(_TEXT)), ("types", CompactArray(_TEXT)), TAGS)
 
 
 class ListGroups(Request[_ListStruct4 | _ListStruct5]):
@@ -111,14 +110,14 @@ class _DescribeResponse(Response):
                         ("host", _TEXT),
                         ("metadata", CompactBytes),
                         ("assignment", CompactBytes),
-                        _TAGS,
+                        TAGS,
                     ),
                 ),
                 ("operations", Int32),
-                _TAGS,
+                TAGS,
             ),
         ),
-        _TAGS,
+        TAGS,
     )
 
 
@@ -127,11 +126,11 @@ class _DescribeStruct(RequestStruct):
     API_KEY = 15
     API_VERSION = 5
     RESPONSE_TYPE = _DescribeResponse
-    SCHEMA = Schema(("groups", CompactArray(_TEXT)), ("operations", Boolean), _TAGS)
+    SCHEMA = Schema(("groups", CompactArray(_TEXT)), ("operations", Boolean), TAGS)
 
 
 _ASSIGNMENT = CompactArray(
-    ("topic_id", Uuid), ("topic", _TEXT), ("partitions", CompactArray(Int32)), _TAGS
+    ("topic_id", Uuid), ("topic", _TEXT), ("partitions", CompactArray(Int32)), TAGS
 )
 
 
@@ -175,14 +174,14 @@ class _Describe69Response(Response):
                         ("topic_regex", _TEXT),
                         ("assignment", _Assignment),
                         ("target", _Assignment),
-                        _TAGS,
+                        TAGS,
                     ),
                 ),
                 ("operations", Int32),
-                _TAGS,
+                TAGS,
             ),
         ),
-        _TAGS,
+        TAGS,
     )
 
 
@@ -191,7 +190,7 @@ class _Describe69Struct(RequestStruct):
     API_KEY = 69
     API_VERSION = 0
     RESPONSE_TYPE = _Describe69Response
-    SCHEMA = Schema(("groups", CompactArray(_TEXT)), ("operations", Boolean), _TAGS)
+    SCHEMA = Schema(("groups", CompactArray(_TEXT)), ("operations", Boolean), TAGS)
 
 
 class _Describe77Response(Response):
@@ -219,14 +218,14 @@ class _Describe77Response(Response):
                         ("host", _TEXT),
                         ("topics", CompactArray(_TEXT)),
                         ("assignment", _Assignment),
-                        _TAGS,
+                        TAGS,
                     ),
                 ),
                 ("operations", Int32),
-                _TAGS,
+                TAGS,
             ),
         ),
-        _TAGS,
+        TAGS,
     )
 
 
@@ -235,7 +234,7 @@ class _Describe77Struct(RequestStruct):
     API_KEY = 77
     API_VERSION = 1
     RESPONSE_TYPE = _Describe77Response
-    SCHEMA = Schema(("groups", CompactArray(_TEXT)), ("operations", Boolean), _TAGS)
+    SCHEMA = Schema(("groups", CompactArray(_TEXT)), ("operations", Boolean), TAGS)
 
 
 class DescribeClassic(Request[_DescribeStruct]):
@@ -368,13 +367,13 @@ class _OffsetsStruct(RequestStruct):
                 ("group", _TEXT),
                 (
                     "topics",
-                    CompactArray(("name", _TEXT), ("partitions", CompactArray(Int32)), _TAGS),
+                    CompactArray(("name", _TEXT), ("partitions", CompactArray(Int32)), TAGS),
                 ),
-                _TAGS,
+                TAGS,
             ),
         ),
         ("require_stable", Boolean),
-        _TAGS,
+        TAGS,
     )
 
 
@@ -417,16 +416,16 @@ class _ProducersResponse(Response):
                                 ("timestamp", Int64),
                                 ("coordinator_epoch", Int32),
                                 ("txn_start", Int64),
-                                _TAGS,
+                                TAGS,
                             ),
                         ),
-                        _TAGS,
+                        TAGS,
                     ),
                 ),
-                _TAGS,
+                TAGS,
             ),
         ),
-        _TAGS,
+        TAGS,
     )
 
 
@@ -438,9 +437,9 @@ class _ProducersStruct(RequestStruct):
     SCHEMA = Schema(
         (
             "topics",
-            CompactArray(("topic", _TEXT), ("partitions", CompactArray(Int32)), _TAGS),
+            CompactArray(("topic", _TEXT), ("partitions", CompactArray(Int32)), TAGS),
         ),
-        _TAGS,
+        TAGS,
     )
 
 

@@ -20,10 +20,9 @@ from aiokafka.protocol.types import (
     Int32,
     Int64,
     Schema,
-    TaggedFields,
 )
 
-from collector.sources.kafka_topics import Uuid
+from collector.sources.kafka_topics import TAGS, Uuid
 
 _NONE = -1
 
@@ -52,18 +51,18 @@ class _Response(Response):
                             CompactArray(
                                 ("producer_id", Int64),
                                 ("first_offset", Int64),
-                                ("tags", TaggedFields),
+                                TAGS,
                             ),
                         ),
                         ("preferred_read_replica", Int32),
                         ("message_set", CompactBytes),
-                        ("tags", TaggedFields),
+                        TAGS,
                     ),
                 ),
-                ("tags", TaggedFields),
+                TAGS,
             ),
         ),
-        ("tags", TaggedFields),
+        TAGS,
     )
 
 
@@ -93,20 +92,18 @@ class _RequestStruct(RequestStruct):
                         ("last_fetched_epoch", Int32),
                         ("log_start_offset", Int64),
                         ("max_bytes", Int32),
-                        ("tags", TaggedFields),
+                        TAGS,
                     ),
                 ),
-                ("tags", TaggedFields),
+                TAGS,
             ),
         ),
         (
             "forgotten_topics_data",
-            CompactArray(
-                ("topic_id", Uuid), ("partitions", CompactArray(Int32)), ("tags", TaggedFields)
-            ),
+            CompactArray(("topic_id", Uuid), ("partitions", CompactArray(Int32)), TAGS),
         ),
         ("rack_id", CompactString("utf-8")),
-        ("tags", TaggedFields),
+        TAGS,
     )
 
 
@@ -159,8 +156,4 @@ def _as_before(answer: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def ids_of(topics: Mapping[TopicPartition, str]) -> dict[TopicPartition, uuid.UUID]:
     """Of the topics that have one: brokers that are too old to give them are asked by name."""
-    found = {}
-    for tp, id in topics.items():
-        if id != tp.topic:
-            found[tp] = uuid.UUID(id)
-    return found
+    return {tp: uuid.UUID(id) for tp, id in topics.items() if id != tp.topic}

@@ -58,8 +58,7 @@ class Fetches:
 
     def by_id(self, request: FetchRequest) -> FetchById | None:
         """The same request by the topics' IDs; None where they are not known."""
-        wanted = FetchById(request, self.ids)
-        return wanted if wanted else None
+        return FetchById(request, self.ids) or None
 
     def forget(self, tp: TopicPartition) -> None:
         self.polls.pop(tp, None)

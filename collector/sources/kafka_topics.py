@@ -24,6 +24,9 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
+TAGS = ("tags", TaggedFields)
+"""At the end of each part of a flexible request or answer."""
+
 
 class Uuid(AbstractType[uuid.UUID]):
     @classmethod
@@ -55,7 +58,7 @@ class _Response(Response):
                 ("host", _TEXT),
                 ("port", Int32),
                 ("rack", _TEXT),
-                ("tags", TaggedFields),
+                TAGS,
             ),
         ),
         ("cluster_id", _TEXT),
@@ -77,14 +80,14 @@ class _Response(Response):
                         ("replicas", CompactArray(Int32)),
                         ("isr", CompactArray(Int32)),
                         ("offline", CompactArray(Int32)),
-                        ("tags", TaggedFields),
+                        TAGS,
                     ),
                 ),
                 ("authorized_operations", Int32),
-                ("tags", TaggedFields),
+                TAGS,
             ),
         ),
-        ("tags", TaggedFields),
+        TAGS,
     )
 
 
@@ -96,11 +99,11 @@ class _RequestStruct(RequestStruct):
     SCHEMA = Schema(
         (
             "topics",
-            CompactArray(("topic_id", Uuid), ("name", _TEXT), ("tags", TaggedFields)),
+            CompactArray(("topic_id", Uuid), ("name", _TEXT), TAGS),
         ),
         ("allow_auto_topic_creation", Boolean),
         ("include_authorized_operations", Boolean),
-        ("tags", TaggedFields),
+        TAGS,
     )
 
 
