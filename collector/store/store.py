@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -44,6 +45,11 @@ WAITING = 64
 for some that it submitted before."""
 READERS_S = 1.0
 """So long new readers wait at most for those that are under way, when a checkpoint needs it."""
+SCARCE = 1 << 30
+"""Bytes. Where fewer are free, a checkpoint is made without readers: DuckDB answers nobody any more
+after one that found no room, and whoever was reading would be cut short."""
+OPENED_AGAIN_S = 30.0
+"""So long a reader waits at most for the writer to see that, and to open the file again."""
 
 Job = Callable[[duckdb.DuckDBPyConnection], Any]
 
@@ -86,6 +92,7 @@ class Store:
         self._since_opened = 0
         self._readers_change = threading.Condition()
         self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
         self._tables = {table.name: table for table in (*COLLECTOR_TABLES, *tables)}
         self._connection = opened(path, memory, read_only=read_only)
         # Before anything is created: a file of a newer version is left as it is.
@@ -105,7 +112,6 @@ class Store:
             make(self._connection, path, [*created, *self.views])
         self._batches = Batches(self._tables, self._read_next_seq(), run, self.reader)
         self._jobs: queue.Queue[_Queued | None] = queue.Queue(WAITING)
-        self._thread: threading.Thread | None = None
         if not read_only:
             self._thread = threading.Thread(target=self._write_loop, name="writer", daemon=True)
             self._thread.start()
@@ -134,19 +140,48 @@ class Store:
     @contextmanager
     def reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor in a transaction of its own: everything read in it is of one moment."""
-        with self._readers_change:
-            self._readers_change.wait_for(lambda: not self._readers_wait)
-            cursor = self._connection.cursor()
-            self._reading += 1
+        cursor = self._begun()
         try:
-            cursor.execute("BEGIN")
             with unchanging(cursor):
                 yield cursor
+        except duckdb.FatalException as error:
+            raise StoreError(
+                f"{self.path} could not be read to the end, ask again: {_first_line(error)}"
+            ) from error
         finally:
-            cursor.close()
+            self._end(cursor)
+
+    def _begun(self) -> duckdb.DuckDBPyConnection:
+        while True:
             with self._readers_change:
-                self._reading -= 1
-                self._readers_change.notify_all()
+                self._readers_change.wait_for(lambda: not self._readers_wait)
+                connection = self._connection
+                cursor = connection.cursor()
+                self._reading += 1
+            try:
+                cursor.execute("BEGIN")
+            except BaseException as error:
+                self._end(cursor)
+                fatal = isinstance(error, duckdb.FatalException)
+                if not (fatal and self._opened_since(connection)):
+                    raise
+            else:
+                return cursor
+
+    def _opened_since(self, failed: duckdb.DuckDBPyConnection) -> bool:
+        """Waits until the writer has another connection than this one."""
+        if self._thread is None:
+            return False
+        with self._readers_change:
+            return self._readers_change.wait_for(
+                lambda: self._connection is not failed, OPENED_AGAIN_S
+            )
+
+    def _end(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        cursor.close()
+        with self._readers_change:
+            self._reading -= 1
+            self._readers_change.notify_all()
 
     def meta(self, key: str) -> str | None:
         with self.reader() as cursor:
@@ -295,24 +330,22 @@ class Store:
     def _checkpoint(self) -> bool:
         """After updates and deletes, readers that are under way hold it back: new ones wait then,
         so that there is a moment without any."""
+        if shutil.disk_usage(self.path).free >= SCARCE:
+            with suppress(duckdb.TransactionException):
+                self._writing.execute("CHECKPOINT")
+                return True
+        with self._readers_change:
+            self._readers_wait = True
+            self._readers_change.wait_for(lambda: self._reading == 0, READERS_S)
         try:
             self._writing.execute("CHECKPOINT")
         except duckdb.TransactionException:
-            return self._checkpoint_without_readers()
-        return True
-
-    def _checkpoint_without_readers(self) -> bool:
-        with self._readers_change:
-            self._readers_wait = True
-            alone = self._readers_change.wait_for(lambda: self._reading == 0, READERS_S)
-        try:
-            if alone:
-                self._writing.execute("CHECKPOINT")
+            return False
         finally:
             with self._readers_change:
                 self._readers_wait = False
                 self._readers_change.notify_all()
-        return alone
+        return True
 
     def _checkpoint_if_due(self) -> None:
         """Between transactions, so that one that fails says nothing of theirs."""
@@ -324,7 +357,7 @@ class Store:
                 done = self._checkpoint()
                 # Held back by a copy, it is not tried again at every batch.
                 self._checkpoint_at = CHECKPOINT_AFTER if done else size + size // 8
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:
             if not self._no_room(error):
                 log.warning("%s: its log could not be taken in yet: %s", self.path, error)
 
@@ -342,7 +375,7 @@ class Store:
         if not fatal and not (isinstance(error, duckdb.Error) and is_full(error)):
             return False
         if self.full is None:
-            why = f"no room on the disk: {str(error).splitlines()[0]}"
+            why = f"no room on the disk: {_first_line(error)}"
             log.error("%s: %s. Nothing is read until there is room; what is stored is intact",
                       self.path, why)  # fmt: skip
             self.full = why
@@ -387,6 +420,10 @@ class Store:
             self._thread.join()
         self._batches.close()
         self._connection.close()
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -156,50 +156,105 @@ def test_a_checkpoint_that_fails_is_done_again_and_nothing_is_lost(
 
 
 def answered(store: Store) -> list[Event]:
-    """A reader that was under way when the file was closed says so; the next one is served."""
-    end = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            with store.reader() as cursor:
-                return reading.events(cursor)
-        except duckdb.Error:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+    with store.reader() as cursor:
+        return reading.events(cursor)
+
+
+def test_whoever_asks_just_after_a_checkpoint_has_failed_is_answered(
+    small: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """DuckDB answers nobody then, until the writer has opened the file again: as where a daemon
+    starts on a full disk, and reads on after its first commit."""
+    store = Store(small / "store.duckdb", memory="100MB")
+    for number in range(4):
+        store.commit(batch(number)).result()
+    asking = ThreadPoolExecutor(1)
+    asked: list[Future[list[Event]]] = []
+
+    class WhenItIsSaid(logging.Handler):
+        """On the writer's thread, which has yet to open the file again."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            if not asked and "no room" in record.getMessage():
+                asked.append(asking.submit(answered, store))
+                wait(asked, timeout=0.3)
+
+    handler = WhenItIsSaid()
+    stores.log.addHandler(handler)
+    try:
+        filler = fill(small)
+        done = store.checkpoint()
+        wait_until_full(store)
+        assert len(asked[0].result(PATIENCE_S)) == 2_000
+        assert not done.done()
+    finally:
+        stores.log.removeHandler(handler)
+        asking.shutdown()
+    filler.unlink()
+    done.result(PATIENCE_S)
+    store.close()
+
+
+def test_whoever_is_cut_short_by_a_checkpoint_that_fails_may_ask_again(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it cannot be seen that the disk is nearly full: a quota, say."""
+    monkeypatch.setattr(stores, "SCARCE", 0)
+    store = Store(small / "store.duckdb", memory="100MB")
+    for number in range(4):
+        store.commit(batch(number)).result()
+    filler = fill(small)
+    begun = threading.Event()
+
+    def read_on() -> None:
+        with store.reader() as cursor:
+            begun.set()
+            wait_until_full(store)
+            reading.events(cursor)
+
+    with ThreadPoolExecutor(1) as beside:
+        reader = beside.submit(read_on)
+        assert begun.wait(PATIENCE_S)
+        done = store.checkpoint()
+        with pytest.raises(StoreError, match="could not be read to the end, ask again"):
+            reader.result(PATIENCE_S)
+    assert len(answered(store)) == 2_000
+    filler.unlink()
+    done.result(PATIENCE_S)
+    check(store, 4)
+    store.close()
 
 
 def test_many_times_full_with_readers_beside(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Room comes and goes, in commits and in checkpoints that come as they are due."""
+    """Room comes and goes, in commits and in checkpoints that come as they are due. No reader is
+    cut short."""
     monkeypatch.setattr(stores, "CHECKPOINT_AFTER", 500_000)
     store = Store(small / "store.duckdb", memory="100MB")
-    ended, times_full, seen = threading.Event(), 0, [0]
+    ended, seen = threading.Event(), [0]
 
     def read() -> None:
         while not ended.is_set():
-            try:
-                with store.reader() as cursor:
-                    (state,) = reading.partitions(cursor) or [PartitionState("", "", "", 0, 0, 0)]
-                    ((count,),) = cursor.execute("SELECT count(*) FROM events").fetchall()
-            except duckdb.Error:
-                continue
+            with store.reader() as cursor:
+                (state,) = reading.partitions(cursor) or [PartitionState("", "", "", 0, 0, 0)]
+                ((count,),) = cursor.execute("SELECT count(*) FROM events").fetchall()
             assert count == state.next_offset
             seen[0] += 1
 
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
+    reading_on = ThreadPoolExecutor(2)
+    readers = [reading_on.submit(read) for _ in range(2)]
     try:
         number = 0
         for leave in (0, 100_000, 300_000, 700_000, 0, 450_000):
             filler = fill(small, leave=leave)
             number, waiting = commit_until_full(store, number)
-            times_full += 1
             filler.unlink()
             waiting.result(PATIENCE_S)
         check(store, number)
     finally:
         ended.set()
-        for reader in readers:
-            reader.join()
+        reading_on.shutdown()
+    for reader in readers:
+        reader.result()
     store.close()
     assert seen[0] > 0
     store = Store(small / "store.duckdb")
