@@ -46,6 +46,7 @@ from nonevent.options import (
     print_json,
 )
 from nonevent.process import settle_in
+from nonevent.status_terminal import print_status
 from ui.models import FindingState, FlowState
 
 app = typer.Typer(
@@ -291,7 +292,7 @@ def status(
     """
     with asking(config, url, store, rules, token) as queries:
         found = queries.status()
-    print_json(found) if json else terminal.print_status(found)
+    print_json(found) if json else print_status(found)
 
 
 @app.command()

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from nonevent import terminal
+from nonevent.status_terminal import print_status
 from tests.ui import samples
 from ui.models import EventItem, EventPage, FindingPage, FlowPage, PublishedAfter
 
@@ -79,14 +80,14 @@ def test_events_are_one_line_each(printed: Callable[..., str]) -> None:
 
 
 def test_status_says_what_is_held_back(printed: Callable[..., str]) -> None:
-    text = printed(terminal.print_status, samples.blocked_status())
+    text = printed(print_status, samples.blocked_status())
     assert "blind on eu-prod/orders-3 since 2026-03-01 10:02:00 UTC" in text
     assert "214 judgements held" in text
-    assert "No partition is tapped" in printed(terminal.print_status, samples.unread_status())
+    assert "No partition is tapped" in printed(print_status, samples.unread_status())
 
 
 def test_status_says_what_lies_between_tap_and_bus(printed: Callable[..., str]) -> None:
-    text = " ".join(printed(terminal.print_status, samples.troubled_status()).split())
+    text = " ".join(printed(print_status, samples.troubled_status()).split())
     assert "✗ us-prod cannot be reached since 2026-03-01 10:01:00 UTC; next try" in text
     assert "kafka.us:9092: connection refused" in text
     assert "eu-prod/secrets is denied since 2026-03-01 09:00:00 UTC: grant <READ>" in text
@@ -101,7 +102,7 @@ def published(printed: Callable[..., str], *told: PublishedAfter, colour: bool =
     """What status says of it, on one line."""
     status = samples.status()
     status.sources[0].published_after = list(told)
-    return " ".join(printed(terminal.print_status, status, colour=colour).split())
+    return " ".join(printed(print_status, status, colour=colour).split())
 
 
 def test_status_says_where_grace_does_not_cover_how_late_events_are_published(
@@ -166,8 +167,8 @@ def test_nothing_from_the_bus_reaches_the_terminal_as_a_command(
         printed(terminal.print_flows, FlowPage(items=[flow], next=nasty), colour=colour),
         printed(terminal.print_findings, FindingPage(items=flow.found, next=None), colour=colour),
         printed(terminal.print_events, events, colour=colour),
-        printed(terminal.print_status, samples.status(rule_errors=[nasty]), colour=colour),
-        printed(terminal.print_status, samples.status(failures=[nasty]), colour=colour),
+        printed(print_status, samples.status(rule_errors=[nasty]), colour=colour),
+        printed(print_status, samples.status(failures=[nasty]), colour=colour),
     ]
     for text in told:
         plain = ESCAPE.sub("", text)

@@ -11,7 +11,7 @@ from analyzer.rules.loader import load
 from collector.settings import StoreSettings
 from nonevent.config import Configuration
 from nonevent.opening import open_store
-from nonevent.terminal import print_status
+from nonevent.status_terminal import print_status
 from tests.watching import happened, watch, write_events
 from ui.metrics import status_metrics
 from ui.store_queries import StoreQueries

@@ -14,7 +14,8 @@ from analyzer.rules.loader import load
 from collector.settings import StoreSettings
 from nonevent.config import Configuration
 from nonevent.opening import open_store
-from nonevent.terminal import print_flow, print_status
+from nonevent.status_terminal import print_status
+from nonevent.terminal import print_flow
 from tests.watching import happened, watch, write_events
 from ui.access import allowed_hosts
 from ui.api import create_app
