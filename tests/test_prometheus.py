@@ -1,7 +1,6 @@
 """The sample rules and the dashboard ask for what `/metrics` tells: names, labels, values."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -24,6 +23,7 @@ from collector.event import Event
 from collector.sources.condition import Condition
 from nonevent.instruments import Instruments
 from tests.analyzer.alerts.desk import START, Desk, finding
+from tests.needing import lacking
 from tests.nonevent.conftest import free_port
 from tests.ui.alerted import House
 from ui.access import allowed_hosts
@@ -211,10 +211,7 @@ def program(name: str) -> str:
     found = INSTALLED / name
     program = str(found) if found.exists() else shutil.which(name)
     if program is None:
-        reason = f"needs {name}: sh tests/install-prometheus.sh .venv/prometheus"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacking(name, "sh tests/install-prometheus.sh .venv/prometheus")
     return program
 
 

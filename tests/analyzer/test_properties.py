@@ -43,6 +43,7 @@ from collector.batch import PartitionState
 from collector.event import Event
 from collector.ties import Ties, Tying, tied_flows
 from collector.times import US_PER_S
+from tests.analyzer.arriving import arriving, bounded
 from tests.examples import examples
 
 NAMES = ("start", "end", "A", "B", "C", "X")
@@ -293,10 +294,7 @@ def test_any_order_batching_restart_and_dropped_cache_give_the_same_findings(
     # With a bound of two the third correlation ID already parts what a value had tied; few
     # buckets and a sweep after each event are what a bus makes of many.
     with (
-        patch("collector.ties.MOST_CARRIERS", most),
-        patch("analyzer.judge.RUNAWAY", runaway),
-        patch("analyzer.live.RUNAWAY", runaway),
-        patch("analyzer.runaways.RUNAWAY", runaway),
+        bounded(most, runaway),
         patch("analyzer.unnamed.MASK", data.draw(st.sampled_from((1, 1023)), "buckets")),
         patch("analyzer.runaways.SWEEP", data.draw(st.sampled_from((0, 100)), "sweep")),
     ):
@@ -307,17 +305,10 @@ def watch_and_compare(tying, file, log, data) -> None:
     hot_flows = data.draw(st.sampled_from((0, 1, 100)), "hot flows")
     linger = data.draw(st.sampled_from((0, 10 * S)), "linger")
     watcher = Watcher(file, hot_flows, linger, tying)
-    rest = data.draw(st.permutations(log), "arrival")
     first = data.draw(st.sampled_from((None, None, 0, 20 * S)), "first sight")
-    complete = 0
-    while rest:
-        size = data.draw(st.integers(1, len(rest)), "batch")
-        # Completeness may have promised too much: what it missed then arrives late.
-        complete = data.draw(st.integers(complete, LAST + 30), "complete to")
-        behind = data.draw(st.integers(0, complete), "a partition behind")
+    for batch, complete, behind in arriving(data, log, LAST + 30):
         sight = sight_at(complete * S, behind * S, first=first)
-        watcher.take(rest[:size], sight)
-        rest = rest[size:]
+        watcher.take(batch, sight)
         if data.draw(st.booleans(), "crash"):
             watcher.crash(sight)
     final = sight_at((LAST + 30) * S, first=first)

@@ -14,6 +14,7 @@ from analyzer.rules.ruleset import RuleFile
 from analyzer.sight import Sight
 from collector.event import Event
 from collector.ties import flows_of
+from tests.analyzer.arriving import arriving, bounded
 from tests.analyzer.test_properties import (
     LAST,
     TYING,
@@ -79,25 +80,16 @@ def test_restarts_with_and_without_what_was_remembered_give_the_same_findings(
     tying, most, runaway, file, log, data
 ) -> None:
     with (
-        patch("collector.ties.MOST_CARRIERS", most),
-        patch("analyzer.judge.RUNAWAY", runaway),
-        patch("analyzer.live.RUNAWAY", runaway),
-        patch("analyzer.runaways.RUNAWAY", runaway),
+        bounded(most, runaway),
         patch("analyzer.remembered.FLOWS", data.draw(st.sampled_from((1, 100)), "in a piece")),
         patch("analyzer.open_flow.MANY", data.draw(st.sampled_from((1, 100)), "many")),
     ):
         hot_flows = data.draw(st.sampled_from((0, 1, 100)), "hot flows")
         watcher = Remembering(file, hot_flows, 0, tying)
         watcher.chunk = data.draw(st.sampled_from((1, 2, 1000)), "in a chunk")
-        rest = data.draw(st.permutations(log), "arrival")
-        complete = 0
-        while rest:
-            size = data.draw(st.integers(1, len(rest)), "batch")
-            complete = data.draw(st.integers(complete, LAST + 30), "complete to")
-            behind = data.draw(st.integers(0, complete), "a partition behind")
+        for batch, complete, behind in arriving(data, log, LAST + 30):
             sight = sight_at(complete * S, behind * S)
-            watcher.take(rest[:size], sight)
-            rest = rest[size:]
+            watcher.take(batch, sight)
             if data.draw(st.booleans(), "remember"):
                 watcher.remember()
             if data.draw(st.booleans(), "crash"):

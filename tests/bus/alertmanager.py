@@ -1,6 +1,5 @@
 """A real Alertmanager, that tells a server of ours what it would tell people."""
 
-import os
 import shutil
 import subprocess
 import time
@@ -9,9 +8,9 @@ from types import TracebackType
 from typing import Any
 
 import httpx
-import pytest
 
 from demo.broker import free_port
+from tests.needing import lacking
 
 PLACES = (
     Path(__file__).parent.parent.parent / ".venv" / "alertmanager" / "alertmanager",
@@ -43,12 +42,7 @@ class RealAlertmanager:
     def __enter__(self) -> "RealAlertmanager":
         program = next((place for place in PLACES if place.exists()), None)
         if program is None:
-            reason = (
-                "needs a real Alertmanager: sh tests/install-alertmanager.sh .venv/alertmanager"
-            )
-            if os.environ.get("CI") == "true":
-                pytest.fail(reason)
-            pytest.skip(reason)
+            lacking("a real Alertmanager", "sh tests/install-alertmanager.sh .venv/alertmanager")
         with (self._folder / "alertmanager.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [

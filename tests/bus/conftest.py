@@ -17,8 +17,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from demo.broker import Broker
 from demo.errors import BrokerError
 from tests.bus.clock import Clock, library
-from tests.bus.disk import Disk
+from tests.bus.disk import ROOMY, Disk
 from tests.bus.tally import TALLY
+from tests.needing import lacking
+from tests.small_disk import a_disk
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "tests" / "field-results.jsonl"
@@ -32,14 +34,11 @@ CreateTopic = Callable[..., Awaitable[str]]
 
 @pytest.fixture(scope="session")
 def broker() -> Iterator[Broker]:
-    """In CI a broker that cannot be had is a failure; elsewhere it is skipped, and says why."""
     try:
         started = Broker()
         started.start()
     except (BrokerError, ImportError) as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"needs a real Kafka: {error}")
+        lacking("a real Kafka", str(error))
     yield started
     started.stop()
 
@@ -49,24 +48,15 @@ def clock(tmp_path: Path) -> Clock:
     """One that is not ours, for daemons to live by."""
     found = library()
     if found is None:
-        reason = "needs libfaketime: install your system's 'faketime' package"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacking("libfaketime", "install your system's 'faketime' package")
     return Clock(found, tmp_path)
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     """A file system that is filled and freed."""
-    mounted = Disk(tmp_path / "disk")
-    if (why := mounted.mount()) is not None:
-        reason = f"no file system of our own ({why}): run as root"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    yield mounted
-    mounted.unmount()
+    with a_disk(tmp_path / "disk", ROOMY) as folder:
+        yield Disk(folder)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,4 +1,4 @@
-"""A file system of our own, in memory, that is full when a test says so."""
+"""A file system in memory that is full when a test says so."""
 
 from __future__ import annotations
 
@@ -12,23 +12,11 @@ LEAST = 32 * 1024
 
 
 class Disk:
-    """Mounted by the fixture; its size is changed while it is used."""
+    """One that is there; its size is changed while it is used."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.fills = 0
-
-    def mount(self) -> str | None:
-        """Why it cannot be had."""
-        self.folder.mkdir(parents=True)
-        made = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={ROOMY}", "tmpfs", str(self.folder)],
-            check=False, capture_output=True, text=True,
-        )  # fmt: skip
-        return made.stderr.strip() if made.returncode else None
-
-    def unmount(self) -> None:
-        subprocess.run(["umount", "-l", str(self.folder)], check=True)
 
     def leave(self, room: int = LEAST) -> None:
         """Room for so many bytes and no more."""

@@ -1,7 +1,6 @@
 """The daemon on a disk that is full: it says so, answers, and goes on when there is room."""
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,25 +9,15 @@ import pytest
 
 from tests.nonevent.conftest import Nonevent, Running, free_port
 from tests.nonevent.test_cli import RULES
+from tests.small_disk import a_disk
 from tests.watching import happened, write_events
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 24 MB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)],
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    if made.returncode:
-        reason = f"no file system of our own ({made.stderr.strip()}): run as root"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with a_disk(tmp_path / "small", "24m") as place:
+        yield place
 
 
 def test_it_waits_for_room_says_so_and_goes_on(

@@ -1,9 +1,11 @@
 """What a running daemon says of itself: what it did not keep, what it could not read, how far."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.nonevent.conftest import Nonevent, Running, free_port
@@ -20,27 +22,36 @@ EVENTS: list[dict[str, object] | bytes] = [
 STORED = 3
 
 
-def configured(folder: Path, port: int) -> Path:
-    path = folder / "nonevent.yaml"
-    path.write_text(
+@dataclass(frozen=True)
+class Watched:
+    """A daemon that has stored all that it keeps."""
+
+    daemon: Running
+    url: str
+
+
+@pytest.fixture
+def watched(tmp_path: Path, start_daemon: Callable[..., Running]) -> Watched:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    write_events(tmp_path / "events.jsonl", EVENTS)
+    configuration = tmp_path / "nonevent.yaml"
+    configuration.write_text(
         "sources:\n  - name: export\n    file: {path: events.jsonl}\n"
         f"    hash_key: {KEY}\n    keys: {{email: {{from: [payload:email]}}}}\n"
         "    topics:\n      '*':\n        ignore: event.name.startsWith('test.')\n"
         "        redact: [{path: payload:email, how: hash}]\n"
         f"http: {{listen: '127.0.0.1:{port}'}}\n"
     )
-    return path
+    daemon = start_daemon(configuration)
+    daemon.wait_ready(url)
+    daemon.wait_until(lambda: httpx.get(f"{url}/api/status").json()["events"] == STORED)
+    return Watched(daemon, url)
 
 
 def test_status_and_metrics_tell_what_was_left_out_and_why(
-    nonevent: Nonevent, start_daemon: Callable[..., Running], tmp_path: Path
+    nonevent: Nonevent, watched: Watched
 ) -> None:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    write_events(tmp_path / "events.jsonl", EVENTS)
-    daemon = start_daemon(configured(tmp_path, port))
-    daemon.wait_ready(url)
-    daemon.wait_until(lambda: httpx.get(f"{url}/api/status").json()["events"] == STORED)
     (source,) = nonevent("status", "--json").json["sources"]
     (topic,) = source["skipped"]
     assert source["skipped"] == {topic: {"ignored": 2}}
@@ -52,7 +63,7 @@ def test_status_and_metrics_tell_what_was_left_out_and_why(
     said = nonevent("status").out
     assert "not kept since the start: 2 ignored" in " ".join(said.split())
     assert "export: 0 bytes, complete" in " ".join(said.split())
-    told = list(text_string_to_metric_families(httpx.get(f"{url}/metrics").text))
+    told = list(text_string_to_metric_families(httpx.get(f"{watched.url}/metrics").text))
     values = {
         (
             sample.name,
@@ -71,14 +82,8 @@ def test_status_and_metrics_tell_what_was_left_out_and_why(
 
 
 def test_a_value_that_was_hashed_is_searched_for_by_what_it_was(
-    nonevent: Nonevent, start_daemon: Callable[..., Running], tmp_path: Path
+    nonevent: Nonevent, watched: Watched
 ) -> None:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    write_events(tmp_path / "events.jsonl", EVENTS)
-    daemon = start_daemon(configured(tmp_path, port))
-    daemon.wait_ready(url)
-    daemon.wait_until(lambda: httpx.get(f"{url}/api/status").json()["events"] == STORED)
     for running in (True, False):
         assert nonevent("status", "--json").json["running"] is running
         found = nonevent("flows", "--q", "ann@example.com", "--json").json["items"]
@@ -87,4 +92,4 @@ def test_a_value_that_was_hashed_is_searched_for_by_what_it_was(
         assert nonevent("show", "ann@example.com", "--json").json["flow"] == "ord-1"
         assert nonevent("flows", "--q", "eve@example.com", "--json").json["items"] == []
         if running:
-            assert daemon.stop() == 0
+            assert watched.daemon.stop() == 0

@@ -5,7 +5,6 @@
 these tests can show the states a store only gets into with effort.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.needing import lacking
 from tests.ui import samples
 from tests.ui.alerted import House
 from ui.access import allowed_hosts
@@ -39,7 +39,6 @@ from ui.server import Server
 
 NOW = 1_772_359_500.0  # 2026-03-01T10:05:00Z
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
-HOW_TO_GET_ONE = "no Chromium found; install one, on Debian with: apt-get install -y chromium"
 
 
 @dataclass
@@ -232,9 +231,7 @@ def browser() -> Iterator[Browser]:
     """The system's Chromium, without a window."""
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(HOW_TO_GET_ONE)
-        pytest.skip(HOW_TO_GET_ONE)
+        lacking("Chromium", "install one, on Debian with: apt-get install -y chromium")
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
             executable_path=found,

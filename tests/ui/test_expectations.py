@@ -1,6 +1,7 @@
 """What is expected, what came of it, and what is silent, from a store as the daemon leaves it."""
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,26 @@ def items(asked: StoreQueries) -> dict[str, ExpectationItem]:
     return {item.name: item for item in page.items}
 
 
+def shown(client: httpx.Client) -> str:
+    """The page, on which no name is markup."""
+    page = client.get("/expectations").raise_for_status().text
+    assert "<script" not in page
+    return page
+
+
+def metered(client: httpx.Client, name: str) -> dict[str, str]:
+    """By expectation."""
+    metrics = client.get("/metrics").raise_for_status().text
+    found = re.findall(rf'^{name}{{expectation="(.*)",type="order"}} (.*)$', metrics, re.MULTILINE)
+    return dict(found)
+
+
+def printed(page: ExpectationPage) -> str:
+    out = io.StringIO()
+    print_expectations(page, Console(file=out, width=400))
+    return out.getvalue()
+
+
 def test_every_live_expectation_is_there_with_what_it_says(asked: StoreQueries) -> None:
     found = asked.expectations().items
     assert [(one.type, one.name) for one in found] == [
@@ -165,14 +186,13 @@ def test_names_are_told_with_their_topics(asked: StoreQueries) -> None:
 
 
 def test_the_terminal_says_silent_and_never_well(asked: StoreQueries) -> None:
-    out = io.StringIO()
-    print_expectations(asked.expectations(), Console(file=out, width=160))
-    lines = out.getvalue().splitlines()
+    told = printed(asked.expectations())
+    lines = told.splitlines()
     (misspelt,) = [line for line in lines if " misspelt " in line]
     (seen,) = [line for line in lines if " payment follows order " in line]
     assert "silent" in misspelt
     assert "silent" not in seen
-    assert "silent: no event that it could judge is stored" in out.getvalue()
+    assert "silent: no event that it could judge is stored" in told
 
 
 def test_page_api_and_metric_say_the_same(client: httpx.Client, queries: FakeQueries) -> None:
@@ -182,11 +202,10 @@ def test_page_api_and_metric_say_the_same(client: httpx.Client, queries: FakeQue
     told = client.get("/api/expectations").raise_for_status().json()
     assert told["next"] is None
     assert [ExpectationItem(**one) for one in told["items"]] == [quiet, loud]
-    page = client.get("/expectations").raise_for_status().text
+    page = shown(client)
     assert page.count(">silent</span>") == 1
     assert "at most 1,234 in 24 h" in page
     assert "3 open" in page
-    assert "<script" not in page
     metrics = client.get("/metrics").raise_for_status().text
     assert 'nonevent_expectation_silent{expectation="loud",type="order"} 0.0' in metrics
     assert 'type="order"} 1.0' in metrics
@@ -199,16 +218,13 @@ def test_fields_that_were_not_there_are_told_with_the_condition_that_reads_them(
     lacks = FieldsMissing(text=text, missing=1_312, asked=2_000)
     one = samples.expectation(fields_missing=[lacks, FieldsMissing(text="x", missing=1, asked=1)])
     queries.expectation_page = ExpectationPage(items=[one, samples.expectation(name="fine")])
-    page = client.get("/expectations").raise_for_status().text
+    page = shown(client)
     assert page.count("a field was not there") == 2
     assert "1,312 of 2,000 times: <code>event.payload.amout &gt; 3</code>" in page
-    metrics = client.get("/metrics").raise_for_status().text
-    name = "nonevent_expectation_fields_missing_total"
-    assert f'{name}{{expectation="{one.name}",type="order"}} 1313.0' in metrics
-    assert f'{name}{{expectation="fine",type="order"}} 0.0' in metrics
-    out = io.StringIO()
-    print_expectations(queries.expectation_page, Console(file=out, width=160))
-    assert f"✗ {one.name}: a field was not there 1,312 of 2,000 times: {text}" in out.getvalue()
+    counted = {one.name: "1313.0", "fine": "0.0"}
+    assert metered(client, "nonevent_expectation_fields_missing_total") == counted
+    told = printed(queries.expectation_page)
+    assert f"✗ {one.name}: a field was not there 1,312 of 2,000 times: {text}" in told
 
 
 def test_what_could_not_be_told_is_counted_and_its_flows_are_named(
@@ -218,19 +234,13 @@ def test_what_could_not_be_told_is_counted_and_its_flows_are_named(
     fine = samples.expectation(name="fine", unknown=0)
     away = samples.expectation(name="away", unknown=None)
     queries.expectation_page = ExpectationPage(items=[one, fine, away])
-    page = client.get("/expectations").raise_for_status().text
+    page = shown(client)
     assert page.count(">unknown</span>") == 1
     assert "in 1,234 flows, last in" in page
     assert '<a href="/flows/ord-1">ord-1</a>' in page
-    assert "<script" not in page
-    metrics = client.get("/metrics").raise_for_status().text
-    name = "nonevent_expectation_unknown_flows_total"
-    assert f'{name}{{expectation="{one.name}",type="order"}} 1234.0' in metrics
-    assert f'{name}{{expectation="fine",type="order"}} 0.0' in metrics
-    assert f'{name}{{expectation="away"' not in metrics
-    out = io.StringIO()
-    print_expectations(queries.expectation_page, Console(file=out, width=160))
-    assert f"– {one.name}: unknown in 1,234 flows, last in " in out.getvalue()
+    counted = {one.name: "1234.0", "fine": "0.0"}
+    assert metered(client, "nonevent_expectation_unknown_flows_total") == counted
+    assert f"– {one.name}: unknown in 1,234 flows, last in " in printed(queries.expectation_page)
 
 
 def test_the_rules_that_judge_say_what_was_lacking(asked: StoreQueries) -> None:
@@ -281,14 +291,13 @@ def test_page_api_and_terminal_say_what_is_sampled(
     assert [one["sampled"] for one in told] == [
         [{"source": "eu", "topic": "payments", "share": 0.07}]
     ] * 2 + [[]]
-    page = client.get("/expectations").raise_for_status().text
+    page = shown(client)
     assert page.count(">sampled</span>") == 2
     assert "7 % of the flows on eu/payments are kept" in page
-    out = io.StringIO()
-    print_expectations(queries.expectation_page, Console(file=out, width=160))
+    told = printed(queries.expectation_page)
     assert (
         "– of eu/payments only 7 % of the flows are kept (`sample`), which these look at: one, two"
-        in out.getvalue()
+        in told
     )
 
 
@@ -314,15 +323,10 @@ def test_where_judging_failed_is_told_with_why(client: httpx.Client, queries: Fa
     fine = samples.expectation(name="fine", failed=0)
     away = samples.expectation(name="away", failed=None)
     queries.expectation_page = ExpectationPage(items=[one, fine, away])
-    page = client.get("/expectations").raise_for_status().text
+    page = shown(client)
     assert page.count(">judging failed</span> 1,234 times, last in ") == 1
-    assert "<script" not in page
-    metrics = client.get("/metrics").raise_for_status().text
-    name = "nonevent_expectation_failures_total"
-    assert f'{name}{{expectation="{one.name}",type="order"}} 1234.0' in metrics
-    assert f'{name}{{expectation="fine",type="order"}} 0.0' in metrics
-    assert f'{name}{{expectation="away"' not in metrics
-    out = io.StringIO()
-    print_expectations(queries.expectation_page, Console(file=out, width=400))
-    assert f"✗ {one.name}: judging failed 1,234 times, last in " in out.getvalue()
-    assert "please report this mistake" in out.getvalue()
+    counted = {one.name: "1234.0", "fine": "0.0"}
+    assert metered(client, "nonevent_expectation_failures_total") == counted
+    told = printed(queries.expectation_page)
+    assert f"✗ {one.name}: judging failed 1,234 times, last in " in told
+    assert "please report this mistake" in told

@@ -30,6 +30,7 @@ from collector.batch import Gap, PartitionState
 from collector.event import ORDER, Event
 from collector.interest import Interest
 from collector.times import US_PER_S
+from tests.analyzer.arriving import arriving
 from tests.examples import examples
 
 S = US_PER_S
@@ -200,15 +201,9 @@ class Watcher:
 @given(rule_files(), logs(), st.data())
 def test_any_order_batching_and_restart_give_the_same_findings(file, log, data) -> None:
     watcher = Watcher(file, glimpses=data.draw(st.booleans(), "glimpses"))
-    rest = data.draw(st.permutations(log), "arrival")
-    complete = 0
-    while rest:
-        size = data.draw(st.integers(1, len(rest)), "batch")
-        complete = data.draw(st.integers(complete, LAST + 100), "complete to")
-        behind = data.draw(st.integers(0, complete), "a partition behind")
+    for batch, complete, behind in arriving(data, log, LAST + 100):
         sight = sight_at(complete * S, behind * S)
-        watcher.take(rest[:size], sight)
-        rest = rest[size:]
+        watcher.take(batch, sight)
         if data.draw(st.booleans(), "crash"):
             watcher.crash(sight)
     final = sight_at((2 * LAST) * S)

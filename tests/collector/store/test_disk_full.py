@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import random
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from collector.event import Event
 from collector.store import reading
 from collector.store import store as stores
 from collector.store.store import Store
+from tests.small_disk import a_disk
 
 PATIENCE_S = 30
 
@@ -28,19 +28,8 @@ PATIENCE_S = 30
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 16 MB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(place)],
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    if made.returncode:
-        reason = f"no file system of our own ({made.stderr.strip()}): run as root"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with a_disk(tmp_path / "small", "16m") as place:
+        yield place
 
 
 @pytest.fixture(autouse=True)
