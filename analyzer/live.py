@@ -378,37 +378,7 @@ class Live:
             return ()
         self.judged += 1
         events = self._origins.events(flow_id, flow.packed, flow.count)
-        now: dict[str, Finding] = {}
-        over, state = True, SETTLED | JUDGED
-        unknown: dict[Expectation, str] = {}
-        for file in flow.shape.files:
-            for one in judge(flow_id, events, file, sight, unless_fine=True):
-                over = over and is_over(one.episode, sight)
-                for instance in one.instances:
-                    if instance.finding == "unhandled":
-                        self._overdue.put(flow_id, instance)
-                    if instance.state == "unknown":
-                        state |= UNSURE
-                        of, why = (file.flow, instance.expectation), ""
-                        if instance.failed:
-                            why = instance.text
-                            now.update(self._standing(flow, one.episode, of))
-                        unknown[of] = unknown.get(of) or why
-                    if instance.state == "pending":
-                        state |= PENDING
-                    if instance.state == "pending" and instance.due is not None:
-                        if flow.found or self._adrift:
-                            id = finding_id(one.episode, instance)
-                            stood = flow.found.get(id) or self._adrift.get(id)
-                            if stood is not None and self._unchanged(stood):
-                                # Sight went back: what was seen to be missing is so still.
-                                now[stood.id] = stood
-                        self._await(flow_id, flow, file, instance)
-                        state &= ~SETTLED
-                for finding in findings(one, self.rules.by_name):
-                    now[finding.id] = finding
-        if unknown:
-            self.undecided.note(flow_id, unknown, self.flows)
+        now, state, over = self._outcome(flow_id, flow, events, sight)
         before, flow.found = flow.found, now or NOTHING_FOUND
         if self._adrift:
             drifting = {id: self._adrift.pop(id) for id in now if id in self._adrift}
@@ -424,6 +394,48 @@ class Live:
         if not before and not now:
             return ()
         return changes(before, now, lambda old: self._taken_back(old, flow_id, flow), over)
+
+    def _outcome(
+        self, flow_id: str, flow: OpenFlow, events: Sequence[Event], sight: Sight
+    ) -> tuple[dict[str, Finding], int, bool]:
+        """What stands in a flow, by the judgement itself; its state, but for what follows from
+        that; and whether all its episodes are over. What has to wait is put on the agenda."""
+        now: dict[str, Finding] = {}
+        over, state = True, SETTLED | JUDGED
+        unknown: dict[Expectation, str] = {}
+        for file in flow.shape.files:
+            for one in judge(flow_id, events, file, sight, unless_fine=True):
+                over = over and is_over(one.episode, sight)
+                for instance in one.instances:
+                    if instance.finding == "unhandled":
+                        self._overdue.put(flow_id, instance)
+                    if instance.state == "unknown":
+                        state |= UNSURE
+                        of = (file.flow, instance.expectation)
+                        if instance.failed:
+                            now.update(self._standing(flow, one.episode, of))
+                        unknown[of] = unknown.get(of) or (instance.text if instance.failed else "")
+                    elif instance.state == "pending":
+                        state |= PENDING
+                        if instance.due is not None:
+                            state &= ~SETTLED
+                            now.update(self._seen_missing(flow, one.episode, instance))
+                            self._await(flow_id, flow, file, instance)
+                for finding in findings(one, self.rules.by_name):
+                    now[finding.id] = finding
+        if unknown:
+            self.undecided.note(flow_id, unknown, self.flows)
+        return now, state, over
+
+    def _seen_missing(
+        self, flow: OpenFlow, episode: Episode, instance: Instance
+    ) -> dict[str, Finding]:
+        """Where sight went back: what was seen to be missing is so still."""
+        if not flow.found and not self._adrift:
+            return {}
+        id = finding_id(episode, instance)
+        stood = flow.found.get(id) or self._adrift.get(id)
+        return {} if stood is None or not self._unchanged(stood) else {id: stood}
 
     def _has_few(self, flow_id: str, flow: OpenFlow) -> bool:
         """Surely it has not too many events."""
