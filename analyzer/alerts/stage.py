@@ -107,7 +107,10 @@ class AlertStage:
             told = row.news and not row.historical
             if row.state != "retracted" and (told or self.book.has(row.id)):
                 new[row.id] = row
-                if row.state == "open" or not self.book.has(row.id):
+                # Closed and yet to be heard of is only what closed as it was found: without a
+                # reason it is new. Of what a person closed, or was heard of for long enough,
+                # nobody is told anew because it came late.
+                if row.state == "open" or (row.reason is None and not self.book.has(row.id)):
                     self.book.open(row.to_finding(), row.seq, row.moment)
             if row.state != "open":
                 turned = row.moment if row.state == "closed" else None

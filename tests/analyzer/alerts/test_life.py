@@ -108,6 +108,26 @@ def test_what_comes_late_soon_after_it_was_missed_is_over_after_a_minute(desk: O
     assert over.reason == "payment came 2s after its deadline"
 
 
+@pytest.mark.parametrize("over", ["closed by bob", "it stood for 10m, and nothing closed it"])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_nobody_is_told_anew_of_what_was_over_because_it_comes_late(
+    desk: Open, over: str, restarted: bool
+) -> None:
+    d = desk(keep_firing_for="10m")
+    a = finding("a")
+    d.found(a)
+    (told,) = d.at(0)
+    if over == "closed by bob":
+        d.now = MINUTE
+        d.act("close", "bob", alert=told.fingerprint)
+    assert [one.reason for one in d.at(HOUR)] == [over]
+    if restarted:
+        d.restart()
+    d.gone(a, "closed", "payment came 1h after its deadline")
+    assert d.at(2 * HOUR) == []
+    assert d.alerts()["paid"].state == "resolved"
+
+
 def test_what_comes_back_at_once_wakes_nobody_before_the_interval_is_over(desk: Open) -> None:
     d = desk()
     a = finding("a")
