@@ -4,7 +4,8 @@ It is a cache of `judge`: drop it, read the events back, judge again, and the sa
 It decides only *when* a flow is judged, never *what* the judgement is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 
 from analyzer.agenda import Agenda
@@ -91,6 +92,16 @@ class Live:
         self._adrift: dict[str, Finding] = {}
         """Findings that were announced, of flows that may be others now: the next judgement tells
         whose they are, or takes them back."""
+
+    @contextmanager
+    def reading_back(self, load: Load) -> Iterator[None]:
+        """Meanwhile flows are read back by this: by whoever reads the store for a restart, and so
+        must not wait for the writer, who may wait for its readers to be gone."""
+        before, self._load = self._load, load
+        try:
+            yield
+        finally:
+            self._load = before
 
     def interest(self) -> Interest:
         """What of an event is looked at here."""

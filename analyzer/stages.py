@@ -21,7 +21,7 @@ from collector.interest import Interest
 from collector.store import reading
 from collector.store.store import Store
 from collector.store.tables import COMMITS, ENDS, GROUPS, WATCHES, Taken
-from collector.store.tied import counts_by_flow, tie_stored
+from collector.store.tied import counts_by_flow, events_by_flow, tie_stored
 from collector.times import US_PER_MS, US_PER_S
 
 SightOf = Callable[[Sequence[PartitionState], Sequence[Gap], Sequence[Taken]], Sight]
@@ -73,7 +73,10 @@ class JudgeStage:
     def restore(self, store: Store, moment: int) -> Batch:
         """Reads the store back. The batch holds what changed since, because the rules did, and what
         the next start goes on with, where this one had much to read."""
-        with store.reader() as cursor:
+        with (
+            store.reader() as cursor,
+            self.live.reading_back(lambda flows: events_by_flow(cursor, flows, self.live.ties)),
+        ):
             self._seq = next_seq(cursor, FINDING_LOG.name)
             self._taken = reading.taken(cursor)
             self._consumed = commits_in(cursor, self.live.rules.groups())

@@ -33,7 +33,7 @@ from collector.sources.table import APART, SOURCES
 from collector.sources.tap import Tap
 from collector.store import observed, reading
 from collector.store.store import Store
-from collector.store.tied import events_of_tied_flows, save_tying, stored_ties
+from collector.store.tied import events_by_flow, save_tying, stored_ties
 from collector.ties import flows_of, tying_of
 from collector.times import parse_duration
 from nonevent.config import Configuration
@@ -177,14 +177,7 @@ class Watch:
 
     def _load_flows(self, flows: Sequence[str]) -> dict[str, list[Event]]:
         """Through the writer's queue: what was submitted before is committed by then."""
-        ties = self._ties
-        job = self.store.submit(
-            lambda connection: (
-                reading.events_of_flows(connection, flows)
-                if ties is None
-                else events_of_tied_flows(connection, flows, ties)
-            )
-        )
+        job = self.store.submit(lambda connection: events_by_flow(connection, flows, self._ties))
         return job.result()  # type: ignore[no-any-return]  # the job's own result
 
     def _history(

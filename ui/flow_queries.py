@@ -16,7 +16,7 @@ from collector.settings import PARENT
 from collector.store import reading
 from collector.store.spans import numbers
 from collector.store.tied import (
-    events_of_tied_flows,
+    events_by_flow,
     flows_of_value,
     members,
     tied_flows_between,
@@ -124,9 +124,7 @@ class FlowReader:
         return self._events(flows, None)
 
     def _events(self, flows: Sequence[str], read: Container[str] | None) -> dict[str, list[Event]]:
-        if self.ties is None:
-            return reading.events_of_flows(self.cursor, flows, read)
-        return events_of_tied_flows(self.cursor, flows, self.ties, read)
+        return events_by_flow(self.cursor, flows, self.ties, read)
 
     # Judging them
 

@@ -193,13 +193,15 @@ def for_tying(
                         seq=seq)  # fmt: skip
 
 
-def events_of_tied_flows(
+def events_by_flow(
     cursor: duckdb.DuckDBPyConnection,
     flows: Sequence[str],
-    ties: Ties,
+    ties: Ties | None,
     read: Container[str] | None = None,
 ) -> dict[str, list[Event]]:
     """The events of some flows, by name: those of all their IDs, and those that keys tie."""
+    if ties is None:
+        return reading.events_of_flows(cursor, flows, read)
     found: dict[str, list[Event]] = {flow: [] for flow in flows}
     ids = [id for flow in flows for id in ties.ids(flow)]
     values = {value for flow in flows for _, value in ties.keys(flow)}
@@ -305,6 +307,6 @@ def whole_flow(store: Store, id: str) -> Whole:
             ).fetchall()
             return Whole([id], [seq for (seq,) in found], ())
         flow = ties.flow(id)
-        events = events_of_tied_flows(cursor, [flow], ties, read=())[flow]
+        events = events_by_flow(cursor, [flow], ties, read=())[flow]
         ids, seqs = {id, flow, *ties.ids(flow)}, sorted(event.seq for event in events)
         return Whole(sorted(ids), seqs, frozenset(ties.common))

@@ -1,6 +1,6 @@
 """A start goes on with what was remembered and reads only later events back; so where keys tie."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 
 from analyzer import stages
 from collector.event import Event
-from collector.store import reading
+from collector.store import reading, tied
 from nonevent import watch
 from tests.nonevent.test_retention import day, whole
 from tests.nonevent.test_tied_retention import TiedHouse
@@ -29,20 +29,21 @@ async def house(tmp_path: Path) -> AsyncIterator[TiedHouse]:
 def read_back(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Of each event that a start reads back, with others or for its flow's sake, its number."""
     found: list[int] = []
-    read, read_flows = reading.all_events, watch.events_of_tied_flows
+    read, read_flows = reading.all_events, stages.events_by_flow
 
     def all_events(cursor: duckdb.DuckDBPyConnection, *of: Any, **how: Any) -> Iterator[Any]:
         for events in read(cursor, *of, **how):
             found.extend(event.seq for event in events)
             yield events
 
-    def events_of_tied_flows(*of: Any) -> dict[str, list[Event]]:
+    def events_by_flow(*of: Any) -> dict[str, list[Event]]:
         flows = read_flows(*of)
         found.extend(event.seq for events in flows.values() for event in events)
         return flows
 
     monkeypatch.setattr(reading, "all_events", all_events)
-    monkeypatch.setattr(watch, "events_of_tied_flows", events_of_tied_flows)
+    for module in (stages, watch):
+        monkeypatch.setattr(module, "events_by_flow", events_by_flow)
     return found
 
 
@@ -81,6 +82,33 @@ async def test_what_came_after_it_was_written_down_is_tied_as_it_came(
     assert len(read_back) == 4
     assert house.kept() == before == house.named()
     assert set(before) == {"a"}
+
+
+async def test_whoever_reads_the_store_back_waits_for_nobody_who_waits_for_readers(
+    house: TiedHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a full disk the writer opens the file again, when nobody reads it: it would wait for
+    the start, and the start for the flow that the writer is to read back."""
+    await house.see(*whole("a", 0))
+    await house.see(day(0.1, "order.created", "b"))
+    assert set(house.kept()) == {"b"}, "the other one is done, and was let go of"
+    await house.watch.part()
+    await house.see(day(0.1001, "order.paid", "a"))
+    read: list[str] = []
+    load = watch.Watch._load_flows
+
+    def load_flows(self: watch.Watch, flows: Sequence[str]) -> dict[str, list[Event]]:
+        assert self.store._reading == 0
+        return load(self, flows)
+
+    def events_by_flow(cursor: Any, flows: Sequence[str], *more: Any) -> dict[str, list[Event]]:
+        read.extend(flows)
+        return tied.events_by_flow(cursor, flows, *more)
+
+    monkeypatch.setattr(watch.Watch, "_load_flows", load_flows)
+    monkeypatch.setattr(stages, "events_by_flow", events_by_flow)
+    await house.restart()
+    assert read == ["a"]
 
 
 async def test_what_is_read_back_in_parts_is_whole_where_a_later_part_ties(
