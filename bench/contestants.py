@@ -38,6 +38,7 @@ class Task(msgspec.Struct):
     events: int
     settled_ms: int
     rules: str
+    """A file of expectations; empty: none."""
     watch: bool = True
     """Whether consumers are looked at, too."""
 
@@ -160,7 +161,7 @@ async def watch_all(task: Task, folder: Path, *, apart: bool = True) -> Run:
                     "keys": {"order_id": {"from": ["payload:order_id"]}},
                 }
             ],
-            "expectations": [task.rules],
+            "expectations": [task.rules] if task.rules else [],
             "store": {"path": folder / "bench.duckdb"},
         }
     )

@@ -44,11 +44,16 @@ class Pair(msgspec.Struct):
     bare: Run
     tamed: Run
     nonevent: Run
+    none: Run | None = None
+    """nonevent without expectations, after the others."""
     twenty: Run | None = None
-    """nonevent by twenty expectations, after the others."""
+    """By twenty of them, at the end."""
 
     def ratio(self) -> float:
         return _rate(self.nonevent) / _rate(self.bare)
+
+    def ratio_none(self) -> float:
+        return 0.0 if self.none is None else _rate(self.none) / _rate(self.bare)
 
     def ratio_20(self) -> float:
         return 0.0 if self.twenty is None else _rate(self.twenty) / _rate(self.bare)
@@ -71,10 +76,13 @@ class Figures(msgspec.Struct):
 
     ratio: float
     """Throughput of nonevent by that of the bare loop: the median of the pairs."""
+    ratio_none: float
+    """Without expectations; 0 where others than the generator's were given."""
     ratio_20: float
-    """With twenty expectations; 0 where others were given."""
+    """With twenty of them; 0 likewise."""
     ratio_tamed: float
     ratio_spread: Spread
+    ratio_none_spread: Spread
     ratio_tamed_spread: Spread
     ratio_cpu: float
     """CPU of the bare loop by that of nonevent, an event."""
@@ -100,11 +108,12 @@ def main() -> None:
         task = Task(broker.bootstrap, TOPIC, events, settled, str(rules))
         _say(f"{events:,} events of {summary.flows:,} flows, made in {summary.seconds:.0f} s")
         contest("bare", task)  # once without counting: the broker's cache and compiler are warm
-        more = replace(task, rules=str(TWENTY)) if rules == RULES else None
+        more = () if rules != RULES else (replace(task, rules=""), replace(task, rules=str(TWENTY)))
         pairs = [_pair(task, number, more) for number in range(options.pairs)]
         staged = contest("nonevent", task, "--stages")
     truth = summary.findings if rules == RULES else None
     found = _same_findings([*(pair.nonevent for pair in pairs), staged], truth)
+    _same_findings([pair.none for pair in pairs if pair.none is not None], {})
     _same_findings([pair.twenty for pair in pairs if pair.twenty is not None], None)
     figures = _figures(summary, pairs, staged, found)
     _print_table(figures, pairs, staged)
@@ -140,16 +149,16 @@ def generate(broker: Broker, flows: int, seed: int) -> Summary:
     return msgspec.json.decode(answer, type=Summary)
 
 
-def _pair(task: Task, number: int, more: Task | None) -> Pair:
+def _pair(task: Task, number: int, more: Sequence[Task]) -> Pair:
     turn = number % len(NAMES)
     runs = {name: contest(name, task) for name in (*NAMES[turn:], *NAMES[:turn])}
-    twenty = None if more is None else contest("nonevent", more)
-    pair = Pair(runs["bare"], runs["tamed"], runs["nonevent"], twenty)
+    others = [contest("nonevent", one) for one in more]
+    pair = Pair(runs["bare"], runs["tamed"], runs["nonevent"], *others)
     _say(
         f"pair {number + 1}: "
         + ", ".join(f"{name} {_rate(runs[name]):,.0f}/s {_us(runs[name]):.1f} µs" for name in NAMES)
         + f"; ratio {pair.ratio():.3f}, tamed {pair.ratio_tamed():.3f}, "
-        f"with twenty rules {pair.ratio_20():.3f}"
+        f"without rules {pair.ratio_none():.3f}, with twenty {pair.ratio_20():.3f}"
     )
     return pair
 
@@ -223,12 +232,15 @@ def _figures(
     runs = {name: [getattr(pair, name) for pair in pairs] for name in NAMES}
     ratio = _spread([pair.ratio() for pair in pairs])
     tamed = _spread([pair.ratio_tamed() for pair in pairs])
+    none = _spread([pair.ratio_none() for pair in pairs])
     twenty = _spread([pair.ratio_20() for pair in pairs])
     return Figures(
         ratio=ratio.median,
+        ratio_none=none.median,
         ratio_20=twenty.median,
         ratio_tamed=tamed.median,
         ratio_spread=ratio,
+        ratio_none_spread=none,
         ratio_tamed_spread=tamed,
         ratio_cpu=round(median(pair.cpu_ratio() for pair in pairs), 3),
         events=summary.events,
@@ -258,6 +270,7 @@ def _print_table(figures: Figures, pairs: Sequence[Pair], staged: Run) -> None:
     for title, spread in (
         ("nonevent / bare", figures.ratio_spread),
         ("nonevent / tamed", figures.ratio_tamed_spread),
+        ("without rules / bare", figures.ratio_none_spread),
     ):
         print(f"{title:26}{spread.min:>12.3f}{spread.median:>14.3f}{spread.max:>9.3f}")
     print(f"{'with twenty rules / bare':26}{'':12}{figures.ratio_20:>14.3f}")

@@ -4,6 +4,7 @@ import logging
 import queue
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from collector.errors import StoreError
 from collector.progress import Report, unwatched
 from collector.store import rollups, spans
 from collector.store.batches import Batches
+from collector.store.gate import Gate
 from collector.store.migrations import migrate
 from collector.store.notes import note, noted, unchanging
 from collector.store.opening import is_full, make, opened, version
@@ -45,8 +47,11 @@ WAITING = 64
 for some that it submitted before."""
 READERS_S = 1.0
 """So long new readers wait at most for those that are under way, when a checkpoint needs it."""
+LET_IN_S = 0.01
+"""So long after its beginning a checkpoint lets new readers in: only those that are under way when
+it begins would hold it back."""
 SCARCE = 1 << 30
-"""Bytes. Where fewer are free, a checkpoint is made without readers: DuckDB answers nobody any more
+"""Bytes. Where fewer are free, nobody is let in until its end: DuckDB answers nothing any more
 after one that found no room, and whoever was reading would be cut short."""
 OPENED_AGAIN_S = 30.0
 """So long a reader waits at most for the writer to see that, and to open the file again."""
@@ -85,12 +90,14 @@ class Store:
         self.full: str | None = None
         """Set while the disk has no room: nothing is written, and so nothing is read."""
         self._memory = memory
-        self._reading = 0
-        self._readers_wait = False
-        """Whether new readers wait: the file is closed and opened, or taken a checkpoint of."""
+        self._gate = Gate()
+        """Shut while the file is closed and opened, and where a checkpoint begins."""
         self._checkpoint_at = CHECKPOINT_AFTER
+        self._log_stays = False
+        """Whether a checkpoint found no room: it is `full` until one has found some, although
+        there may be enough for what is written meanwhile."""
+        self._again_at = 0.0
         self._since_opened = 0
-        self._readers_change = threading.Condition()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._tables = {table.name: table for table in (*COLLECTOR_TABLES, *tables)}
@@ -149,39 +156,26 @@ class Store:
                 f"{self.path} could not be read to the end, ask again: {_first_line(error)}"
             ) from error
         finally:
-            self._end(cursor)
+            cursor.close()
+            self._gate.leave()
 
     def _begun(self) -> duckdb.DuckDBPyConnection:
         while True:
-            with self._readers_change:
-                self._readers_change.wait_for(lambda: not self._readers_wait)
-                connection = self._connection
-                cursor = connection.cursor()
-                self._reading += 1
+            self._gate.enter()
+            connection = self._connection
             try:
-                cursor.execute("BEGIN")
+                return _begun(connection)
             except BaseException as error:
-                self._end(cursor)
+                self._gate.leave()
                 fatal = isinstance(error, duckdb.FatalException)
                 if not (fatal and self._opened_since(connection)):
                     raise
-            else:
-                return cursor
 
     def _opened_since(self, failed: duckdb.DuckDBPyConnection) -> bool:
         """Waits until the writer has another connection than this one."""
         if self._thread is None:
             return False
-        with self._readers_change:
-            return self._readers_change.wait_for(
-                lambda: self._connection is not failed, OPENED_AGAIN_S
-            )
-
-    def _end(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        cursor.close()
-        with self._readers_change:
-            self._reading -= 1
-            self._readers_change.notify_all()
+        return self._gate.wait_for(lambda: self._connection is not failed, OPENED_AGAIN_S)
 
     def meta(self, key: str) -> str | None:
         with self.reader() as cursor:
@@ -240,11 +234,18 @@ class Store:
     def _write_loop(self) -> None:
         self._writing = self._connection.cursor()
         ahead: list[_Queued | None] = []
-        while (first := ahead.pop() if ahead else self._jobs.get()) is not None:
+        while (first := ahead.pop() if ahead else self._next_job()) is not None:
             self._carry_out(self._that_share(first, ahead))
             self._checkpoint_if_due()
             self._renew_if_due()
         self._writing.close()
+
+    def _next_job(self) -> _Queued | None:
+        while True:
+            try:
+                return self._jobs.get(timeout=RETRY_S if self._log_stays else None)
+            except queue.Empty:
+                self._checkpoint_if_due()
 
     def _that_share(self, first: _Queued, ahead: list[_Queued | None]) -> list[_Queued]:
         """For one transaction. `ahead` is given what was taken from the queue and is not for it."""
@@ -277,6 +278,7 @@ class Store:
     def _persistently(self, some: Sequence[_Queued]) -> list[Any]:
         """Tries again for as long as the disk is full: nothing is read meanwhile, nothing lost."""
         first_seq = self._batches.next_seq
+        failed = False
         while True:
             try:
                 if not some[0].in_transaction:
@@ -284,18 +286,19 @@ class Store:
                 self._writing.execute("BEGIN")
                 results = self._done(some)
                 self._writing.execute("COMMIT")
-                if self.full is not None:
-                    self.full = None
+                if failed:
                     # A commit that found no room stays open inside DuckDB, and holds back every
                     # checkpoint until the file was closed.
                     self._open_again()
-                    log.warning("there is room on the disk again: %s goes on", self.path)
+                    if not self._log_stays:
+                        self._there_is_room()
                 return results
             except BaseException as error:
                 self._batches.next_seq = first_seq
                 if not self._no_room(error):
                     _roll_back(self._writing)
                     raise
+                failed = True
                 if self._closing.is_set():
                     raise StoreError(f"{self.path}: {self.full}") from error
                 self._closing.wait(RETRY_S)
@@ -330,30 +333,47 @@ class Store:
     def _checkpoint(self) -> bool:
         """After updates and deletes, readers that are under way hold it back: new ones wait then,
         so that there is a moment without any."""
-        if shutil.disk_usage(self.path).free >= SCARCE:
-            with suppress(duckdb.TransactionException):
-                self._writing.execute("CHECKPOINT")
-                return True
-        with self._readers_change:
-            self._readers_wait = True
-            self._readers_change.wait_for(lambda: self._reading == 0, READERS_S)
+        scarce = shutil.disk_usage(self.path).free < SCARCE
+        if not scarce and self._taken_in():
+            return True
+        self._gate.shut(READERS_S)
+        begun = threading.Timer(LET_IN_S, self._gate.open)
+        try:
+            if not scarce:
+                begun.start()
+            return self._taken_in()
+        finally:
+            begun.cancel()
+            if not scarce:
+                begun.join()  # or it might let them in when they are to wait for something else
+            self._gate.open()
+
+    def _taken_in(self) -> bool:
         try:
             self._writing.execute("CHECKPOINT")
         except duckdb.TransactionException:
             return False
-        finally:
-            with self._readers_change:
-                self._readers_wait = False
-                self._readers_change.notify_all()
+        except duckdb.Error as error:
+            if _wants_room(error):
+                self._log_stays = True
+            raise
+        if self._log_stays:
+            self._log_stays = False
+            self._there_is_room()
         return True
 
     def _checkpoint_if_due(self) -> None:
         """Between transactions, so that one that fails says nothing of theirs."""
         try:
             size, due = self._log_size(), self._checkpoint_at
+            if self._log_stays:
+                if time.monotonic() >= self._again_at:
+                    self._again_at = time.monotonic() + RETRY_S
+                    self._checkpoint()
+                return
             if not self._jobs.empty():
                 due += PUT_OFF
-            if size > due and self.full is None:
+            if size > due:
                 done = self._checkpoint()
                 # Held back by a copy, it is not tried again at every batch.
                 self._checkpoint_at = CHECKPOINT_AFTER if done else size + size // 8
@@ -371,46 +391,47 @@ class Store:
 
     def _no_room(self, error: BaseException) -> bool:
         """Whether the disk is full; then it is said, and the file is as it was before."""
-        fatal = isinstance(error, duckdb.FatalException)
-        if not fatal and not (isinstance(error, duckdb.Error) and is_full(error)):
+        if not _wants_room(error):
             return False
         if self.full is None:
             why = f"no room on the disk: {_first_line(error)}"
-            log.error("%s: %s. Nothing is read until there is room; what is stored is intact",
-                      self.path, why)  # fmt: skip
+            then = "The log grows" if self._log_stays else "Nothing is read"
+            log.error("%s: %s. %s until there is room; what is stored is intact",
+                      self.path, why, then)  # fmt: skip
             self.full = why
-        if fatal:
+        if isinstance(error, duckdb.FatalException):
             self._open_again()
         else:
             _roll_back(self._writing)
         return True
+
+    def _there_is_room(self) -> None:
+        self.full = None
+        log.warning("there is room on the disk again: %s goes on", self.path)
 
     def _open_again(self, patience_s: float | None = None) -> bool:
         """After a failed checkpoint DuckDB answers nothing any more until the file was closed.
 
         False, and nothing is done, where readers are under way for longer than `patience_s`.
         """
-        with self._readers_change:
-            self._readers_wait = True
-            try:
-                if not self._readers_change.wait_for(lambda: self._reading == 0, patience_s):
-                    return False
-                self._writing.close()
-                self._connection.close()
-                while True:
-                    try:
-                        self._connection = opened(self.path, self._memory)
-                        break
-                    except StoreError:
-                        # To open it, DuckDB may want room, too.
-                        if self._closing.wait(RETRY_S):
-                            raise
-                self._writing = self._connection.cursor()
-                self._since_opened = 0
-                return True
-            finally:
-                self._readers_wait = False
-                self._readers_change.notify_all()
+        try:
+            if not self._gate.shut(patience_s):
+                return False
+            self._writing.close()
+            self._connection.close()
+            while True:
+                try:
+                    self._connection = opened(self.path, self._memory)
+                    break
+                except StoreError:
+                    # To open it, DuckDB may want room, too.
+                    if self._closing.wait(RETRY_S):
+                        raise
+            self._writing = self._connection.cursor()
+            self._since_opened = 0
+            return True
+        finally:
+            self._gate.open()
 
     def close(self) -> None:
         """Finishes what was submitted, then closes the file."""
@@ -422,8 +443,24 @@ class Store:
         self._connection.close()
 
 
+def _begun(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    cursor = connection.cursor()
+    try:
+        cursor.execute("BEGIN")
+    except BaseException:
+        cursor.close()
+        raise
+    return cursor
+
+
 def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0]
+
+
+def _wants_room(error: BaseException) -> bool:
+    """A failed checkpoint is fatal to DuckDB, whatever it says of it."""
+    fatal = isinstance(error, duckdb.FatalException)
+    return fatal or (isinstance(error, duckdb.Error) and is_full(error))
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

@@ -149,6 +149,16 @@ def answered(store: Store) -> list[Event]:
         return reading.events(cursor)
 
 
+def answered_at_last(store: Store) -> list[Event]:
+    """The checkpoint is tried again meanwhile, and may cut short whoever asks again, too."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return answered(store)
+        except StoreError:
+            assert time.monotonic() < end
+
+
 def test_whoever_asks_just_after_a_checkpoint_has_failed_is_answered(
     small: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -207,7 +217,7 @@ def test_whoever_is_cut_short_by_a_checkpoint_that_fails_may_ask_again(
         done = store.checkpoint()
         with pytest.raises(StoreError, match="could not be read to the end, ask again"):
             reader.result(PATIENCE_S)
-    assert len(answered(store)) == 2_000
+    assert len(answered_at_last(store)) == 2_000
     filler.unlink()
     done.result(PATIENCE_S)
     check(store, 4)
