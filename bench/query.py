@@ -26,8 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from analyzer.alerts.rows import ALERT_LOG, AlertRow  # noqa: E402
-from bench.filling import CHUNK, DAY, LOST, START, House, Log, batches  # noqa: E402
+from bench.filling import CHUNK, DAY, LOST, PARTITIONS, START, House, Log, batches  # noqa: E402
 from collector.batch import Batch  # noqa: E402
+from collector.store import reading  # noqa: E402
 from ui import alert_reasons  # noqa: E402
 from ui.priority import QUICK_S  # noqa: E402
 from ui.store_queries import StoreQueries  # noqa: E402
@@ -252,6 +253,9 @@ def measure(
         log.watch(house.store, places)
         raise_alert(house)
     built = time.monotonic() - began
+    with house.store.reader() as cursor:
+        # Where a store that was kept was written to when it was asked, it goes on behind that.
+        places = max(one.next_offset for one in reading.partitions(cursor)) * PARTITIONS
     queries = StoreQueries(house.store, lambda: rules, running=True, runaway=house.runaway)
     events, size = queries.status().events, house.store.size()
     asking = {

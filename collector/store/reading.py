@@ -19,6 +19,11 @@ EVENT_COLUMNS = (
     "correlation_ids, id, keys, key, encoding, problems, seq, block"
 )
 CHUNK = 10_000
+AT_ONCE = 50
+"""Numbers. Of so many DuckDB reads the groups of rows that hold them; of more, all groups from the
+first to the last."""
+NEAR = 1_000_000
+"""So many events are read sooner than a statement more is planned."""
 LATEST = 250_000_000_000_000_000
 """µs: a moment that DuckDB's calendar still holds, and no event's."""
 
@@ -191,8 +196,23 @@ def these(seqs: Sequence[int]) -> list[object]:
 def events_at(
     cursor: duckdb.DuckDBPyConnection, seqs: Sequence[int], read: Container[str] | None = None
 ) -> list[Event]:
-    """The events with these numbers, as far as they are stored still."""
-    return events(cursor, f"WHERE {THESE}", these(seqs), read) if seqs else []
+    """The events with these numbers, in their order, as far as they are stored still."""
+    return [
+        event
+        for some in not_far_apart(sorted(seqs))
+        for event in events(cursor, f"WHERE {THESE}", these(some), read)
+    ]
+
+
+def not_far_apart(seqs: Sequence[int]) -> Iterator[Sequence[int]]:
+    """In pieces, for as many statements, where one would read all that lies between them."""
+    first = 0
+    for number, seq in enumerate(seqs):
+        if number - first >= AT_ONCE and seq - seqs[first] > NEAR:
+            yield seqs[first:number]
+            first = number
+    if seqs:
+        yield seqs[first:]
 
 
 def events_of_flows(

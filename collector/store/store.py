@@ -46,7 +46,10 @@ WAITING = 64
 """Jobs: who adds one more waits, and with the daemon's loop all of it. So whoever submits one waits
 for some that it submitted before."""
 READERS_S = 1.0
-"""So long new readers wait at most for those that are under way, when a checkpoint needs it."""
+"""So long new readers wait at most for those that are under way, when a tidying checkpoint or a new
+opening needs it."""
+MOMENT_S = 0.2
+"""And when a checkpoint is due: it may be made a little later, while somebody reads for long."""
 LET_IN_S = 0.01
 """So long after its beginning a checkpoint lets new readers in: only those that are under way when
 it begins would hold it back."""
@@ -324,19 +327,19 @@ class Store:
         """A checkpoint that also gives free what was deleted."""
         self._writing.execute(f"SET GLOBAL max_vacuum_tasks = {TIDYING}")
         try:
-            return self._checkpoint()
+            return self._checkpoint(READERS_S)
         finally:
             # After a failed checkpoint nothing is answered, and the file is opened again anyway.
             with suppress(duckdb.Error):
                 self._writing.execute("SET GLOBAL max_vacuum_tasks = 0")
 
-    def _checkpoint(self) -> bool:
+    def _checkpoint(self, patience_s: float = MOMENT_S) -> bool:
         """After updates and deletes, readers that are under way hold it back: new ones wait then,
         so that there is a moment without any."""
         scarce = shutil.disk_usage(self.path).free < SCARCE
         if not scarce and self._taken_in():
             return True
-        self._gate.shut(READERS_S)
+        self._gate.shut(patience_s)
         begun = threading.Timer(LET_IN_S, self._gate.open)
         try:
             if not scarce:
