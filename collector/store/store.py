@@ -358,7 +358,7 @@ class Store:
             return False
         except duckdb.Error as error:
             if _wants_room(error):
-                self._log_stays = True
+                self._log_stays, self._again_at = True, time.monotonic() + RETRY_S
             raise
         if self._log_stays:
             self._log_stays = False

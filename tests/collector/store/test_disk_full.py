@@ -19,6 +19,7 @@ from collector.errors import StoreError
 from collector.event import Event
 from collector.store import reading
 from collector.store import store as stores
+from collector.store.notes import note
 from collector.store.store import Store
 from tests.small_disk import a_disk
 
@@ -157,6 +158,35 @@ def answered_at_last(store: Store) -> list[Event]:
             return answered(store)
         except StoreError:
             assert time.monotonic() < end
+
+
+def test_it_is_full_until_a_checkpoint_has_found_room(
+    small: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not until the next commit, for whose log there may be enough."""
+    monkeypatch.setattr(stores, "CHECKPOINT_AFTER", 1_000_000)
+    monkeypatch.setattr(stores, "RETRY_S", 3)
+    store = Store(small / "store.duckdb", memory="100MB")
+    for number in range(5):
+        store.commit(batch(number)).result(PATIENCE_S)
+    filler = fill(small, leave=400_000)
+    store.commit(batch(5)).result(PATIENCE_S)
+    wait_until_full(store)
+    # The checkpoint has taken what there was. This is less than it wants, and enough for a commit.
+    os.truncate(filler, filler.stat().st_size - 100_000)
+    store.submit(lambda connection: note(connection, "said", "this")).result(PATIENCE_S)
+    assert store.full is not None
+    assert store.meta("said") == "this"
+    filler.unlink()
+    end = time.monotonic() + PATIENCE_S
+    while store.full is not None:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    check(store, 6)
+    store.close()
+    said = [record.getMessage() for record in caplog.records]
+    assert sum("The log grows until there is room" in one for one in said) == 1
+    assert sum("there is room on the disk again" in one for one in said) == 1
 
 
 def test_whoever_asks_just_after_a_checkpoint_has_failed_is_answered(
