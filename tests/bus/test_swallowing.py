@@ -34,34 +34,35 @@ async def test_who_commits_on_and_brings_nothing_out_swallows_and_nobody_else_do
     """It is told half a minute after the events: so long may what comes of them take."""
     with Receiver() as receiver, Truth(tmp_path / "shop.jsonl") as truth:
         switches = Switches(Plan(5))
-        shop = Shop(broker.bootstrap, switches, truth, TIMING, prefix=f"{topic_name}.shop.")
+        prefix = f"{topic_name}.shop."
+        shop = Shop(broker.bootstrap, switches, truth, TIMING, prefix=prefix)
         branch = {"shop": Branch(shop, switches, truth)}
         eyes = daemon(tmp_path / "eyes", broker, topic_name, branch, receiver.url)
         async with shop:
             with eyes:
                 await asked(eyes, "/api/status")
                 await shop.take(5.0, FEW)
-                before = await said(eyes)
+                before = await said(eyes, prefix)
                 assert {word for words in before.values() for word in words} <= {"ok", "unseen"}
                 await shop.take(5.0, MANY)
 
                 async def is_told() -> bool:
-                    words = (await said(eyes)).get("payment-svc", [])
+                    words = (await said(eyes, prefix)).get("payment-svc", [])
                     return words.count("swallowing") == len(words) > 0
 
                 await until(is_told, eyes)
-                told = await said(eyes)
+                told = await said(eyes, prefix)
     assert set(told.pop("payment-svc")) == {"swallowing"}
     # What comes to none of the others they need not answer.
     assert {word for words in told.values() for word in words} <= {"ok", "unseen"}
     assert told["inventory-svc"]
 
 
-async def said(eyes: DaemonProcess) -> dict[str, list[str]]:
-    """What is said of each service, on each partition that holds something for it."""
+async def said(eyes: DaemonProcess, prefix: str) -> dict[str, list[str]]:
+    """What is said of each service of this shop, on each partition that holds something for it."""
     page = await asked(eyes, "/api/consumers")
     found: dict[str, list[str]] = {}
     for one in page["items"]:
-        if one["committed"] is not None and one["group"].count(".shop."):
-            found.setdefault(one["group"].rsplit(".", 1)[1], []).append(one["verdict"])
+        if one["committed"] is not None and one["group"].startswith(prefix):
+            found.setdefault(one["group"].removeprefix(prefix), []).append(one["verdict"])
     return found
