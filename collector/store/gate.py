@@ -1,7 +1,8 @@
 """Readers come and go beside the writer, which at times needs a moment without any of them."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 
 class Gate:
@@ -31,6 +32,24 @@ class Gate:
         with self._change:
             self._shut = False
             self._change.notify_all()
+
+    @contextmanager
+    def moment(self, patience_s: float, let_in_s: float | None) -> Iterator[None]:
+        """Begins with nobody inside, if all leave in time. New ones are let in so long after its
+        beginning, or (None) at its end."""
+        self.shut(patience_s)
+        begun = threading.Timer(let_in_s or 0.0, self.open)
+        try:
+            if let_in_s is not None:
+                # Where no thread is to be had, they wait for its end.
+                with suppress(RuntimeError):
+                    begun.start()
+            yield
+        finally:
+            begun.cancel()
+            if begun.ident is not None:
+                begun.join()  # or it might open what is shut for something else by then
+            self.open()
 
     def wait_for(self, change: Callable[[], bool], patience_s: float) -> bool:
         """For something that is done while it is shut."""

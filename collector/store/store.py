@@ -339,17 +339,8 @@ class Store:
         scarce = shutil.disk_usage(self.path).free < SCARCE
         if not scarce and self._taken_in():
             return True
-        self._gate.shut(patience_s)
-        begun = threading.Timer(LET_IN_S, self._gate.open)
-        try:
-            if not scarce:
-                begun.start()
+        with self._gate.moment(patience_s, None if scarce else LET_IN_S):
             return self._taken_in()
-        finally:
-            begun.cancel()
-            if not scarce:
-                begun.join()  # or it might let them in when they are to wait for something else
-            self._gate.open()
 
     def _taken_in(self) -> bool:
         try:
