@@ -254,8 +254,8 @@ def measure(
         raise_alert(house)
     built = time.monotonic() - began
     with house.store.reader() as cursor:
-        # Where a store that was kept was written to when it was asked, it goes on behind that.
-        places = max(one.next_offset for one in reading.partitions(cursor)) * PARTITIONS
+        # A store that was kept was written to when it was asked: the writer goes on behind that.
+        stored = max(one.next_offset for one in reading.partitions(cursor)) * PARTITIONS
     queries = StoreQueries(house.store, lambda: rules, running=True, runaway=house.runaway)
     events, size = queries.status().events, house.store.size()
     asking = {
@@ -264,7 +264,7 @@ def measure(
         if not only or any(word in name for word in only)
     }
     before = {name: alone(one, some_flows(log, places), most_s) for name, one in asking.items()}
-    writer = Writer(house, log, places)
+    writer = Writer(house, log, stored)
     writer.start()
     # As the daemon does while somebody waits for a page.
     sys.setswitchinterval(QUICK_S)

@@ -5,7 +5,7 @@ import threading
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-QUICK_S = 0.0005
+QUICK_S = 0.00005
 """So long a busy thread keeps Python while somebody waits for a page; 5 ms otherwise."""
 
 
